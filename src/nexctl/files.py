@@ -1,0 +1,54 @@
+"""Files written whole or not at all, private where they hold something private."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a part file beside `path`; on success fsync it and rename it over `path`.
+
+    On any error the part file is removed and `path` keeps its old content. A symbolic link at
+    `path` is replaced, never followed. `mode` is the new file's permission, whatever the umask.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(part)
+    handle = os.open(part, flags, mode)
+    try:
+        os.chmod(part, mode)
+        with os.fdopen(handle, "wb" if binary else "w", **_text(binary)) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise
+    _sync_folder(folder)
+
+
+def private_folder(path: str) -> str:
+    """Make `path` (and its parents) where missing, readable by its owner alone, and return it."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
+
+
+def _text(binary: bool) -> dict[str, str]:
+    return {} if binary else {"encoding": "utf-8", "newline": ""}
+
+
+def _sync_folder(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
