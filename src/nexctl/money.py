@@ -18,9 +18,9 @@ _AMOUNT = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?", re.ASCII)
 def parse_units(text: str, scale: int = 12, *, what: str = "amount") -> int:
     """Return the integer `text * 10**scale` of a decimal amount from outside.
 
-    Accepts `-?\\d{1,12}(\\.\\d{1,12})?` in ASCII digits and nothing else: no exponent, NaN, infinity,
-    sign `+`, underscore, blank, thousands separator or other script's digits. Raises UsageError,
-    also where the amount has more decimals than `scale` can hold.
+    Accepts `-?\\d{1,12}(\\.\\d{1,12})?` in ASCII digits and nothing else: no exponent, NaN,
+    infinity, sign `+`, underscore, blank, thousands separator or other script's digits. Raises
+    UsageError, also where the amount has more decimals than `scale` can hold.
     """
     if not isinstance(text, str) or _AMOUNT.fullmatch(text) is None:
         shown = text if isinstance(text, str) and len(text) <= 40 else "that"

@@ -1,0 +1,35 @@
+"""What every test shares: a home of its own, no colour, no wandering environment, named skips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REQUIRE_TOOLS = os.environ.get("NEXCTL_REQUIRE_TOOLS") == "1"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point every folder that nexctl may read or write at a fresh one."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in list(os.environ):
+        if name.startswith(("NEXCTL_", "XDG_")) and name != "NEXCTL_REQUIRE_TOOLS":
+            monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "GITHUB_ACTIONS", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    return home
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where tools are required, a skip that names a missing tool is a failure."""
+    report = yield
+    if REQUIRE_TOOLS and report.skipped and "needs " in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but every tool is required here: {report.longrepr}"
+    return report
