@@ -1,0 +1,1 @@
+"""What stands between nexctl and things written by others: text, sheets, git."""
