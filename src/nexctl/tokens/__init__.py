@@ -1,0 +1,1 @@
+"""Text, chat requests, tool schemas and images as token counts, each with its exactness."""
