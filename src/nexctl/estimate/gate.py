@@ -1,0 +1,133 @@
+"""The gates of `--max-cost` and `--fail-over`: what is compared, with what, by which rule."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from nexctl.errors import UsageError
+from nexctl.estimate.lanes import Range
+from nexctl.money import parse_units, text_of
+
+# A limit from the command line has at most 12 decimals; every comparison is made at that scale.
+LIMIT_SCALE = 12
+
+EXPECTED = "expected"
+HIGH = "high, from the request's maximum output"
+INPUT_ONLY = "input only"
+
+
+class Gate(NamedTuple):
+    """The answer of a gate. `compared` and `limit` are decimal text for people and scripts."""
+
+    passed: bool
+    compared: str
+    limit: str
+    rule: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the gate's documented fields."""
+        return {
+            "passed": self.passed,
+            "compared": self.compared,
+            "limit": self.limit,
+            "rule": self.rule,
+        }
+
+
+class Limit(NamedTuple):
+    """A limit on growth: money in units of 10**-12, or parts per million of the base."""
+
+    money: int | None
+    millionths: int | None
+    text: str
+
+
+def figure(charge: Range, high_is_asked: bool) -> tuple[int | None, str]:
+    """Return the figure that a gate compares, and the rule that chose it.
+
+    Expected where it is known; else high where every request states its maximum; else low, which
+    is the input alone.
+    """
+    if charge.expected is not None:
+        return charge.expected, EXPECTED
+    if high_is_asked and charge.high is not None:
+        return charge.high, HIGH
+    return charge.low, INPUT_ONLY
+
+
+def max_cost(compared: int, scale: int, rule: str, limit: int) -> Gate:
+    """Compare an amount of `scale` decimals with a limit in units of 10**-12."""
+    at_limit_scale = compared * 10 ** (LIMIT_SCALE - scale)
+    return Gate(
+        passed=at_limit_scale <= limit,
+        compared=text_of(compared, scale),
+        limit=text_of(limit, LIMIT_SCALE),
+        rule=rule,
+    )
+
+
+def parse_max_cost(text: str) -> int:
+    """Read `--max-cost`: a plain amount that is not negative, as units of 10**-12."""
+    units = parse_units(text, LIMIT_SCALE, what="--max-cost")
+    if units < 0:
+        raise UsageError(
+            f"--max-cost: {text} is negative",
+            hint="give the most that this may cost, such as 0.50",
+            code="bad_amount",
+        )
+    return units
+
+
+_PERCENT = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,4}))?%", re.ASCII)
+
+
+def parse_fail_over(text: str) -> Limit:
+    """Read `--fail-over`: growth in per cent of the base (`5%`) or in money (`0.02`)."""
+    text = text.strip()
+    if text.endswith("%"):
+        match = _PERCENT.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"--fail-over: {text!r} is not a percentage",
+                hint="write --fail-over 5% or --fail-over 0.02",
+                code="bad_amount",
+            )
+        return Limit(None, int(match[1] + (match[2] or "").ljust(4, "0")), text)
+    units = parse_units(text, LIMIT_SCALE, what="--fail-over")
+    if units < 0:
+        raise UsageError(
+            f"--fail-over: {text} is negative",
+            hint="give the growth that is still accepted: 5% or 0.02",
+            code="bad_amount",
+        )
+    return Limit(units, None, text)
+
+
+def fail_over(before: int, after: int, scale: int, limit: Limit, rule: str) -> Gate:
+    """Compare the growth from `before` to `after` (units of 10**-scale) with a limit.
+
+    A share is taken of `before`; where that is zero no share exists, so any growth fails and only
+    a limit in money can pass it.
+    """
+    growth = after - before
+    if limit.money is not None:
+        passed = growth * 10 ** (LIMIT_SCALE - scale) <= limit.money
+        return Gate(passed, text_of(growth, scale), limit.text, f"{rule}, in money")
+    millionths = limit.millionths or 0
+    if before == 0:
+        passed = growth <= 0
+        rule = f"{rule}, per cent of the base, which is zero"
+    else:
+        passed = growth * 1_000_000 <= millionths * before
+        rule = f"{rule}, per cent of the base"
+    return Gate(passed, percent_text(before, after) or text_of(growth, scale), limit.text, rule)
+
+
+def percent_text(before: int, after: int) -> str | None:
+    """Return the growth in per cent with two decimals, half-even, or None where before is zero."""
+    from nexctl.money import round_half_even
+
+    if before == 0:
+        return None
+    return text_of(round_half_even((after - before) * 10_000, before), 2) + "%"

@@ -1,0 +1,223 @@
+"""A lane prices every request of an estimate on one model of one book, and adds the results up.
+
+Each request is charged by itself, rounded once, and only then added: what the gateway would debit
+for the same tokens. Unknown stays unknown: one request without a known figure makes the sum None.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from nexctl.errors import UnpricedError
+from nexctl.estimate.ask import Ask
+from nexctl.money import parse_units, text_of
+from nexctl.pricing import engine
+from nexctl.pricing.books import Book, Model, Plan
+from nexctl.records import Usage
+
+
+class Range(NamedTuple):
+    """Low, expected and high; None is "not known"."""
+
+    low: int | None
+    expected: int | None
+    high: int | None
+
+    def __add__(self, other: Range) -> Range:  # type: ignore[override]
+        """Add figure by figure; unknown plus anything is unknown."""
+        return Range(
+            *(
+                None if mine is None or its is None else mine + its
+                for mine, its in zip(self, other, strict=True)
+            )
+        )
+
+    def times(self, number: int) -> Range:
+        """Return the range multiplied by a whole number."""
+        return Range(*(None if value is None else value * number for value in self))
+
+
+# The worst method among the requests of a row is the row's method.
+METHODS = ("exact", "vendor-declared", "reconstructed", "estimated", "calibrated")
+
+# How far the true count may lie from ours: per cent of it as decimal text, and whole tokens.
+CountError = dict[str, Any]
+
+ZERO = Range(0, 0, 0)
+UNKNOWN = Range(None, None, None)
+
+
+class Demand(NamedTuple):
+    """One counted request: its input tokens, the output it allows, and how many answers it asks."""
+
+    input_tokens: int
+    max_output: int | None
+    answers: int
+
+
+class Lane:
+    """Sums over requests on one (book, model). `add` is called once a request, then `totals`."""
+
+    def __init__(self, ask: Ask, book: Book, model: Model, plan: Plan | None) -> None:
+        self.book = book
+        self.model = model
+        self._ask = ask
+        self._batch: engine.Pricer | None = None
+        self._begin()
+        self._context = _smallest(model.context, plan and plan.context)
+        self._max_output = _smallest(model.max_output, plan and plan.max_output)
+        self._silent = _has_no_output(model)
+        self._sync = self._pricer()
+        self._batch = self._pricer(batch=True) if book.offers_batch(model) else None
+        self.batch_charge = ZERO if self._batch else None
+
+    _SUMS = (
+        "requests",
+        "input_tokens",
+        "cached_tokens",
+        "output",
+        "charge",
+        "cached_charge",
+        "batch_charge",
+        "notes",
+        "tokenizer",
+        "method",
+        "error",
+    )
+
+    def _begin(self) -> None:
+        self.requests = 0
+        self.input_tokens = 0
+        self.cached_tokens = 0
+        self.output = ZERO
+        self.charge = ZERO
+        self.cached_charge: Range | None = ZERO if self._ask.cached else None
+        self.batch_charge: Range | None = ZERO if self._batch else None
+        self.notes: dict[str, int] = {}
+        self.tokenizer: str | None = None
+        self.method = METHODS[0]
+        self.error: CountError | None = None
+
+    def add(self, demand: Demand) -> None:
+        """Count one request in: its tokens, its output range, its charges."""
+        output = self._output_of(demand)
+        cached = self._ask.cached.of(demand.input_tokens) if self._ask.cached else 0
+        self.requests += 1
+        self.input_tokens += demand.input_tokens
+        self.cached_tokens += cached
+        self.output += output
+        self.charge += self._charge(self._sync, demand.input_tokens, 0, output)
+        if self.cached_charge is not None:
+            self.cached_charge += self._charge(self._sync, demand.input_tokens, cached, output)
+        if self.batch_charge is not None:
+            self.batch_charge += self._charge(self._batch, demand.input_tokens, 0, output)
+
+    def counted_by(self, tokenizer: str, method: str, error: CountError | None) -> None:
+        """Remember how a request's tokens were found; the widest doubt is the row's."""
+        self.tokenizer = tokenizer
+        if method != self.method and METHODS.index(method) > METHODS.index(self.method):
+            self.method = method
+        if error is not None:
+            self.error = error if self.error is None else wider(self.error, error)
+
+    def take(self) -> dict[str, Any]:
+        """Return the sums as plain values for `merge` in another process, and begin anew."""
+        taken = {name: getattr(self, name) for name in self._SUMS}
+        self._begin()
+        return taken
+
+    def merge(self, taken: dict[str, Any]) -> None:
+        """Add what a lane of another process took."""
+        if not taken["requests"]:
+            return
+        self.requests += taken["requests"]
+        self.input_tokens += taken["input_tokens"]
+        self.cached_tokens += taken["cached_tokens"]
+        self.output += taken["output"]
+        self.charge += taken["charge"]
+        if self.cached_charge is not None:
+            self.cached_charge += taken["cached_charge"]
+        if self.batch_charge is not None:
+            self.batch_charge += taken["batch_charge"]
+        for note, times in taken["notes"].items():
+            self.notes[note] = self.notes.get(note, 0) + times
+        self.counted_by(taken["tokenizer"], taken["method"], taken["error"])
+
+    def note(self, text: str) -> None:
+        """Keep a remark; the same remark on many requests is kept once, with its count."""
+        self.notes[text] = self.notes.get(text, 0) + 1
+
+    def _pricer(self, **options: Any) -> engine.Pricer | None:
+        try:
+            return engine.pricer(
+                self.book, self.model, tier=self._ask.tier, byok=self._ask.byok, **options
+            )
+        except UnpricedError as error:
+            self.note(error.message)
+            return None
+
+    def _output_of(self, demand: Demand) -> Range:
+        if self._silent:
+            return ZERO
+        answers = demand.answers
+        asked = self._ask.output_tokens
+        expected = None if asked is None else asked * answers
+        high = demand.max_output
+        if high is None:
+            room = None
+            if self._context is not None:
+                room = self._context - demand.input_tokens
+                if room < 0:
+                    self.note(f"the input does not fit the context of {self._context:,} tokens")
+                    room = 0
+            high = _smallest(self._max_output, room)
+        elif self._context is not None and demand.input_tokens + high > self._context:
+            self.note(
+                f"input and requested output do not fit the context of {self._context:,} tokens"
+            )
+        if high is not None:
+            high *= answers
+        if expected is not None and high is not None and expected > high:
+            self.note("--output-tokens is above the most that the request allows")
+        return Range(0, expected, high)
+
+    def _charge(
+        self, pricer: engine.Pricer | None, input_tokens: int, cached: int, output: Range
+    ) -> Range:
+        if pricer is None:
+            return UNKNOWN
+        low = self._bounds(pricer, input_tokens, cached, output.low)
+        expected = self._bounds(pricer, input_tokens, cached, output.expected)
+        high = self._bounds(pricer, input_tokens, cached, output.high)
+        return Range(low.low, expected.expected, high.high)
+
+    def _bounds(
+        self, pricer: engine.Pricer, input_tokens: int, cached: int, output: int | None
+    ) -> Range:
+        if output is None:
+            return UNKNOWN
+        usage = Usage(input=input_tokens, cached_input=cached, output=output)
+        try:
+            return Range(*pricer.charge_range(usage))
+        except UnpricedError as error:
+            self.note(error.message)
+            return UNKNOWN
+
+
+def _smallest(*values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return min(known) if known else None
+
+
+def _has_no_output(model: Model) -> bool:
+    rate = model.rates.get("output")
+    return rate is not None and rate.state == "not_applicable"
+
+
+def wider(one: CountError, other: CountError) -> CountError:
+    """Return the widest doubt of two: per cent as the farther bound, tokens added up."""
+    percents = {
+        key: text_of(choose(parse_units(str(one[key]), 4), parse_units(str(other[key]), 4)), 4)
+        for key, choose in (("low_percent", min), ("high_percent", max))
+    }
+    return {**percents, "tokens": one["tokens"] + other["tokens"]}

@@ -1,0 +1,418 @@
+"""From sources to a quote: read each file the way its size asks for, count it, price it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, NamedTuple
+
+from nexctl.errors import CheckFailed, NexctlError, UnpricedError, UsageError
+from nexctl.estimate import gate as gates
+from nexctl.estimate import readers
+from nexctl.estimate.ask import Ask
+from nexctl.estimate.estimator import Estimator
+from nexctl.estimate.lanes import UNKNOWN, Lane, Range
+from nexctl.estimate.sources import Source
+from nexctl.money import text_of
+
+# From this size on, loading a faster engine costs less than it saves.
+BULK_FROM_BYTES = 512 * 1024
+SNIFF_BYTES = 64 * 1024
+
+Progress = Callable[[int], None]
+
+
+class Quote(NamedTuple):
+    """What the prompts would cost: one row per gateway and model, one per file and tokenizer.
+
+    `rows` and `files` have the documented JSON fields; `gate` is None where none was asked for.
+    """
+
+    rows: list[dict[str, Any]]
+    files: list[dict[str, Any]]
+    gate: gates.Gate | None
+    notes: list[str]
+    titles: dict[str, str]
+
+    def check(self) -> None:
+        """Raise what the quote has to say besides figures: nothing priced (2), gate shut (9)."""
+        unpriced = [row for row in self.rows if row["charge"]["low"] is None]
+        if self.rows and len(unpriced) == len(self.rows):
+            names = ", ".join(sorted({f"{row['model']} on {row['gateway']}" for row in unpriced}))
+            reasons = [note for row in unpriced for note in row["notes"]]
+            raise UnpricedError(
+                f"nothing could be priced: {reasons[0] if reasons else names}",
+                hint=f"nexctl prices list --on {unpriced[0]['gateway']} shows what is published",
+            )
+        if self.gate and not self.gate.passed:
+            raise CheckFailed(
+                f"over the limit: {self.gate.compared} is more than --max-cost {self.gate.limit}"
+                f" ({self.gate.rule})",
+                hint="shorten the prompt, choose a cheaper model (-m), or raise --max-cost",
+                code="over_max_cost",
+                details={"gate": self.gate.as_json()},
+            )
+
+
+def quote(
+    ask: Ask,
+    sources: Sequence[Source],
+    *,
+    stdin: IO[bytes] | None = None,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> Quote:
+    """Count and price `sources`. Raises UsageError for what cannot be read, counted or found.
+
+    `stdin` is read for the source that says so. `progress` is told the bytes done.
+    """
+    workers = processes or os.cpu_count() or 1
+    large = any(source.size is None or source.size >= BULK_FROM_BYTES for source in sources)
+    estimator = Estimator(ask, bulk=large)
+    reader = _Reader(estimator, stdin, workers, progress)
+    for source in sources:
+        reader.add(source)
+    if reader.empty == len(sources):
+        raise UsageError(
+            "nothing to price: " + ("the file is" if len(sources) == 1 else "all files are")
+            + " empty",
+            hint="name a file with a prompt, or pipe one in with -",
+            code="empty",
+        )
+    return summed(estimator, reader.notes)
+
+
+class _Reader:
+    """Adds one source after the other to an estimator."""
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        stdin: IO[bytes] | None,
+        processes: int,
+        progress: Progress | None,
+    ) -> None:
+        self.estimator = estimator
+        self.stdin = stdin
+        self.processes = processes
+        self.progress = progress
+        self.done = 0
+        self.empty = 0
+        self.notes: list[str] = []
+
+    def add(self, source: Source) -> None:
+        """Read one source whole, or in blocks where it is large, and count it."""
+        if source.is_stdin:
+            if self.stdin is None:
+                raise UsageError("standard input is closed", code="no_stdin")
+            self._add_stream(source.display, source.kind, self.stdin)
+            return
+        try:
+            if source.size is not None and source.size < BULK_FROM_BYTES:
+                with open(source.path, "rb", buffering=0) as stream:
+                    self._add_small(source.display, source.kind, stream.read())
+            elif source.size is None:
+                with open(source.path, "rb") as stream:
+                    self._add_stream(source.display, source.kind, stream)
+            else:
+                self._add_large(source)
+        except OSError as error:
+            raise UsageError(
+                f"{source.display}: cannot be read: {error.strerror}", code="unreadable"
+            ) from None
+        self.done += source.size or 0
+        if self.progress:
+            self.progress(self.done)
+
+    def _add_small(self, name: str, kind: str, raw: bytes) -> None:
+        text = readers.decode(raw, name)
+        if not text:
+            self.empty += 1
+            self.notes.append(f"{name} is empty: counted as 0 tokens")
+            self.estimator.add_empty(name)
+            return
+        if kind == "auto":
+            kind = _sniff(text, name)
+        if kind == "jsonl":
+            requests: Iterator[readers.Request] | list[readers.Request] | None = readers.lines(
+                text, name
+            )
+        else:
+            requests = readers.document(text, name) if kind == "json" else None
+            if kind == "json" and requests is None:
+                self.notes.append(f"{name} holds no request: counted as plain text")
+        if requests is None:
+            self.estimator.add_text(name, text)
+            return
+        counted = 0
+        for request in requests:
+            self.estimator.add_request(name, request.body, request.line)
+            counted += 1
+        if not counted:
+            self.empty += 1
+            self.notes.append(f"{name} holds no request: counted as 0 tokens")
+            self.estimator.add_empty(name)
+
+    def _add_large(self, source: Source) -> None:
+        kind = source.kind
+        if kind == "auto":
+            with open(source.path, "rb") as stream:
+                kind = _sniff_head(stream.read(SNIFF_BYTES))
+        if kind == "jsonl":
+            self._add_lines(source.path, source.display)
+        elif kind == "json":
+            if source.size is not None and source.size > readers.MAX_DOCUMENT_BYTES:
+                raise _too_large(source.display)
+            with open(source.path, "rb", buffering=0) as stream:
+                self._add_small(source.display, kind, stream.read())
+        else:
+            self._add_blocks(source.path, source.display)
+
+    def _add_stream(self, name: str, kind: str, stream: IO[bytes]) -> None:
+        head = stream.read(BULK_FROM_BYTES)
+        if len(head) < BULK_FROM_BYTES:
+            self._add_small(name, kind, head)
+            return
+        joined = _Joined(head, stream)
+        if kind == "auto":
+            kind = _sniff_head(head[:SNIFF_BYTES])
+        if kind == "jsonl":
+            self._add_lines(joined, name)
+        elif kind == "json":
+            raw = joined.read(readers.MAX_DOCUMENT_BYTES + 1)
+            if len(raw) > readers.MAX_DOCUMENT_BYTES:
+                raise _too_large(name)
+            self._add_small(name, kind, raw)
+        elif len(self.estimator.tokenizers_of_text()) == 1:
+            self._add_blocks(joined, name)
+        else:
+            self._add_spooled(joined, name)
+
+    def _add_spooled(self, stream: IO[bytes], name: str) -> None:
+        """A stream that several tokenizers want to read is kept in a file meanwhile."""
+        import shutil
+        import tempfile
+
+        with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
+            shutil.copyfileobj(stream, spool, 1024 * 1024)
+            spool.flush()
+            self._add_blocks(spool.name, name)
+
+    def _add_blocks(self, source: str | IO[bytes], name: str) -> None:
+        from nexctl.tokens import blocks
+
+        tokens: dict[str, int] = {}
+        for choice in self.estimator.tokenizers_of_text():
+            counted = blocks.count_file(source, choice, processes=self.processes, name=name)
+            tokens[choice.tokenizer] = counted.tokens
+        self.estimator.add_counted_text(name, tokens)
+
+    def _add_lines(self, source: str | IO[bytes], name: str) -> None:
+        from nexctl.estimate import bulk
+
+        before = self.done
+        size = os.path.getsize(source) if isinstance(source, str) else None
+        processes = self.processes
+        if size is not None and size < bulk.PARALLEL_FROM_BYTES:
+            processes = 1
+        bulk.count_lines(
+            self.estimator,
+            source,
+            name,
+            processes=processes,
+            progress=self.progress and (lambda done: self.progress(before + done)),  # type: ignore[misc]
+        )
+
+
+class _Joined:
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, b'' at the end."""
+        if not self._head:
+            return self._rest.read(size)
+        if 0 <= size < len(self._head):
+            part, self._head = self._head[:size], self._head[size:]
+            return part
+        part, self._head = self._head, b""
+        return part + self._rest.read(size - len(part) if size >= 0 else -1)
+
+
+def _sniff(text: str, name: str) -> str:
+    """Tell what a file without a telling suffix holds: JSON only where it really is a request."""
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return "text"
+    first, _, rest = text.strip().partition("\n")
+    try:
+        head = readers.parse(first, name)
+    except NexctlError:
+        try:
+            return "text" if readers.document(text, name) is None else "json"
+        except NexctlError:
+            return "text"
+    if not (readers.is_request(head) or readers.is_batch_line(head)):
+        return "text"
+    return "jsonl" if rest.strip() else "json"
+
+
+def _sniff_head(head: bytes) -> str:
+    """The same from the first bytes of something large: only its first line can be told."""
+    first, newline, _ = head.partition(b"\n")
+    if not newline or first.lstrip()[:1] != b"{":
+        return "text"
+    return "jsonl" if _sniff(first.decode("utf-8", "replace"), "") == "json" else "text"
+
+
+def _too_large(name: str) -> UsageError:
+    return UsageError(
+        f"{name}: a JSON document above {readers.MAX_DOCUMENT_BYTES >> 20} MiB is not one request",
+        hint="put one request on each line of a .jsonl file",
+        code="too_large",
+    )
+
+
+# --- from sums to rows ---------------------------------------------------------------------------
+
+
+def summed(estimator: Estimator, notes: list[str]) -> Quote:
+    """Turn what an estimator added up into rows, cheapest first, unknown last."""
+    ask = estimator.ask
+    lanes = [(key, lane) for key, lane in estimator.lanes.items()]
+    units = {book.unit: place for place, book in reversed(list(enumerate(estimator.books)))}
+    lanes.sort(key=lambda item: _order(item[1], ask, units))
+    rows = [_row(lane, ask) for _, lane in lanes]
+    rows.extend(_missing_row(missing.book, missing.model, missing.reason)
+                for missing in estimator.missing.values())  # fmt: skip
+    files = [
+        {
+            "path": row.path,
+            "models": list(row.models),
+            "requests": row.requests,
+            "input_tokens": row.input_tokens,
+            "exact": row.exact,
+            "tokenizer": row.tokenizer,
+        }
+        for row in estimator.files.values()
+    ]
+    gate = _gate(estimator) if ask.max_cost is not None else None
+    titles = {book.id: book.headline for book in estimator.books}
+    return Quote(rows, files, gate, notes, titles)
+
+
+def _order(lane: Lane, ask: Ask, units: dict[str, int]) -> tuple[bool, int, int, str]:
+    charge = compared(lane, ask)
+    amount = charge.expected if charge.expected is not None else charge.low
+    return (amount is None, units[lane.book.unit], amount or 0, lane.model.id)
+
+
+def compared(lane: Lane, ask: Ask) -> Range:
+    """Return the charge that sorting and gates look at: the batch price with `--batch`."""
+    if ask.batch:
+        return lane.batch_charge if lane.batch_charge is not None else UNKNOWN
+    return lane.charge
+
+
+def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
+    book = lane.book
+    return {
+        "gateway": book.id,
+        "model": lane.model.id,
+        "price_book": book.version,
+        "currency": book.unit,
+        "requests": lane.requests,
+        "input_tokens": lane.input_tokens,
+        "cached_input_tokens": lane.cached_tokens,
+        "count": {
+            "exact": lane.method == "exact",
+            "method": lane.method,
+            "tokenizer": lane.tokenizer,
+            "error": lane.error,
+        },
+        "output_tokens": lane.output._asdict(),
+        "charge": _money(lane.charge, book.scale),
+        "cached_charge": lane.cached_charge and _money(lane.cached_charge, book.scale),
+        "batch_charge": lane.batch_charge and _money(lane.batch_charge, book.scale),
+        "volume": _volume(lane, ask),
+        "notes": [
+            note if times == 1 or lane.requests == 1 else f"{note} ({times} requests)"
+            for note, times in lane.notes.items()
+        ],
+    }
+
+
+def _missing_row(book: Any, model: str, reason: str) -> dict[str, Any]:
+    nothing = UNKNOWN._asdict()
+    return {
+        "gateway": book.id,
+        "model": model,
+        "price_book": book.version,
+        "currency": book.unit,
+        "requests": None,
+        "input_tokens": None,
+        "cached_input_tokens": None,
+        "count": {"exact": False, "method": None, "tokenizer": None, "error": None},
+        "output_tokens": nothing,
+        "charge": nothing,
+        "cached_charge": None,
+        "batch_charge": None,
+        "volume": None,
+        "notes": [reason],
+    }
+
+
+def _money(charge: Range, scale: int) -> dict[str, str | None]:
+    return {
+        name: None if units is None else text_of(units, scale)
+        for name, units in charge._asdict().items()
+    }
+
+
+def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
+    if ask.volume is None:
+        return None
+    monthly = compared(lane, ask).times(ask.volume.per_month)
+    return {
+        "times": ask.volume.times,
+        "per": ask.volume.per,
+        "requests_per_month": lane.requests * ask.volume.per_month,
+        "charge_per_month": _money(monthly, lane.book.scale),
+    }
+
+
+def _gate(estimator: Estimator) -> gates.Gate:
+    """Compare every alternative (a gateway, and a model where `-m` names several); the worst counts."""
+    ask = estimator.ask
+    assert_one_unit(estimator)
+    sums: dict[tuple[int, str], Range] = {}
+    for (place, model), lane in estimator.lanes.items():
+        alternative = (place, model if ask.models or ask.all_models else "")
+        charge = compared(lane, ask)
+        sums[alternative] = sums[alternative] + charge if alternative in sums else charge
+    answers = []
+    for charge in sums.values():
+        amount, rule = gates.figure(charge, estimator.high_is_asked)
+        if amount is None or estimator.missing:
+            raise UnpricedError(
+                "the gate met something that has no known price",
+                hint="leave it out, or gate on a book that prices it (--on)",
+                code="gate_unpriced",
+            )
+        answers.append((amount, rule))
+    amount, rule = max(answers)
+    return gates.max_cost(amount, estimator.books[0].scale, rule, ask.max_cost or 0)
+
+
+def assert_one_unit(estimator: Estimator) -> None:
+    """Refuse one limit for several currencies or credit units."""
+    units = sorted({book.unit for book in estimator.books})
+    if len(units) > 1:
+        raise UsageError(
+            f"one limit cannot hold for several units: {', '.join(units)}",
+            hint="run it once for each gateway",
+            code="several_units",
+        )

@@ -1,0 +1,143 @@
+"""What a file holds: plain text, one request, or many. Every fault names the file and the place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from nexctl.errors import UsageError
+
+# One JSON document is held whole; a prompt, however long, is far below this.
+MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+
+# A mapping with one of these keys is a request: chat, Responses, completions and embeddings,
+# Gemini's generateContent.
+REQUEST_KEYS = ("messages", "input", "prompt", "contents")
+
+
+class Request(NamedTuple):
+    """One request and where it stands: `line` is 1-based, None for a document of its own."""
+
+    body: Mapping[str, Any]
+    line: int | None
+
+
+def decode(raw: bytes, name: str, start: int = 0) -> str:
+    """Return UTF-8 text without its byte-order mark; `start` is where `raw` begins in the file.
+
+    A NUL byte or bad UTF-8 is a UsageError with file and offset.
+    """
+    zero = raw.find(b"\0")
+    if zero >= 0:
+        raise not_text(name, start + zero, "a NUL byte: this is a binary file")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise not_text(name, start + error.start, "not valid UTF-8") from None
+    return text.removeprefix("\ufeff") if start == 0 else text
+
+
+def not_text(name: str, offset: int, why: str) -> UsageError:
+    """Return the error for a file that is not UTF-8 text."""
+    return UsageError(
+        f"{name}: {why} at byte {offset}",
+        hint="prompts are UTF-8 text; convert the file (iconv -t utf-8) or leave it out",
+        code="not_text",
+        details={"file": name, "offset": offset},
+    )
+
+
+def is_request(value: object) -> bool:
+    """Tell whether decoded JSON is a request."""
+    return isinstance(value, Mapping) and any(key in value for key in REQUEST_KEYS)
+
+
+def is_batch_line(value: object) -> bool:
+    """Tell whether decoded JSON is a line of a batch file: a request wrapped with its address."""
+    return isinstance(value, Mapping) and "body" in value and "custom_id" in value
+
+
+def document(text: str, name: str) -> list[Request] | None:
+    """Read a `.json` file: a request, a list of requests, or `{"items": [...]}` of batch lines.
+
+    Returns None where the document is valid JSON but holds no request (it is then plain text).
+    Raises UsageError with the line of broken JSON.
+    """
+    value = parse(text, name)
+    if is_request(value) and not is_batch_line(value):
+        return [Request(value, None)]
+    if isinstance(value, Mapping) and isinstance(value.get("items"), list):
+        value = value["items"]
+    elif is_batch_line(value):
+        value = [value]
+    if not isinstance(value, list) or not value:
+        return None
+    if not all(is_batch_line(item) or is_request(item) for item in value):
+        if any(is_batch_line(item) or is_request(item) for item in value):
+            place = next(
+                index
+                for index, item in enumerate(value)
+                if not (is_batch_line(item) or is_request(item))
+            )
+            raise UsageError(
+                f"{name}: item {place} of the list is not a request",
+                hint=f"a request has one of {', '.join(REQUEST_KEYS)}",
+                code="not_a_request",
+            )
+        return None
+    return [Request(unwrap(item, f"{name}: item {i}"), None) for i, item in enumerate(value)]
+
+
+def lines(text: str, name: str, first: int = 1) -> Iterator[Request]:
+    """Read JSONL: a request or batch line on each line that is not blank."""
+    for number, line in enumerate(text.split("\n"), first):
+        if line and not line.isspace():
+            value = parse(line, name, number)
+            yield Request(unwrap(value, f"{name}:{number}"), number)
+
+
+def unwrap(value: object, place: str) -> Mapping[str, Any]:
+    """Return the request itself, out of its batch line where it has one."""
+    if isinstance(value, Mapping):
+        if is_batch_line(value):
+            value = value["body"]
+        if isinstance(value, Mapping) and any(key in value for key in REQUEST_KEYS):
+            return value
+    raise UsageError(
+        f"{place}: not a request",
+        hint=f"a request is an object with one of {', '.join(REQUEST_KEYS)};"
+        ' a batch line holds it under "body"',
+        code="not_a_request",
+    )
+
+
+def parse(text: str, name: str, line: int | None = None) -> Any:
+    """Decode one JSON document with the standard library; faults name file and line.
+
+    NaN and Infinity, which are not JSON, and nesting that exhausts the stack are refused.
+    """
+    import json
+
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise broken_json(name, line or 1, "nested too deeply") from None
+    except json.JSONDecodeError as error:
+        at = line or error.lineno
+        raise broken_json(name, at, f"{error.msg} at column {error.colno}") from None
+    except ValueError as error:
+        raise broken_json(name, line or 1, str(error)) from None
+
+
+def broken_json(name: str, line: int, why: str) -> UsageError:
+    """Return the error for broken JSON at a line."""
+    return UsageError(
+        f"{name}:{line}: broken JSON: {why}",
+        hint="each line of a .jsonl file is one JSON object; a .json file is one document",
+        code="broken_json",
+        details={"file": name, "line": line},
+    )
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")

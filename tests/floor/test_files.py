@@ -1,0 +1,47 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nexctl.files import atomic_write
+
+
+def _write_half(path: str) -> None:
+    with atomic_write(path) as stream:
+        stream.write("half")
+        1 / 0  # noqa: B018
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    file = tmp_path / "out.csv"
+    file.write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        _write_half(str(file))
+    assert file.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_a_private_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    old = os.umask(0)
+    try:
+        with atomic_write(str(file), mode=0o600) as stream:
+            stream.write("x")
+    finally:
+        os.umask(old)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("keep")
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with atomic_write(str(link)) as stream:
+        stream.write("new")
+    assert target.read_text() == "keep"
+    assert not link.is_symlink()
