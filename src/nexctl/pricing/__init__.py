@@ -1,0 +1,1 @@
+"""Price books and exact charges. Pure: no network, no database, no floating point."""

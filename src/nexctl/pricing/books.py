@@ -1,0 +1,257 @@
+"""Finding and loading price books: shipped ones are compiled, a user's own are TOML."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nexctl.errors import ConfigError, UsageError
+from nexctl.pricing.book import Book, Model, Plan, Rate
+from nexctl.pricing.compiled.index import BOOKS
+
+if TYPE_CHECKING:
+    from nexctl.pricing.source import Fault
+
+__all__ = [
+    "Book",
+    "Model",
+    "Plan",
+    "Rate",
+    "compile_file",
+    "instant",
+    "load",
+    "shipped",
+    "unknown_model",
+    "validate",
+    "versions",
+    "who_prices",
+]
+
+At = "datetime.date | str | None"
+_loaded: dict[str, Book] = {}
+
+
+def shipped() -> tuple[str, ...]:
+    """Ids of the shipped books: the five gateways first, then the vendors' reference books."""
+    return tuple(BOOKS)
+
+
+def title(name: str) -> str:
+    """Title of a shipped book, without loading it."""
+    return str(BOOKS[name][0])
+
+
+def instant(at: Any) -> str | None:
+    """Return a date, date and time (naive ones are UTC) or ISO text as comparable ISO text in UTC.
+
+    Raises UsageError where text is no ISO date or time.
+    """
+    if at is None:
+        return None
+    if isinstance(at, str):
+        import datetime
+
+        try:
+            at = (
+                datetime.date.fromisoformat(at)
+                if len(at) == 10
+                else datetime.datetime.fromisoformat(at)
+            )
+        except ValueError:
+            raise UsageError(
+                f"{at[:40]!r} is not a date", hint="write it like 2026-11-20", code="bad_date"
+            ) from None
+    if not hasattr(at, "hour"):
+        return str(at.isoformat())
+    offset = at.utcoffset()
+    moment = at if offset is None else (at - offset)
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def versions(name: str, *, folder: str | None = None) -> tuple[tuple[str | None, str | None], ...]:
+    """(valid_from, valid_to) of each version of a book that is at hand, oldest first."""
+    rows = [(book.valid_from, book.valid_to) for book in _own(name, folder)]
+    if not rows:
+        if name not in BOOKS:
+            raise _unknown_book(name, folder)
+        rows = [(start, end) for _module, start, end in BOOKS[name][2]]
+    return tuple(sorted(rows, key=lambda row: row[0] or ""))
+
+
+def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
+    """Load a book by id, or by a path that ends in .toml.
+
+    `folder` holds a user's own books (`*.toml`); one with the same id goes before the shipped one.
+    `at` (date, datetime or ISO text) picks the version in force then, None the newest. Raises
+    UsageError for an unknown id or an instant that no version covers, ConfigError (exit 78) with
+    every fault for a broken book of the user's.
+    """
+    moment = instant(at)
+    if name.endswith(".toml"):
+        return _in_force([compile_file(name)], name, moment)
+    own = _own(name, folder)
+    if own:
+        return _in_force(own, name, moment)
+    if name not in BOOKS:
+        raise _unknown_book(name, folder)
+    rows = BOOKS[name][2]
+    for module, start, end in reversed(rows):
+        if moment is None or ((start is None or start <= moment) and (end is None or moment < end)):
+            return _compiled(module)
+    raise _no_version(name, moment, [row[1] for row in rows])
+
+
+def _compiled(module: str) -> Book:
+    book = _loaded.get(module)
+    if book is None:
+        source = __import__(f"nexctl.pricing.compiled.{module}", fromlist=["BOOK"])
+        book = _loaded[module] = Book(source.BOOK)
+    return book
+
+
+def _in_force(candidates: list[Book], name: str, moment: str | None) -> Book:
+    ordered = sorted(candidates, key=lambda book: book.valid_from or "")
+    if moment is None:
+        return ordered[-1]
+    for book in reversed(ordered):
+        start, end = book.valid_from, book.valid_to
+        if (start is None or start <= moment) and (end is None or moment < end):
+            return book
+    raise _no_version(name, moment, [book.valid_from for book in ordered])
+
+
+def _own(name: str, folder: str | None) -> list[Book]:
+    """Books of the user's folder with this id; only files named after the id are opened."""
+    if folder is None or not os.path.isdir(folder):
+        return []
+    files = [
+        entry
+        for entry in sorted(os.listdir(folder))
+        if entry == f"{name}.toml" or (entry.startswith(f"{name}@") and entry.endswith(".toml"))
+    ]
+    found = [compile_file(os.path.join(folder, entry)) for entry in files]
+    for book, entry in zip(found, files, strict=True):
+        if book.id != name:
+            raise ConfigError(
+                f"{os.path.join(folder, entry)}: its book id is {book.id!r}, not {name!r}",
+                hint="name the file after its book: ID.toml or ID@DATE.toml",
+            )
+    return found
+
+
+def compile_file(path: str) -> Book:
+    """Read and check a TOML book at `path`.
+
+    Raises UsageError where it cannot be read, ConfigError (exit 78) listing every fault.
+    """
+    literal, faults = _read(path)
+    if literal is None:
+        shown = "\n".join(str(fault) for fault in faults[:20])
+        more = f"\n... and {len(faults) - 20} more" if len(faults) > 20 else ""
+        raise ConfigError(
+            f"price book {path} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n"
+            f"{shown}{more}",
+            hint=f"nexctl prices validate {path}",
+            code="broken_book",
+            details={"faults": [fault._asdict() for fault in faults]},
+        )
+    return Book(literal, path)
+
+
+def validate(path: str) -> list[Fault]:
+    """Return every fault of the TOML book at `path` as (file, line, message); [] means good.
+
+    Raises UsageError where the file cannot be read.
+    """
+    return _read(path)[1]
+
+
+def _read(path: str) -> tuple[dict[str, Any] | None, list[Fault]]:
+    from nexctl.pricing.source import read
+
+    try:
+        return read(path, list_prices)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror or error}", hint="name a price book file", code="unreadable"
+        ) from error
+
+
+def list_prices(book: str, model: str, at: str | None) -> tuple[str, str] | None:
+    """(input, output) list prices per million of a reference book's model, None if not known."""
+    if book not in BOOKS:
+        return None
+    try:
+        rates = load(book).find(model).rates_at(at)
+    except UsageError:
+        return None
+    into, out = rates.get("input"), rates.get("output")
+    if into is None or out is None or into.price is None or out.price is None:
+        return None
+    return into.price, out.price
+
+
+def who_prices(model: str) -> list[tuple[str, str]]:
+    """(book id, model id) of each shipped book that prices `model` with numbers."""
+    from nexctl.pricing.compiled.names import NAMES
+
+    low = model.lower()
+    return [(book, rows[low]) for book, rows in NAMES.items() if low in rows]
+
+
+def unknown_model(book: Book, name: str) -> UsageError:
+    """The error for a model that `book` does not have: near names, and who prices it."""
+    import difflib
+
+    shown = name if len(name) <= 80 else name[:80] + "..."
+    known = [key for key in book.names() if not key.endswith("*")]
+    close = difflib.get_close_matches(name.lower()[:100], known, n=3)
+    others = [row for row in who_prices(name) if row[0] != book.id]
+    parts = []
+    if close:
+        parts.append(f"did you mean {', '.join(close)}?")
+    if others:
+        parts.append("priced by " + ", ".join(f"{other} (--on {other})" for other, _ in others))
+    if not parts:
+        parts.append(f"nexctl prices list --on {book.id}")
+    return UsageError(
+        f"{book.title} has no model {shown!r}",
+        hint="; ".join(parts),
+        code="unknown_model",
+        details={
+            "model": shown,
+            "book": book.id,
+            "near": close,
+            "books": [{"book": other, "model": found} for other, found in others],
+        },
+    )
+
+
+def _unknown_book(name: str, folder: str | None) -> UsageError:
+    import difflib
+
+    known = [*BOOKS, *_own_ids(folder)]
+    close = difflib.get_close_matches(name[:100], known, n=3)
+    guess = f"did you mean {', '.join(close)}? " if close else ""
+    return UsageError(
+        f"no price book {name[:100]!r}",
+        hint=f"{guess}books: {', '.join(known)}, or a path ending in .toml",
+        code="unknown_book",
+    )
+
+
+def _own_ids(folder: str | None) -> list[str]:
+    if folder is None or not os.path.isdir(folder):
+        return []
+    names = {
+        entry[:-5].partition("@")[0] for entry in os.listdir(folder) if entry.endswith(".toml")
+    }
+    return sorted(names - set(BOOKS))
+
+
+def _no_version(name: str, moment: str | None, starts: list[str | None]) -> UsageError:
+    return UsageError(
+        f"no version of price book {name} was in force at {moment}",
+        hint=f"its versions begin at {', '.join(start or 'open' for start in starts)}",
+        code="no_version",
+    )

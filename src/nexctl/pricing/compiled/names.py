@@ -1,0 +1,20 @@
+"""Made by scripts/build_books.py: book id -> lower-case name -> model with numbers."""
+
+NAMES: dict[str, dict[str, str]] = {'nextoken': {'nex-pro': 'nex-pro',
+              'nex-smart': 'nex-pro',
+              'nex-coder': 'nex-pro',
+              'nex-auto': 'nex-auto',
+              'nex-reasoning': 'nex-reasoning',
+              'nex-embed-zh': 'nex-embed-zh',
+              'gpt-4o': 'gpt-4o',
+              'gpt-4o-mini': 'gpt-4o-mini',
+              'o1': 'o1',
+              'o3-mini': 'o3-mini',
+              'claude-opus-4': 'claude-opus-4',
+              'claude-sonnet-4': 'claude-sonnet-4',
+              'claude-haiku-4': 'claude-haiku-4',
+              'gemini-2.5-pro': 'gemini-2.5-pro',
+              'gemini-2.5-flash': 'gemini-2.5-flash',
+              'llama-3.3-70b': 'llama-3.3-70b',
+              'deepseek-v3': 'deepseek-v3',
+              'mistral-large-2': 'mistral-large-2'}}
