@@ -1,0 +1,1 @@
+"""What a person types and sees: commands, output, errors, completion. No arithmetic, no HTTP."""

@@ -1,0 +1,1 @@
+"""Profiles, the configuration file, folders and the key store."""

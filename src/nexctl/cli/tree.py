@@ -1,0 +1,98 @@
+"""The command tree: which file holds which command, and the line of help that lists it.
+
+Nothing here imports a command; a group's or a command's file is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Entry:
+    """A name at the top of the tree.
+
+    target  "module:SPEC" of a command, or "module:COMMANDS" (a tuple of them) of a group
+    """
+
+    __slots__ = ("aliases", "group", "help", "hidden", "name", "target")
+
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        help: str,
+        *,
+        group: bool = False,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.target = target
+        self.help = help
+        self.group = group
+        self.aliases = aliases
+        self.hidden = False
+
+    def load(self) -> Any:
+        """Import the file and return the declared command or the tuple of commands."""
+        module, _, attribute = self.target.partition(":")
+        __import__(module)
+        import sys
+
+        return getattr(sys.modules[module], attribute)
+
+    def build(self) -> Any:
+        """The command or group itself."""
+        loaded = self.load()
+        if not self.group:
+            return loaded.build()
+        from nexctl.cli.base import Group
+
+        return Group(self.name, loaded, help=self.help)
+
+
+ROOT_HELP = """Price, buy, meter and audit LLM tokens through prepaid gateways.
+
+Every command has -h/--help. 'nexctl help TOPIC' explains output, exit-codes, environment,
+profiles and money.
+"""
+
+TREE = (
+    Entry(
+        "estimate",
+        "nexctl.cli.estimate:estimate",
+        "What prompts would cost, before they are sent.",
+        aliases=("estimate-cost",),
+    ),
+    Entry("diff", "nexctl.cli.diff:diff", "What a change of prompts costs."),
+    Entry("tokenize", "nexctl.cli.tokenize:tokenize", "Count tokens, and show them."),
+    Entry(
+        "prices",
+        "nexctl.cli.prices:COMMANDS",
+        "Price books: list, show, compare, history.",
+        group=True,
+        aliases=("price",),
+    ),
+    Entry(
+        "config", "nexctl.cli.config:COMMANDS", "Settings: list, get, set, path, edit.", group=True
+    ),
+    Entry(
+        "profile",
+        "nexctl.cli.profile:COMMANDS",
+        "Profiles: which gateway, which price book.",
+        group=True,
+    ),
+    Entry(
+        "completion",
+        "nexctl.cli.completion:COMMANDS",
+        "Scripts that complete nexctl in a shell.",
+        group=True,
+    ),
+    Entry("help", "nexctl.cli.help:help_", "Help on a command or a topic."),
+)
+
+
+def root() -> Any:
+    """The whole command tree, nothing below it imported."""
+    from nexctl.cli.base import Group
+
+    return Group("nexctl", TREE, help=ROOT_HELP)
