@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from nexctl.errors import UsageError
@@ -109,23 +109,27 @@ def environment(root: str) -> dict[str, str]:
 
 def command_line(arguments: Sequence[str]) -> list[str]:
     """Return the full command for `arguments` (a plumbing command first)."""
-    line = [program(), "--no-pager", "--no-optional-locks", "--literal-pathspecs"]
+    line = [program(), "--no-pager", "--no-optional-locks"]
+    if arguments[0] != "check-ignore":  # it knows no such thing: see `ignored`
+        line.append("--literal-pathspecs")
     for override in _OVERRIDES:
         line += ("-c", override)
     return [*line, *arguments]
 
 
-def run(root: str, *arguments: str, stdin: bytes | None = None) -> tuple[bytes, str]:
+def run(
+    root: str, *arguments: str, stdin: bytes = b"", accept: Sequence[int] = (0,)
+) -> tuple[bytes, str]:
     """Run a plumbing command in the checkout at `root`; return its output and its warnings.
 
-    Raises GitMissing, and GitFailed when it ends with another status than 0 or takes too long.
+    Raises GitMissing, and GitFailed when its status is not in `accept` or it takes too long.
     """
     try:
         done = subprocess.run(
             command_line(arguments),
             cwd=root,
             env=environment(root),
-            input=stdin if stdin is not None else b"",
+            input=stdin,
             capture_output=True,
             timeout=TIMEOUT_SECONDS,
             check=False,
@@ -137,7 +141,7 @@ def run(root: str, *arguments: str, stdin: bytes | None = None) -> tuple[bytes, 
     except OSError as error:
         raise GitFailed(arguments[0], -1, f"fatal: {error.strerror or error}", root) from None
     stderr = done.stderr.decode("utf-8", "replace")
-    if done.returncode:
+    if done.returncode not in accept:
         raise GitFailed(arguments[0], done.returncode, stderr, root)
     return done.stdout, stderr
 
@@ -145,6 +149,27 @@ def run(root: str, *arguments: str, stdin: bytes | None = None) -> tuple[bytes, 
 def names(output: bytes) -> list[str]:
     """Split NUL-terminated output into strings as `os.fsdecode` spells them."""
     return [os.fsdecode(name) for name in output.split(b"\0") if name]
+
+
+def ignored(root: str, paths: Iterable[str]) -> dict[str, str]:
+    """Return those of `paths` that rules hide, tracked or not -> the rule file that decides.
+
+    `.gitignore` files are named relative to `root`, as the paths are.
+    """
+    # The prefix keeps a name that begins with a colon from being read as a pattern.
+    asked = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
+    said, _ = run(
+        root,
+        *("check-ignore", "-z", "--stdin", "--verbose", "--no-index"),
+        stdin=asked,
+        accept=(0, 1),
+    )
+    fields = [os.fsdecode(field) for field in said.split(b"\0")]
+    return {
+        path.removeprefix("./"): rules
+        for rules, pattern, path in zip(fields[0::4], fields[2::4], fields[3::4], strict=False)
+        if not pattern.startswith("!")
+    }
 
 
 class Blobs:
