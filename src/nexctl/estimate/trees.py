@@ -235,7 +235,9 @@ class WorkTree:
         if found is not None and found.kind == _LINK:
             return os.fsencode(os.readlink(os.path.join(self.root, path)))
         with _Opened(self.root, path) as handle:
-            parts, left = [], limit + 1
+            if os.fstat(handle).st_size > limit:
+                raise too_large(path, self.label, limit)
+            parts, left = [], limit + 1  # it may still grow
             while left and (part := _read(handle, path, min(_CHUNK, left))):
                 parts.append(part)
                 left -= len(part)

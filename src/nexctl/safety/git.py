@@ -51,6 +51,7 @@ class GitFailed(UsageError):
     def __init__(self, command: str, status: int, stderr: str, root: str) -> None:
         lines = [x.strip() for x in stderr.splitlines() if x.strip()] or [f"exit status {status}"]
         said = next((x for x in lines if x.startswith(("fatal:", "error:"))), lines[0])
+        said = said.removeprefix("fatal: ").removeprefix("error: ")
         hint = None
         if "dubious ownership" in stderr:
             said = "this checkout belongs to another user, and git does not trust it"
@@ -202,7 +203,7 @@ class Blobs:
             header = []
         if len(header) != 3 or header[1] != b"blob":
             self.close()
-            what = "is missing" if header[1:] == [b"missing"] else "could not be read"
+            what = "is not a file" if len(header) == 3 else "is not in this clone"
             raise GitFailed("cat-file", 1, f"fatal: object {oid} {what}", self.root)
         size = int(header[2])
         if size > limit:
