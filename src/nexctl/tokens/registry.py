@@ -6,7 +6,6 @@ counting it with some other model's tokenizer would print a number that looks ex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -154,13 +153,17 @@ def find(model_id: str) -> dict[str, Any] | None:
     return None
 
 
-# What may follow a model's name without making it another model: a size, a date, a variant; not a
-# bare further version number.
-_VERSION = re.compile(r"[-.]\d{1,2}(?![0-9a-z])")
-
-
 def _ends(rest: str) -> bool:
-    return not rest or (rest[0] in "-:@" and not _VERSION.match(rest))
+    """Whether `rest` may follow a model's name without making it another model.
+
+    A size, a date or a variant may; a bare further version number (one or two digits) may not.
+    """
+    if not rest:
+        return True
+    if rest[0] not in "-:@":
+        return False
+    digits = len(rest[1:]) - len(rest[1:].lstrip("0123456789"))
+    return rest[0] != "-" or digits not in (1, 2) or rest[1 + digits : 2 + digits].isalpha()
 
 
 def _spellings(model_id: str) -> list[str]:

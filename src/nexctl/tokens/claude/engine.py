@@ -1,0 +1,191 @@
+"""Counts by words: a text is cut into words and the gaps between them, each priced once.
+
+In the reconstruction a text becomes a stream in which words and some gaps carry markers for their
+start, end and case, and the count is the smallest number of vocabulary pieces that tile the stream.
+No piece reaches across a word's edge (the data's generator proves it), so words and gaps can be
+counted one by one and remembered. See gaps.py for what a gap costs, tiling.py for the tiling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nexctl.tokens.claude.gaps import END, START, WORD, Gaps
+from nexctl.tokens.claude.normal import Normal, classes, wordy_class, wordy_ranges
+from nexctl.tokens.claude.tiling import CAPS, SHIFT, Tiling, word_end, word_start
+from nexctl.tokens.claude.words import mark_case
+
+# A word with the single space that the next word absorbs; else a gap, with a contraction's letters
+# where it ends in an apostrophe ("it's" is one word boundary, not two). `X` are the symbols that
+# count as letters but close a word as punctuation does.
+_UNIT = (
+    "[{w}]+(?: (?=[{w}]))?|[^{w}]+(?:(?<=')(?<![\u24b6-\u24e9\ua7cb\u1c89\u1c8a]')"
+    "(?:ll|re|ve|[stdm])(?![{w}]))?"
+)
+# Where a long text may be cut: after a word, before a gap that is no apostrophe.
+_CUT = "[{w}](?=[^{w}'])"
+_WINDOW = 1 << 16
+
+# The same over class letters: compiling every letter of Unicode takes longer than a short text.
+_SHORT = 1 << 15
+_SHADOW_UNIT = re.compile("[ws]+(?: (?=[ws]))?|[^ws]+")
+_CLOSERS = re.compile("[\u24b6-\u24e9\ua7cb\u1c89\u1c8a]")
+_CONTRACTION = re.compile("ll|re|ve|[stdm]")
+_ASCII = "A-Za-z"
+
+# What is remembered: enough for any language's working vocabulary, bounded for any input.
+_MEMORY = 200_000
+_LONGEST_REMEMBERED = 64
+
+
+class _Costs(dict[str, int]):
+    """Unit -> tokens; a miss is computed."""
+
+    __slots__ = ("claude",)
+
+    def __init__(self, claude: Claude) -> None:
+        self.claude = claude
+
+    def __missing__(self, unit: str) -> int:
+        cost = self.claude.unit(unit)
+        if len(unit) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MEMORY:
+                self.clear()
+            self[unit] = cost
+        return cost
+
+
+class Claude:
+    """One family's counter. Special-token text counts as text; any str is counted."""
+
+    def __init__(
+        self, pieces: str, *, fold_quotes: bool, capitals: int | None, frame_is_space: bool
+    ) -> None:
+        self._normal = Normal(fold_quotes=fold_quotes)
+        self._tiling = Tiling(pieces)
+        self._gaps = Gaps(self._tiling, frame_is_space=frame_is_space)
+        self._capitals = capitals
+        self._frame_is_space = frame_is_space
+        self._costs = _Costs(self)
+        self._ascii = re.compile(_UNIT.format(w=_ASCII)), re.compile(_CUT.format(w=_ASCII))
+        self._short_seen = 0
+        self._wide: tuple[re.Pattern[str], re.Pattern[str]] | None = None
+
+    def count(self, text: str) -> int:
+        """Tokens of `text` as the content of one message, without the frame; "" is 0."""
+        if not text:
+            return 0
+        normal = self._normal(text)
+        body = normal.rstrip("\n")
+        total = self._tail(len(normal) - len(body))
+        # The frame's last marker is a space: it takes the place of a single leading one.
+        if self._frame_is_space and text[0] == " " and body[:1] == " " and body[1:2] != " ":
+            body = body[1:]
+        if not body:
+            return total + self._frame_is_space
+        return total + self._body(body)
+
+    def _body(self, body: str) -> int:
+        price = self._costs.__getitem__
+        total = 0
+        first = True
+        for found, last in self._units(body):
+            left = WORD
+            if first and not wordy_class(found[0][0]):
+                left = START
+            if last and not wordy_class(found[-1][-1]):
+                edge = found.pop()
+                total += self._gaps.cost(edge, left if not found else WORD, END)
+                if not found:
+                    left = WORD
+            if left == START:
+                total += self._edge(found.pop(0))
+            first = False
+            total += sum(map(price, found))
+        return total
+
+    def unit(self, unit: str) -> int:
+        """Tokens of one word or of one gap between words."""
+        if unit[-1] == " " and wordy_class(unit[0]):
+            unit = unit[:-1]
+        if wordy_class(unit[0]):
+            return self._tiling.cost(self._marked(unit))
+        return self._gap(unit, WORD)
+
+    def _edge(self, gap: str) -> int:
+        return self._gap(gap, START)
+
+    def _gap(self, gap: str, left: int) -> int:
+        if not wordy_class(gap[-1]):
+            return self._gaps.cost(gap, left, WORD)
+        quote = gap.rindex("'")
+        return self._gaps.contraction(gap[:quote], gap[quote + 1 :], left, self._costs)
+
+    def _marked(self, word: str) -> str:
+        """A word in the stream: its case markers, its start, its letters, its end."""
+        if word.isascii():
+            if word.islower():
+                return word_start + word + word_end
+            marked = mark_case(word, self._capitals)
+        elif wordy_class(word[0]) == "s":
+            # A mark with no base before it opens the word, so no letter of it can be its capital.
+            return word_start + word + word_end
+        else:
+            marked = mark_case(word, self._capitals)
+        if marked[0] in (SHIFT, CAPS):
+            return marked[0] + word_start + marked[1:] + word_end
+        return word_start + marked + word_end
+
+    def _units(self, body: str) -> Iterator[tuple[list[str], bool]]:
+        """Words and gaps in order, in lists of bounded size: (list, whether it is the last)."""
+        if body.isascii():
+            units, cut = self._ascii
+        elif self._wide is None and self._short_seen < _SHORT and len(body) < _SHORT:
+            self._short_seen += len(body)
+            yield _short_units(body), True
+            return
+        else:
+            if self._wide is None:
+                wordy = wordy_ranges()
+                self._wide = re.compile(_UNIT.format(w=wordy)), re.compile(_CUT.format(w=wordy))
+            units, cut = self._wide
+        for window, last in _windows(body, cut):
+            yield units.findall(window), last
+
+    def _tail(self, newlines: int) -> int:
+        """What trailing newlines cost beyond the frame's own token, which may span into them."""
+        if not newlines:
+            return 0
+        return self._tiling.cost("\n" * (newlines + 2)) - 1
+
+
+def _windows(body: str, cut: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
+    """`body` in parts of bounded length, cut where no unit is: (part, whether it is the last)."""
+    start = 0
+    while len(body) - start > 2 * _WINDOW:
+        found = cut.search(body, start + _WINDOW)
+        if found is None:
+            break
+        yield body[start : found.end()], False
+        start = found.end()
+    yield body[start:] if start else body, True
+
+
+def _short_units(body: str) -> list[str]:
+    """What `_UNIT` finds in `body`."""
+    shadow = body.translate(classes())
+    units: list[str] = []
+    place, size = 0, len(body)
+    while place < size:
+        found = _SHADOW_UNIT.match(shadow, place)
+        end = found.end() if found else size  # the two alternatives take any character
+        if body[end - 1] == "'" and end < size:
+            letters = _CONTRACTION.match(body, end)
+            if letters and shadow[letters.end() : letters.end() + 1] not in ("w", "s"):
+                alone = end - place == 1
+                if not (alone and place and _CLOSERS.match(body, place - 1)):
+                    end = letters.end()
+        units.append(body[place:end])
+        place = end
+    return units
