@@ -192,7 +192,8 @@ def test_a_configured_work_tree_elsewhere_is_not_followed(repo: Path) -> None:
     (elsewhere / "p").mkdir(parents=True)
     (elsewhere / "p" / "a.md").write_text("secret\n")
     git("config", "core.worktree", str(elsewhere))
-    assert status() == {}
+    put("p/new.md")
+    assert status() == {"p/new.md": "added"}
 
 
 def test_a_folder_that_looks_like_a_repository_is_not_taken_for_one(repo: Path) -> None:

@@ -411,8 +411,12 @@ def test_git_variables_of_the_environment_do_not_redirect(
 def test_a_configured_work_tree_elsewhere_is_not_followed(repo: Path, tmp_path: Path) -> None:
     put("a.md", "skip.md")
     Path(".gitignore").write_text("skip.md\n")
-    git("config", "core.worktree", "/")
-    assert displayed(".") == ["a.md"]
+    git("config", "core.worktree", str(tmp_path))
+    found = find(["."])
+    assert [s.path for s in found.files] == ["a.md"]
+    git("config", "core.worktree", "/usr")
+    assert find(["."]) == found
+    assert found.notes == ()
 
 
 @needs_git
