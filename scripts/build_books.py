@@ -96,7 +96,7 @@ def outputs() -> dict[Path, str]:
         f"from __future__ import annotations\n\nBOOKS: {kind} = {shown(index)}\n"
     )
     written[OUT / "names.py"] = (
-        '"""Made by scripts/build_books.py: book id -> lower-case name -> model with numbers."""\n\n'
+        '"""Made by scripts/build_books.py: book -> lower-case name -> model with numbers."""\n\n'
         f"NAMES: dict[str, dict[str, str]] = {shown(names)}\n"
     )
     return written

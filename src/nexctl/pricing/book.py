@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
@@ -132,22 +133,23 @@ class Model(Sourced):
 
     @property
     def rates(self) -> dict[str, Rate]:
-        """Rates by meter, standard and lowest context tier, of the newest period in the book."""
+        """Rates by meter today: standard, lowest context tier."""
         return self.rates_at(None)
 
     def rates_at(self, at: str | None) -> dict[str, Rate]:
-        """Rates by meter in force at an ISO instant (None: the newest period)."""
+        """Rates by meter in force at an ISO instant (None: today)."""
         return {name: Rate(*rate) for name, rate in self.period(at)["rates"].items()}
 
     def period(self, at: str | None) -> dict[str, Any]:
-        """Return the price period in force at an ISO instant, the newest one for None.
+        """Return the price period in force at an ISO instant, today's for None.
 
         Of periods that hold only some hours of the day the one without hours is meant. Raises
         UsageError (code `before_first_price`) where no period covers the instant.
         """
         rows = [row for row in self.data["periods"] if "hours" not in row]
-        if at is None:
-            return dict(rows[-1])
+        if len(rows) == 1 and (at is None or covers(rows[0], at)):
+            return dict(rows[0])
+        at = at or today()
         for row in rows:
             if covers(row, at):
                 return dict(row)
@@ -441,6 +443,11 @@ class Book:
 
     def __repr__(self) -> str:
         return f"Book({self.version})"
+
+
+def today() -> str:
+    """Today's date in UTC as ISO text: a book may already hold prices that begin later."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def covers(row: dict[str, Any], at: str) -> bool:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.pricing.book import Book, Model, Plan, Rate
+from nexctl.pricing.book import Book, Model, Plan, Rate, today
 from nexctl.pricing.compiled.index import BOOKS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
     """Load a book by id, or by a path that ends in .toml.
 
     `folder` holds a user's own books (`*.toml`); one with the same id goes before the shipped one.
-    `at` (date, datetime or ISO text) picks the version in force then, None the newest. Raises
+    `at` (date, datetime or ISO text) picks the version in force then, None today's. Raises
     UsageError for an unknown id or an instant that no version covers, ConfigError (exit 78) with
     every fault for a broken book of the user's.
     """
@@ -95,8 +95,11 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
     if name not in BOOKS:
         raise _unknown_book(name, folder)
     rows = BOOKS[name][2]
+    if len(rows) == 1 and moment is None:
+        return _compiled(rows[0][0])
+    moment = moment or today()
     for module, start, end in reversed(rows):
-        if moment is None or ((start is None or start <= moment) and (end is None or moment < end)):
+        if (start is None or start <= moment) and (end is None or moment < end):
             return _compiled(module)
     raise _no_version(name, moment, [row[1] for row in rows])
 
@@ -111,8 +114,9 @@ def _compiled(module: str) -> Book:
 
 def _in_force(candidates: list[Book], name: str, moment: str | None) -> Book:
     ordered = sorted(candidates, key=lambda book: book.valid_from or "")
-    if moment is None:
-        return ordered[-1]
+    if len(ordered) == 1 and moment is None:
+        return ordered[0]
+    moment = moment or today()
     for book in reversed(ordered):
         start, end = book.valid_from, book.valid_to
         if (start is None or start <= moment) and (end is None or moment < end):

@@ -10,6 +10,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nexctl.errors import UnpricedError, UsageError
+from nexctl.pricing.book import covers, today
 from nexctl.pricing.exact import ratio_of, reduced, rounded, text_of_ratio
 from nexctl.records import METERS, Usage
 
@@ -378,8 +379,9 @@ def pricer(
     cache_ttl: str | None = None,
     group: str | None = None,
 ) -> Pricer:
-    """Compile the charge of `model` in `book` at an instant (date, datetime, ISO text; None: now
-    the newest prices) into integer coefficients.
+    """Compile the charge of `model` in `book` at an instant into integer coefficients.
+
+    `at` is a date, datetime or ISO text; None is today, at no known hour.
 
     `tier` is a billing tier's id; `context_tokens` fixes the context tier instead of each
     request's own input; `cache_ttl` names a cache-write variant ("1h"); `group` a ratio group.
@@ -462,29 +464,23 @@ def _check_semantic(book: Book, model: Model, batch: bool, semantic: bool) -> No
 def _periods(model: Model, moment: str | None) -> list[dict[str, Any]]:
     """The price period at an instant; several where the hour decides and none is given."""
     base = model.period(moment)
-    day = moment or base.get("from")
-    timed = [
-        row
-        for row in model.periods
-        if "hours" in row and (moment is None or _covers_day(row, str(day)))
-    ]
+    timed = [row for row in model.periods if "hours" in row]
     if not timed:
         return [base]
+    weekday = _weekday(moment) if moment else None
+    timed = [
+        row
+        for row in timed
+        if covers(row, moment or today())
+        and (weekday is None or weekday in row.get("days", (weekday,)))
+    ]
     if moment is None or len(moment) == 10:
         return [base, *timed]
-    clock, weekday = moment[11:16], _weekday(moment[:10])
+    clock = moment[11:16]
     for row in reversed(timed):
-        if weekday in row.get("days", (weekday,)) and any(
-            _within(clock, start, end) for start, end in row["hours"]
-        ):
+        if any(_within(clock, start, end) for start, end in row["hours"]):
             return [row]
     return [base]
-
-
-def _covers_day(row: dict[str, Any], moment: str) -> bool:
-    from nexctl.pricing.book import covers
-
-    return covers(row, moment)
 
 
 def _within(clock: str, start: str, end: str) -> bool:
@@ -497,7 +493,7 @@ def _weekday(day: str) -> str:
     import datetime
 
     return ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[
-        datetime.date.fromisoformat(day).weekday()
+        datetime.date.fromisoformat(day[:10]).weekday()
     ]
 
 
@@ -513,24 +509,33 @@ def _compiled(
             hint="price it without --batch",
             details={"book": book.id, "model": model.id, "state": "unpublished"},
         )
-    rows = [(0, period["rates"], period.get("batch"))]
-    for bound, inclusive, rates, batch in period.get("tiers", ()):
-        rows.append((bound if inclusive else bound + 1, rates, batch))
-    variant = period.get("variants", {}).get(f"cache_{options.cache_ttl}", {})
-    if options.cache_ttl and not variant:
-        variant = {"cache_write": ("unpublished", None, 1, "token", None)}
+    rows = [(0, period["rates"], period.get("batch"), period.get("variants", {}))]
+    for bound, inclusive, rates, batch, variants in period.get("tiers", ()):
+        rows.append((bound if inclusive else bound + 1, rates, batch, variants))
     forms = []
     for ends in _split_ends(period):
         sets = []
-        for first, rates, batch in rows:
-            used = {**rates, **ends, **variant}
+        for first, rates, batch, variants in rows:
+            kept, batched = _cache_variant(variants, options.cache_ttl)
+            used = {**rates, **ends, **kept}
+            reduced_rates = {**batch, **batched} if batch and stated else None
             meters = tuple(
-                _meter(book, name, used, batch if stated else None, options, stated)
-                for name in METERS
+                _meter(book, name, used, reduced_rates, options, stated) for name in METERS
             )
             sets.append((first, _Set(meters)))
         forms.append(sets)
     return forms, stated
+
+
+def _cache_variant(
+    variants: dict[str, Any], ttl: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(rates, batch rates) that replace the plain cache write for a longer-lived entry."""
+    if ttl is None:
+        return {}, {}
+    unknown = {"cache_write": ("unpublished", None, 1, "token", None)}
+    name = f"cache_{ttl}"
+    return variants.get(name, unknown), variants.get(f"{name}_batch", unknown)
 
 
 def _split_ends(period: dict[str, Any]) -> list[dict[str, Any]]:
@@ -546,7 +551,7 @@ def _split_ends(period: dict[str, Any]) -> list[dict[str, Any]]:
 def _batch_stated(book: Book, period: dict[str, Any], moment: str | None) -> bool:
     if period.get("batch"):
         start = period.get("batch_from")
-        return start is None or moment is None or start <= moment
+        return start is None or start <= (moment or today())
     share = book.data.get("multipliers", {}).get("batch")
     return bool(share) and share[0].isdigit()
 

@@ -53,7 +53,7 @@ def rounded(top: int, bottom: int, places: int, mode: str = "half_even") -> int:
     half_even, half_up (ties away from zero), up (away from zero), down (towards zero).
     """
     negative = top < 0
-    quotient, rest = divmod(abs(top) * 10**places, bottom)
+    quotient, rest = divmod(abs(top) * int(10**places), bottom)
     twice = rest * 2
     if mode == "half_even":
         more = bool(twice > bottom or (twice == bottom and quotient & 1))

@@ -187,7 +187,8 @@ class _Rates:
         for tier in row.get("context_tiers", ()):
             rates = self._table(tier["rates"])
             reduced = self._table(tier["batch"], fill=False) if "batch" in tier else None
-            tiers.append((tier.get("above", tier.get("from")), "from" in tier, rates, reduced))
+            bound = tier.get("above", tier.get("from"))
+            tiers.append((bound, "from" in tier, rates, reduced, self._variants(tier)))
         period: dict[str, Any] = {"rates": base}
         for key, value in (
             ("from", row.get("valid_from")),
@@ -197,18 +198,18 @@ class _Rates:
             ("batch", batch),
             ("batch_from", row.get("batch_from")),
             ("tiers", tuple(tiers)),
-            (
-                "variants",
-                {
-                    name: self._table(rates, fill=False)
-                    for name, rates in row.get("variants", {}).items()
-                    if name not in ("said", "notes")
-                },
-            ),
+            ("variants", self._variants(row)),
         ):
             if value:
                 period[key] = value
         return period
+
+    def _variants(self, row: dict[str, Any]) -> dict[str, dict[str, Rate]]:
+        return {
+            name: self._table(rates, fill=False)
+            for name, rates in row.get("variants", {}).items()
+            if name not in ("said", "notes")
+        }
 
     def _table(self, rates: dict[str, Any], *, fill: bool = True) -> dict[str, Rate]:
         kept: dict[str, Rate] = {}
@@ -299,7 +300,7 @@ class _Rates:
         return found
 
     def _ratios(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Credits = model ratio x completion ratio x tokens; the group ratio comes with the pricer."""
+        """Credits = model ratio x completion ratio x tokens; the pricer brings the group."""
         rates = self._table({})
         for meter, parts in (
             ("input", (row["model"],)),

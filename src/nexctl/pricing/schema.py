@@ -94,7 +94,14 @@ _RATE = table(
 _meter = word(*METERS)
 _rates = mapping(_rate, key=_meter)
 _tier = table(
-    {"above": whole(), "from": whole(), "rates": _rates, "batch": _rates}, need=("rates",)
+    {
+        "above": whole(),
+        "from": whole(),
+        "rates": _rates,
+        "batch": _rates,
+        "variants": mapping(_rates),
+    },
+    need=("rates",),
 )
 _hours = many(word(*(f"{hour:02d}:{minute}" for hour in range(25) for minute in ("00", "30"))))
 _PERIOD: dict[str, Checker] = {
