@@ -10,6 +10,10 @@ def main() -> int:
     """Run the command line of this process and return its exit code."""
     argv = sys.argv[1:]
     try:
+        if os.environ.get("_NEXCTL_COMPLETE"):
+            from nexctl.cli.complete import answer
+
+            return _answer(answer(os.environ), 1)
         if not argv or (len(argv) == 1 and argv[0] in ("--help", "-h")):
             from nexctl.cli.roothelp import TEXT
 
@@ -18,10 +22,6 @@ def main() -> int:
             from nexctl._version import __version__
 
             return _answer(f"nexctl {__version__}\n", 1)
-        if "_NEXCTL_COMPLETE" in os.environ:
-            from nexctl.cli.complete import answer
-
-            return _answer(answer(os.environ), 1)
         import gc
 
         gc.disable()

@@ -68,10 +68,10 @@ _GC_THRESHOLD = 50_000
 
 
 class Declared:
-    """One declared parameter. `suggest` and `choices` also feed the completion scripts.
+    """One declared parameter. `choices` are enforced; `suggest` only feeds completion.
 
-    suggest  what completion offers beside `choices`: "files", "folders", or a kind of cached name
-             ("profiles", "books", "models"); several in one string, with blanks between
+    suggest  what completion offers: "files", "folders", "profiles", "books", "models",
+             "settings", "topics"; several in one string, with blanks between
     """
 
     __slots__ = (
@@ -313,7 +313,7 @@ class _Value(ParamType):
         if not isinstance(value, str):
             return value
         spelled = declared.metavar if declared.kind == "argument" else max(declared.decls, key=len)
-        if declared.choices and not declared.suggest and value not in declared.choices:
+        if declared.choices and value not in declared.choices:
             raise UsageError(
                 f"{spelled}: {value!r} is not one of {', '.join(declared.choices)}",
                 hint=near(value, declared.choices),
@@ -501,6 +501,25 @@ class Group(TyperGroup):
         if self._help_option is None:
             self._help_option = _help_option()
         return self._help_option  # type: ignore[return-value]
+
+    def add_version(self, version: str) -> None:
+        """Give the root its -V/--version (the usual spelling is answered before any import)."""
+
+        def show(ctx: Context, param: Parameter, value: Any) -> None:
+            if value and not ctx.resilient_parsing:
+                ctx.obj.write(f"nexctl {version}\n")
+                raise Exit(0)
+
+        option = Option(
+            param_decls=["-V", "--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=show,
+            help="Show the version.",
+        )
+        option.declared = flag("-V", "--version", help="Show the version.")
+        self.params.append(option)
 
     def member(self, name: str) -> Any:
         """The declared member called `name`, by its own name or an alias; None if there is none."""

@@ -191,6 +191,12 @@ class App:
         return self._secrets
 
     @property
+    def longest_wait(self) -> float:
+        """Seconds to wait for a gateway: --timeout, NEXCTL_TIMEOUT, the `timeout` setting."""
+        chosen = self.config.get("timeout") if self.timeout is None else self.timeout
+        return float(chosen)
+
+    @property
     def format(self) -> str:
         """The output format in force, "auto" where nobody chose one."""
         from nexctl.cli.render import chosen_format
@@ -294,6 +300,8 @@ class App:
         if self.no_input or self.environ.get("NEXCTL_NO_INPUT", "").lower() not in _OFF:
             return False
         if self.environ.get("CI", "").lower() not in _OFF:
+            return False
+        if self._has_config() and self.config.get("no_input"):
             return False
         return self.is_terminal("stdin") and self.is_terminal("err")
 

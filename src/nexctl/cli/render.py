@@ -118,6 +118,10 @@ class Screen:
         """Add one line. A part is a text, or (text, style) with styles like "bold" or "dim red"."""
         self._lines.append("".join(self._paint(part) for part in parts).rstrip(" "))
 
+    def verbatim(self, text: str) -> None:
+        """Add a text of nexctl's own as it is, line by line (a script, a help page)."""
+        self._lines.extend(text.splitlines())
+
     def blank(self) -> None:
         """Add an empty line."""
         self._lines.append("")

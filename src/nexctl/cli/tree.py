@@ -93,6 +93,9 @@ TREE = (
 
 def root() -> Any:
     """The whole command tree, nothing below it imported."""
+    from nexctl._version import __version__
     from nexctl.cli.base import Group
 
-    return Group("nexctl", TREE, help=ROOT_HELP)
+    group = Group("nexctl", TREE, help=ROOT_HELP)
+    group.add_version(__version__)
+    return group

@@ -19,13 +19,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.settings import paths
 
 MAX_BYTES = 1_000_000
-PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_PUNCTUATION = str.maketrans("", "", "._-")
 _OFF = ("", "0", "false", "no", "off")
 
 
@@ -203,6 +204,16 @@ def split_key(key: str) -> tuple[str, ...]:
     return (key,)
 
 
+def is_profile_name(name: str) -> bool:
+    """Letters, digits, dot, dash and underscore, at most 64, beginning with a letter or digit."""
+    return (
+        0 < len(name) <= 64
+        and name.isascii()
+        and name[0].isalnum()
+        and name.translate(_PUNCTUATION).isalnum()
+    )
+
+
 def known_keys() -> tuple[str, ...]:
     """The names of the top-level settings."""
     return tuple(KEYS)
@@ -211,7 +222,7 @@ def known_keys() -> tuple[str, ...]:
 def _known(key: str) -> Key:
     parts = split_key(key)
     table = PROFILE_KEYS if len(parts) == 3 else KEYS
-    if parts[-1] not in table or (len(parts) == 3 and not PROFILE_NAME.fullmatch(parts[1])):
+    if parts[-1] not in table or (len(parts) == 3 and not is_profile_name(parts[1])):
         names = [f"profiles.{parts[1]}.{name}" for name in table] if len(parts) == 3 else table
         raise UsageError(
             f"no such setting: {key}",
@@ -267,7 +278,7 @@ def _check(values: Mapping[str, Any], text: str, path: str) -> None:
             raise _fault(path, line_of(text, (key,)), "'profiles' must be tables [profiles.NAME]")
         for name, profile in value.items():
             where = ("profiles", name)
-            if not PROFILE_NAME.fullmatch(name):
+            if not is_profile_name(name):
                 raise _fault(path, line_of(text, where), f"{name!r} is not a profile name")
             if not isinstance(profile, dict):
                 raise _fault(path, line_of(text, where), f"write it as a table [profiles.{name}]")
@@ -311,22 +322,32 @@ def _located(message: str, text: str) -> tuple[str, int]:
     return message[: found.start()].lower(), line
 
 
-_BARE = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
-_DOTTED = rf"{_BARE}(?:\s*\.\s*{_BARE})*"
-_TABLE = re.compile(rf"^\s*\[\[?\s*({_DOTTED})\s*\]")
-_ASSIGN = re.compile(rf"^\s*({_DOTTED})\s*=")
-_PART = re.compile(_BARE)
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A table's head, an assignment, and one part of a dotted key; compiled for a fault only."""
+    bare = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+    dotted = rf"{bare}(?:\s*\.\s*{bare})*"
+    return (
+        re.compile(rf"^\s*\[\[?\s*({dotted})\s*\]"),
+        re.compile(rf"^\s*({dotted})\s*="),
+        re.compile(bare),
+    )
 
 
 def line_of(text: str, key: tuple[str, ...]) -> int:
     """The 1-based line where `key` is set; that of its table where it stands inline; else 1."""
+    head, assign, part = _patterns()
+
+    def parts(dotted: str) -> tuple[str, ...]:
+        return tuple(found.strip("\"'") for found in part.findall(dotted))
+
     table: tuple[str, ...] = ()
     best, best_length = 1, 0
     for number, line in enumerate(text.splitlines(), 1):
-        if found := _TABLE.match(line):
-            table = full = _parts(found[1])
-        elif found := _ASSIGN.match(line):
-            full = (*table, *_parts(found[1]))
+        if found := head.match(line):
+            table = full = parts(found[1])
+        elif found := assign.match(line):
+            full = (*table, *parts(found[1]))
         else:
             continue
         if full == key:
@@ -334,7 +355,3 @@ def line_of(text: str, key: tuple[str, ...]) -> int:
         if full == key[: len(full)] and len(full) > best_length:
             best, best_length = number, len(full)
     return best
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip("\"'") for part in _PART.findall(dotted))

@@ -1,0 +1,466 @@
+"""The completion scripts for bash, zsh and fish, made from the table in `completion_spec`.
+
+Each script holds the tree as case statements and completes inside the shell: no process is
+started, nothing is evaluated. Names that only this machine knows are read from cache files
+(see `nexctl.cli.completing`) by shell builtins. The bash script runs on bash 3.2.
+
+All three follow one algorithm, written out in Python in `nexctl.cli.complete`: walk the words
+before the cursor down the tree, skip what options take, then offer options after a dash, commands
+in a group, and else the values of the argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Spec = Mapping[str, Any]
+
+
+def bash(spec: Spec) -> str:
+    """The script for bash 3.2 and later."""
+    return _BASH.replace("@TABLES@", _tables(spec, _bash_case, "_nexctl_"))
+
+
+def zsh(spec: Spec) -> str:
+    """The script for zsh (`_nexctl`, found through $fpath)."""
+    return _ZSH.replace("@TABLES@", _tables(spec, _bash_case, "_nexctl_"))
+
+
+def fish(spec: Spec) -> str:
+    """The script for fish 3."""
+    return _FISH.replace("@TABLES@", _tables(spec, _fish_switch, "__nexctl_"))
+
+
+SCRIPTS: dict[str, Callable[[Spec], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+
+# Variables that the tables set: R words, H their helps, V a values number, A the values numbers of
+# the arguments ("+" last: the last one repeats), W words, K kinds of cached names, F "files".
+Branch = tuple[Iterable[str], list[tuple[str, str]]]
+Writer = Callable[[str, str, Iterable[Branch]], str]
+
+
+def _tables(spec: Spec, case: Writer, prefix: str) -> str:
+    commands = [((path,), [("R", " ".join(names))]) for path, names in spec["commands"].items()]
+    aliases = [
+        ((f"{path} {alias}",), [("N", name)])
+        for path, names in spec["aliases"].items()
+        for alias, name in names.items()
+    ]
+    options = _grouped((path, [("R", " ".join(names))]) for path, names in spec["options"].items())
+    takes = _grouped(
+        (f"{path} {option}", [("V", number)])
+        for path, options in spec["takes"].items()
+        for option, number in options.items()
+    )
+    arguments = [((path,), [("A", numbers)]) for path, numbers in spec["arguments"].items()]
+    values = [
+        ((number,), [("W", " ".join(words)), ("K", kinds), ("F", files)])
+        for number, (words, kinds, files) in spec["values"].items()
+    ]
+    return "\n".join(
+        case(f"{prefix}{name}", variables, branches)
+        for name, variables, branches in (
+            ("commands", "R", commands),
+            ("alias", "N", aliases),
+            ("options", "R", options),
+            ("takes", "V", takes),
+            ("arguments", "A", arguments),
+            ("values", "W K F", values),
+        )
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, list[tuple[str, str]]]]) -> list[Branch]:
+    """Branches with the same answer become one."""
+    found: dict[str, tuple[list[str], list[tuple[str, str]]]] = {}
+    for pattern, sets in pairs:
+        found.setdefault(repr(sets), ([], sets))[0].append(pattern)
+    return [(patterns, sets) for patterns, sets in found.values()]
+
+
+def _bash_case(name: str, variables: str, branches: Iterable[Branch]) -> str:
+    lines = [f"{name}() {{", "  " + " ".join(f"{v}=" for v in variables.split()), "  case $1 in"]
+    for patterns, sets in branches:
+        spelled = "|".join(f"'{pattern}'" for pattern in patterns)
+        assigned = " ".join(f"{variable}='{value}'" for variable, value in sets if value)
+        lines.append(f"    {spelled}) {assigned or ':'} ;;")
+    return "\n".join([*lines, "  esac", "}", ""])
+
+
+def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
+    lines = [f"function {name}"]
+    lines.extend(f"  set -g __nexctl_{variable}" for variable in variables.split())
+    lines.append('  switch "$argv[1]"')
+    for patterns, sets in branches:
+        lines.append("    case " + " ".join(f"'{pattern}'" for pattern in patterns))
+        lines.extend(
+            f"      set -g __nexctl_{variable} {value}" for variable, value in sets if value
+        )
+    return "\n".join([*lines, "  end", "end", ""])
+
+
+_BASH = r"""# bash completion for nexctl. Generated: do not edit.
+
+@TABLES@
+# Adds the words of $1 that begin with $2 to COMPREPLY, with $3 before each.
+_nexctl_add() {
+  local word
+  for word in $1; do
+    case $word in "$2"*) COMPREPLY+=("$3$word") ;; esac
+  done
+}
+
+_nexctl_cached() {
+  local folder line
+  if [ -n "${NEXCTL_CONFIG_DIR-}" ]; then
+    folder=$NEXCTL_CONFIG_DIR/cache
+  else
+    case ${XDG_CACHE_HOME-} in
+      /*) folder=$XDG_CACHE_HOME/nexctl ;;
+      *) case $OSTYPE in
+        darwin*) folder=$HOME/Library/Caches/nexctl ;;
+        *) folder=$HOME/.cache/nexctl ;;
+      esac ;;
+    esac
+  fi
+  [ -r "$folder/complete/$1" ] || return 0
+  while IFS= read -r line; do
+    case $line in
+      ''|-*|*[!A-Za-z0-9._:/@-]*) ;;
+      "$2"*) COMPREPLY+=("$line") ;;
+    esac
+  done < "$folder/complete/$1"
+}
+
+# Adds the values of number $1 that begin with $2.
+_nexctl_offer() {
+  local W K F kind
+  _nexctl_values "$1"
+  _nexctl_add "$W" "$2"
+  for kind in $K; do _nexctl_cached "$kind" "$2"; done
+  [ -n "$F" ] && [ ${#COMPREPLY[@]} -eq 0 ] || return 0
+  if type compopt >/dev/null 2>&1; then
+    if [ "$F" = folders ]; then compopt -o dirnames; else compopt -o default; fi
+    return 0
+  fi
+  local file
+  for file in "$2"*; do
+    if [ -d "$file" ]; then
+      COMPREPLY+=("$file/")
+    elif [ "$F" = files ] && [ -e "$file" ]; then
+      COMPREPLY+=("$file")
+    fi
+  done
+}
+
+_nexctl() {
+  local IFS=$' \t\n' R N V A
+  local word words count=0 glue='' index path='' expect='' ended='' placed=0 letters cur head
+  words=()
+  COMPREPLY=()
+  # bash cuts words at = : and @; put them together again.
+  for ((index = 1; index <= COMP_CWORD; index++)); do
+    word=${COMP_WORDS[index]}
+    if [ -n "$glue" ]; then
+      words[count - 1]+=$word
+      glue=
+    elif [[ $count -gt 0 && ( $word == [:@] ||
+            ( $word == = && ${words[count - 1]} == --* ) ) ]]; then
+      words[count - 1]+=$word
+      glue=1
+    else
+      words[count]=$word
+      count=$((count + 1))
+    fi
+  done
+  [ $count -gt 0 ] || return 0
+  cur=${words[count - 1]}
+  for ((index = 0; index < count - 1; index++)); do
+    word=${words[index]}
+    if [ -n "$expect" ]; then expect=; continue; fi
+    if [ -z "$ended" ]; then
+      case $word in
+        --) ended=1; continue ;;
+        --*=*) continue ;;
+        --*) _nexctl_takes "$path $word"; expect=$V; continue ;;
+        -?*)
+          letters=${word#-}
+          while [ -n "$letters" ]; do
+            _nexctl_takes "$path -${letters:0:1}"
+            letters=${letters:1}
+            if [ -n "$V" ]; then [ -n "$letters" ] || expect=$V; break; fi
+          done
+          continue ;;
+      esac
+    fi
+    _nexctl_commands "$path"
+    if [ -z "$R" ]; then placed=$((placed + 1)); continue; fi
+    _nexctl_alias "$path $word"
+    word=${N:-$word}
+    case " $R " in *" $word "*) ;; *) return 0 ;; esac
+    path="${path:+$path }$word"
+    ended=
+  done
+  if [ -n "$expect" ]; then
+    _nexctl_offer "$expect" "$cur"
+  elif [ -z "$ended" ] && [[ $cur == --*=* ]]; then
+    _nexctl_takes "$path ${cur%%=*}"
+    cur=${cur#*=}
+    [ -z "$V" ] || _nexctl_offer "$V" "$cur"
+  elif [ -z "$ended" ] && [[ $cur == -* ]]; then
+    _nexctl_options "$path"
+    _nexctl_add "$R" "$cur"
+  else
+    _nexctl_commands "$path"
+    if [ -n "$R" ]; then
+      _nexctl_add "$R" "$cur"
+    else
+      _nexctl_arguments "$path"
+      for V in $A; do
+        if [ "$V" = + ]; then V=$word; break; fi
+        word=$V
+        [ $placed -gt 0 ] || break
+        placed=$((placed - 1))
+        V=
+      done
+      [ -z "$V" ] || _nexctl_offer "$V" "$cur"
+    fi
+  fi
+  # readline replaces only what stands after the last of the characters it cuts at.
+  case $cur in
+    *[:@]*)
+      head=${cur%"${cur##*[:@]}"}
+      for ((index = 0; index < ${#COMPREPLY[@]}; index++)); do
+        COMPREPLY[index]=${COMPREPLY[index]#"$head"}
+      done ;;
+  esac
+}
+
+complete -F _nexctl nexctl
+"""
+
+_ZSH = r"""#compdef nexctl
+# zsh completion for nexctl. Generated: do not edit.
+
+@TABLES@
+_nexctl_cached() {
+  local folder line
+  if [[ -n ${NEXCTL_CONFIG_DIR-} ]]; then
+    folder=$NEXCTL_CONFIG_DIR/cache
+  elif [[ ${XDG_CACHE_HOME-} == /* ]]; then
+    folder=$XDG_CACHE_HOME/nexctl
+  elif [[ $OSTYPE == darwin* ]]; then
+    folder=$HOME/Library/Caches/nexctl
+  else
+    folder=$HOME/.cache/nexctl
+  fi
+  [[ -r $folder/complete/$1 ]] || return 0
+  while IFS= read -r line; do
+    [[ -z $line || $line == -* || $line == *[^A-Za-z0-9._:/@-]* ]] || found+=("$line")
+  done < "$folder/complete/$1"
+}
+
+# Offers the values of number $1.
+_nexctl_offer() {
+  local W K F kind
+  local -a found
+  _nexctl_values "$1"
+  found=(${=W})
+  for kind in ${=K}; do _nexctl_cached "$kind"; done
+  (( ${#found} )) && compadd -a found
+  case $F in
+    files) _files ;;
+    folders) _files -/ ;;
+  esac
+}
+
+_nexctl() {
+  emulate -L zsh
+  local R N V A word expect='' ended='' letters last='' cur
+  local path_='' index placed=0
+  local -a found
+  cur=$words[CURRENT]
+  for (( index = 2; index < CURRENT; index++ )); do
+    word=$words[index]
+    if [[ -n $expect ]]; then expect=''; continue; fi
+    if [[ -z $ended ]]; then
+      case $word in
+        --) ended=1; continue ;;
+        --*=*) continue ;;
+        --*) _nexctl_takes "$path_ $word"; expect=$V; continue ;;
+        -?*)
+          letters=${word#-}
+          while [[ -n $letters ]]; do
+            _nexctl_takes "$path_ -${letters[1]}"
+            letters=${letters[2,-1]}
+            if [[ -n $V ]]; then [[ -n $letters ]] || expect=$V; break; fi
+          done
+          continue ;;
+      esac
+    fi
+    _nexctl_commands "$path_"
+    if [[ -z $R ]]; then (( placed += 1 )); continue; fi
+    _nexctl_alias "$path_ $word"
+    word=${N:-$word}
+    [[ " $R " == *" $word "* ]] || return 1
+    path_="${path_:+$path_ }$word"
+    ended=''
+  done
+  if [[ -n $expect ]]; then
+    _nexctl_offer "$expect"
+  elif [[ -z $ended && $cur == --*=* ]]; then
+    _nexctl_takes "$path_ ${cur%%=*}"
+    [[ -n $V ]] || return 1
+    compset -P '*='
+    _nexctl_offer "$V"
+  elif [[ -z $ended && $cur == -* ]]; then
+    _nexctl_options "$path_"
+    found=(${=R})
+    compadd -a found
+  else
+    _nexctl_commands "$path_"
+    if [[ -n $R ]]; then
+      found=(${=R})
+      compadd -a found
+    else
+      _nexctl_arguments "$path_"
+      for V in ${=A}; do
+        if [[ $V == + ]]; then V=$last; break; fi
+        last=$V
+        (( placed > 0 )) || break
+        (( placed -= 1 ))
+        V=''
+      done
+      [[ -n $V ]] && _nexctl_offer "$V"
+    fi
+  fi
+}
+
+# Loaded by the completion system this file is the function; sourced, it has to say so.
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _nexctl "$@"
+elif (( $+functions[compdef] )); then
+  compdef _nexctl nexctl
+fi
+"""
+
+_FISH = r"""# fish completion for nexctl. Generated: do not edit.
+
+@TABLES@
+function __nexctl_cached
+  set -l folder $HOME/.cache/nexctl
+  test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches/nexctl
+  string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME/nexctl
+  test -n "$NEXCTL_CONFIG_DIR"; and set folder $NEXCTL_CONFIG_DIR/cache
+  test -r $folder/complete/$argv[1]; or return 0
+  while read -l line
+    string match -qr '^[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*$' -- $line; and echo $argv[2]$line
+  end < $folder/complete/$argv[1]
+end
+
+# Offers the values of number $argv[1] for the word $argv[2], each with $argv[3] before it.
+function __nexctl_offer
+  __nexctl_values $argv[1]
+  set -l kinds $__nexctl_K
+  set -l files $__nexctl_F
+  set -q __nexctl_W[1]; and printf '%s\n' $argv[3]$__nexctl_W
+  for kind in $kinds
+    __nexctl_cached $kind $argv[3]
+  end
+  switch "$files"
+    case files
+      printf '%s\n' $argv[3](__fish_complete_path $argv[2])
+    case folders
+      printf '%s\n' $argv[3](__fish_complete_directories $argv[2] '')
+  end
+end
+
+function __nexctl_complete
+  set -l words (commandline -opc)
+  set -l cur (commandline -ct)
+  set -e words[1]
+  set -l path ''
+  set -l expect ''
+  set -l ended ''
+  set -l placed 0
+  for word in $words
+    if test -n "$expect"
+      set expect ''
+      continue
+    end
+    if test -z "$ended"
+      switch $word
+        case --
+          set ended 1
+          continue
+        case '--*=*'
+          continue
+        case '--*'
+          __nexctl_takes "$path $word"
+          set expect "$__nexctl_V"
+          continue
+        case '-?*'
+          set -l letters (string split '' -- (string sub -s 2 -- $word))
+          while set -q letters[1]
+            __nexctl_takes "$path -$letters[1]"
+            set -e letters[1]
+            if test -n "$__nexctl_V"
+              set -q letters[1]; or set expect $__nexctl_V
+              break
+            end
+          end
+          continue
+      end
+    end
+    __nexctl_commands "$path"
+    if not set -q __nexctl_R[1]
+      set placed (math $placed + 1)
+      continue
+    end
+    __nexctl_alias "$path $word"
+    test -n "$__nexctl_N"; and set word $__nexctl_N
+    contains -- $word $__nexctl_R; or return
+    if test -n "$path"
+      set path "$path $word"
+    else
+      set path $word
+    end
+    set ended ''
+  end
+  if test -n "$expect"
+    __nexctl_offer $expect "$cur" ''
+  else if test -z "$ended"; and string match -q -- '--*=*' "$cur"
+    set -l halves (string split -m 1 = -- $cur)
+    __nexctl_takes "$path $halves[1]"
+    test -n "$__nexctl_V"; and __nexctl_offer $__nexctl_V "$halves[2]" "$halves[1]="
+  else if test -z "$ended"; and string match -q -- '-*' "$cur"
+    __nexctl_options "$path"
+    printf '%s\n' $__nexctl_R
+  else
+    __nexctl_commands "$path"
+    if set -q __nexctl_R[1]
+      printf '%s\n' $__nexctl_R
+    else
+      __nexctl_arguments "$path"
+      set -l last ''
+      set -l number ''
+      for candidate in $__nexctl_A
+        if test $candidate = +
+          set number $last
+          break
+        end
+        set last $candidate
+        if test $placed -le 0
+          set number $candidate
+          break
+        end
+        set placed (math $placed - 1)
+      end
+      test -n "$number"; and __nexctl_offer $number "$cur" ''
+    end
+  end
+end
+
+complete -c nexctl -f -a '(__nexctl_complete)'
+"""
