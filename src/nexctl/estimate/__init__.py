@@ -1,0 +1,1 @@
+"""What a request or a prompt file would cost: reading, counting, ranges, gates, differences."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
 from nexctl.estimate import readers
@@ -21,6 +21,13 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 # Below this a second process costs more than it saves.
 PARALLEL_FROM_BYTES = 8 * 1024 * 1024
+
+
+class Readable(Protocol):
+    """What a stream is asked for."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, b'' at the end."""
 
 
 class Chunk(NamedTuple):
@@ -54,7 +61,7 @@ class Chunk(NamedTuple):
 
 def count_lines(
     estimator: Estimator,
-    source: str | IO[bytes],
+    source: str | Readable,
     name: str,
     *,
     processes: int,
@@ -62,10 +69,9 @@ def count_lines(
 ) -> None:
     """Add every request of a JSONL file (a path, or a binary stream) to `estimator`.
 
-    `progress` is told the bytes done after each chunk.
+    `progress` is told the bytes of each chunk when it is counted.
     """
     first = 1
-    done = 0
     for chunk, totals in _results(estimator.ask, _chunks(source), name, processes):
         if totals is None:
             lines = _careful(estimator, chunk, name, first)
@@ -73,9 +79,8 @@ def count_lines(
             lines = totals["lines"]
             estimator.merge(totals)
         first += lines
-        done += chunk.length
         if progress:
-            progress(done)
+            progress(chunk.length)
 
 
 def _results(
@@ -103,7 +108,7 @@ def _results(
             yield chunk, result.get()
 
 
-def _chunks(source: str | IO[bytes]) -> Iterator[Chunk]:
+def _chunks(source: str | Readable) -> Iterator[Chunk]:
     if isinstance(source, str):
         with open(source, "rb", buffering=0) as stream:
             yield from _file_chunks(source, stream)
@@ -134,7 +139,7 @@ def _line_end(stream: IO[bytes], position: int, size: int, start: int, path: str
     return size
 
 
-def _stream_chunks(stream: IO[bytes]) -> Iterator[Chunk]:
+def _stream_chunks(stream: Readable) -> Iterator[Chunk]:
     rest = b""
     offset = 0
     while block := stream.read(CHUNK_BYTES):

@@ -5,14 +5,14 @@ One estimator serves the estimate command, both sides of a diff and each worker 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from nexctl.errors import NexctlError, UsageError
 from nexctl.estimate.ask import Ask
 from nexctl.estimate.lanes import METHODS, Demand, Lane
 from nexctl.pricing import books
-from nexctl.pricing.books import Book, Model
+from nexctl.pricing.book import Book, Model
 from nexctl.tokens import framing, registry
 
 
@@ -31,6 +31,9 @@ class Route(NamedTuple):
     choice: registry.Choice
 
 
+Group = tuple[registry.Choice, list[Lane]]
+
+
 class FileCount:
     """What one file counts on one tokenizer."""
 
@@ -41,12 +44,6 @@ class FileCount:
         self.requests = 0
         self.input_tokens = 0
         self.exact = True
-
-    def add(self, tokens: int, exact: bool) -> None:
-        """Count one request in."""
-        self.requests += 1
-        self.input_tokens += tokens
-        self.exact = self.exact and exact
 
     def take(self) -> tuple[list[str], int, int, bool]:
         """Return the sums as plain values."""
@@ -72,23 +69,28 @@ class Estimator:
         self.lanes: dict[tuple[int, str], Lane] = {}
         self.missing: dict[tuple[int, str], Missing] = {}
         self.files: dict[tuple[str, str], FileCount] = {}
+        # Whether every request so far stated the most output that it wants.
         self.high_is_asked = True
-        self._routes: dict[str | None, list[Route]] = {}
-        self._counters: dict[str, Any] = {}
+        self._groups: dict[str | None, list[Group]] = {}
+        self._counters: dict[str, registry.Counter] = {}
 
     def add_text(self, path: str, text: str) -> None:
         """Count plain text as one request (with `--chat`, as one user message)."""
-        for choice, lanes in self._by_tokenizer(None):
-            self._add_text_count(path, choice, lanes, self._counter(choice).count(text))
+        self._add_texts(path, lambda choice: self._counter(choice).count(text))
 
     def add_counted_text(self, path: str, tokens: Mapping[str, int]) -> None:
-        """Add text whose tokens were counted in blocks, by tokenizer name."""
-        for choice, lanes in self._by_tokenizer(None):
-            self._add_text_count(path, choice, lanes, tokens[choice.tokenizer])
+        """Add text whose tokens were counted in blocks, by the keys of `text_choices`."""
+        self._add_texts(path, lambda choice: tokens[count_key(choice)])
 
-    def tokenizers_of_text(self) -> list[registry.Choice]:
-        """Return the tokenizers that plain text is to be counted with."""
-        return [choice for choice, _ in self._by_tokenizer(None)]
+    def add_empty(self, path: str) -> None:
+        """Add a file that holds nothing: a row of zero tokens, and no request."""
+        for choice, lanes in self._by_count(None):
+            row = self._file(path, choice.tokenizer)
+            row.models.update(dict.fromkeys(lane.model.id for lane in lanes))
+
+    def text_choices(self) -> dict[str, registry.Choice]:
+        """Return the tokenizers that plain text is to be counted with, by key."""
+        return {count_key(choice): choice for choice, _ in self._by_count(None)}
 
     def add_request(self, path: str, request: Mapping[str, Any], line: int | None = None) -> None:
         """Count one request with its framing, tools and images; faults name file and line."""
@@ -96,7 +98,8 @@ class Estimator:
             self._add_request(path, request)
         except NexctlError as error:
             if not error.message.startswith(path):
-                error.message = f"{path}:{line}: {error.message}" if line else f"{path}: {error}"
+                place = f"{path}:{line}" if line else path
+                error.message = f"{place}: {error.message}"
             raise
 
     def take(self) -> dict[str, Any]:
@@ -127,36 +130,52 @@ class Estimator:
         answers = framing.answers_of(request)
         if most is None:
             self.high_is_asked = False
-        for choice, lanes in self._by_tokenizer(model):
+        seen: set[str] = set()
+        for choice, lanes in self._by_count(model):
             count = framing.count_request(choice, request, self._counter(choice))
             demand = Demand(count.input_tokens, most, answers)
-            exact = choice.exact and count.method == "exact"
-            row = self._file(path, choice.tokenizer)
-            row.add(count.input_tokens, exact)
+            method = _worse(choice.method, count.method)
+            self._add_to_file(path, choice, lanes, count.input_tokens, method, seen)
             for lane in lanes:
-                row.models[lane.model.id] = None
-                lane.counted_by(choice.tokenizer, _worse(choice.method, count.method), count.error)
+                lane.counted_by(choice.tokenizer, method, count.error)
                 for note in count.notes:
                     lane.note(note)
                 lane.add(demand)
 
-    def _add_text_count(
-        self, path: str, choice: registry.Choice, lanes: list[Lane], tokens: int
-    ) -> None:
-        method, error = choice.method, choice.error
-        if self.ask.chat:
-            framed = framing.frame_text(choice, tokens)
-            tokens = framed.input_tokens
-            method, error = _worse(method, framed.method), framed.error
+    def _add_texts(self, path: str, count: Callable[[registry.Choice], int]) -> None:
         self.high_is_asked = False
+        seen: set[str] = set()
+        for choice, lanes in self._by_count(None):
+            tokens, method, error = count(choice), choice.method, choice.error
+            if self.ask.chat:
+                framed = framing.frame_text(choice, tokens)
+                tokens, error = framed.input_tokens, framed.error
+                method = _worse(method, framed.method)
+            self._add_to_file(path, choice, lanes, tokens, method, seen)
+            for lane in lanes:
+                lane.counted_by(choice.tokenizer, method, error)
+                for note in choice.notes:
+                    lane.note(note)
+                lane.add(Demand(tokens, None, 1))
+
+    def _add_to_file(
+        self,
+        path: str,
+        choice: registry.Choice,
+        lanes: list[Lane],
+        tokens: int,
+        method: str,
+        seen: set[str],
+    ) -> None:
+        """One row a file and tokenizer, however many models are counted by it."""
         row = self._file(path, choice.tokenizer)
-        row.add(tokens, choice.exact)
+        if choice.tokenizer not in seen:
+            seen.add(choice.tokenizer)
+            row.requests += 1
+            row.input_tokens += tokens
+        row.exact = row.exact and method == METHODS[0]
         for lane in lanes:
             row.models[lane.model.id] = None
-            lane.counted_by(choice.tokenizer, method, error)
-            for note in choice.notes:
-                lane.note(note)
-            lane.add(Demand(tokens, None, 1))
 
     def _file(self, path: str, tokenizer: str) -> FileCount:
         key = (path, tokenizer)
@@ -171,24 +190,23 @@ class Estimator:
             self.lanes[place, model.id] = lane
         return lane
 
-    def _counter(self, choice: registry.Choice) -> Any:
-        counter = self._counters.get(choice.tokenizer)
+    def _counter(self, choice: registry.Choice) -> registry.Counter:
+        key = count_key(choice)
+        counter = self._counters.get(key)
         if counter is None:
-            counter = self._counters[choice.tokenizer] = registry.counter(choice, bulk=self.bulk)
+            counter = self._counters[key] = registry.counter(choice, bulk=self.bulk)
         return counter
 
-    def _by_tokenizer(self, model: str | None) -> list[tuple[registry.Choice, list[Lane]]]:
-        grouped: dict[str, tuple[registry.Choice, list[Lane]]] = {}
-        for lane, choice in self.routes(model):
-            grouped.setdefault(choice.tokenizer, (choice, []))[1].append(lane)
-        return list(grouped.values())
-
-    def routes(self, model: str | None) -> list[Route]:
-        """Return where a request that names `model` (None: names none) is priced."""
-        key = None if self.ask.models or self.ask.all_models else model
-        if key not in self._routes:
-            self._routes[key] = self._find_routes(key)
-        return self._routes[key]
+    def _by_count(self, own: str | None) -> list[Group]:
+        """Return the lanes of a request that names model `own`, gathered by what counts them."""
+        key = None if self.ask.models or self.ask.all_models else own
+        found = self._groups.get(key)
+        if found is None:
+            grouped: dict[str, Group] = {}
+            for lane, choice in self._find_routes(key):
+                grouped.setdefault(count_key(choice), (choice, []))[1].append(lane)
+            found = self._groups[key] = list(grouped.values())
+        return found
 
     def _find_routes(self, own: str | None) -> list[Route]:
         found: list[Route] = []
@@ -197,13 +215,11 @@ class Estimator:
         for place, book in enumerate(self.books):
             for name in self._names(book, own):
                 try:
-                    model = book.find(name)
+                    found.append(self._route(place, book.find(name), name))
                 except UsageError as error:
                     fault = fault or error
                     missing[place, name] = Missing(book, name, error.message)
-                    continue
-                found.append(self._route(place, model, name))
-        if fault and (not found or len(self.books) == 1):
+        if fault and (not found or (len(self.books) == 1 and not self.ask.all_models)):
             raise fault
         self.missing.update(missing)
         return found
@@ -230,5 +246,14 @@ class Estimator:
         return Route(lane, choice)
 
 
+def count_key(choice: registry.Choice) -> str:
+    """Name what a count depends on: two models with the same key are counted once."""
+    top, bottom = choice.scale
+    return (
+        f"{choice.tokenizer}|{choice.engine}|{top}/{bottom}|{choice.method}"
+        f"|{choice.chat}|{choice.tools}|{choice.image}"
+    )
+
+
 def _worse(one: str, other: str) -> str:
-    return max(one, other, key=METHODS.index)
+    return one if one == other else max(one, other, key=METHODS.index)

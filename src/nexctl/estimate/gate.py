@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.estimate.lanes import Range
-from nexctl.money import parse_units, text_of
+from nexctl.money import parse_units, round_half_even, text_of
 
 # A limit from the command line has at most 12 decimals; every comparison is made at that scale.
 LIMIT_SCALE = 12
@@ -121,13 +121,12 @@ def fail_over(before: int, after: int, scale: int, limit: Limit, rule: str) -> G
     else:
         passed = growth * 1_000_000 <= millionths * before
         rule = f"{rule}, per cent of the base"
-    return Gate(passed, percent_text(before, after) or text_of(growth, scale), limit.text, rule)
+    share = percent_text(before, after)
+    return Gate(passed, f"{share}%" if share else text_of(growth, scale), limit.text, rule)
 
 
 def percent_text(before: int, after: int) -> str | None:
-    """Return the growth in per cent with two decimals, half-even, or None where before is zero."""
-    from nexctl.money import round_half_even
-
+    """Return the growth in per cent, two decimals at most, half-even; None where before is 0."""
     if before == 0:
         return None
-    return text_of(round_half_even((after - before) * 10_000, before), 2) + "%"
+    return text_of(round_half_even((after - before) * 10_000, before), 2)

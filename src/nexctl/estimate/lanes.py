@@ -6,13 +6,14 @@ for the same tokens. Unknown stays unknown: one request without a known figure m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from nexctl.errors import UnpricedError
 from nexctl.estimate.ask import Ask
 from nexctl.money import parse_units, text_of
 from nexctl.pricing import engine
-from nexctl.pricing.books import Book, Model, Plan
+from nexctl.pricing.book import Book, Model, Plan
 from nexctl.records import Usage
 
 
@@ -41,7 +42,7 @@ class Range(NamedTuple):
 METHODS = ("exact", "vendor-declared", "reconstructed", "estimated", "calibrated")
 
 # How far the true count may lie from ours: per cent of it as decimal text, and whole tokens.
-CountError = dict[str, Any]
+CountError = Mapping[str, str | int]
 
 ZERO = Range(0, 0, 0)
 UNKNOWN = Range(None, None, None)
@@ -63,12 +64,14 @@ class Lane:
         self.model = model
         self._ask = ask
         self._batch: engine.Pricer | None = None
+        self.cached_charge: Range | None
+        self.batch_charge: Range | None
         self._begin()
-        self._context = _smallest(model.context, plan and plan.context)
-        self._max_output = _smallest(model.max_output, plan and plan.max_output)
+        self._context = _smallest(model.context, plan.limit("context") if plan else None)
+        self._max_output = _smallest(model.max_output, plan.limit("max_output") if plan else None)
         self._silent = _has_no_output(model)
         self._sync = self._pricer()
-        self._batch = self._pricer(batch=True) if book.offers_batch(model) else None
+        self._batch = self._pricer(batch=True) if engine.has_batch_price(book, model) else None
         self.batch_charge = ZERO if self._batch else None
 
     _SUMS = (
@@ -91,8 +94,8 @@ class Lane:
         self.cached_tokens = 0
         self.output = ZERO
         self.charge = ZERO
-        self.cached_charge: Range | None = ZERO if self._ask.cached else None
-        self.batch_charge: Range | None = ZERO if self._batch else None
+        self.cached_charge = ZERO if self._ask.cached else None
+        self.batch_charge = ZERO if self._batch else None
         self.notes: dict[str, int] = {}
         self.tokenizer: str | None = None
         self.method = METHODS[0]
@@ -186,22 +189,26 @@ class Lane:
     ) -> Range:
         if pricer is None:
             return UNKNOWN
-        low = self._bounds(pricer, input_tokens, cached, output.low)
-        expected = self._bounds(pricer, input_tokens, cached, output.expected)
-        high = self._bounds(pricer, input_tokens, cached, output.high)
-        return Range(low.low, expected.expected, high.high)
+        return Range(
+            self._figure(pricer, input_tokens, cached, output.low, 0),
+            self._figure(pricer, input_tokens, cached, output.expected, 1),
+            self._figure(pricer, input_tokens, cached, output.high, 2),
+        )
 
-    def _bounds(
-        self, pricer: engine.Pricer, input_tokens: int, cached: int, output: int | None
-    ) -> Range:
+    def _figure(
+        self, pricer: engine.Pricer, input_tokens: int, cached: int, output: int | None, level: int
+    ) -> int | None:
+        """Charge one figure of the output range; `level` chooses an end where rates are unknown."""
         if output is None:
-            return UNKNOWN
+            return None
         usage = Usage(input=input_tokens, cached_input=cached, output=output)
         try:
-            return Range(*pricer.charge_range(usage))
+            if pricer.known:
+                return pricer.charge(usage).units
+            return pricer.charge_range(usage)[level]
         except UnpricedError as error:
             self.note(error.message)
-            return UNKNOWN
+            return None
 
 
 def _smallest(*values: int | None) -> int | None:
@@ -220,4 +227,4 @@ def wider(one: CountError, other: CountError) -> CountError:
         key: text_of(choose(parse_units(str(one[key]), 4), parse_units(str(other[key]), 4)), 4)
         for key, choose in (("low_percent", min), ("high_percent", max))
     }
-    return {**percents, "tokens": one["tokens"] + other["tokens"]}
+    return {**percents, "tokens": int(one.get("tokens", 0)) + int(other.get("tokens", 0))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import CheckFailed, NexctlError, UnpricedError, UsageError
 from nexctl.estimate import gate as gates
@@ -14,6 +14,10 @@ from nexctl.estimate.estimator import Estimator
 from nexctl.estimate.lanes import UNKNOWN, Lane, Range
 from nexctl.estimate.sources import Source
 from nexctl.money import text_of
+from nexctl.pricing.book import Book
+
+if TYPE_CHECKING:
+    from nexctl.estimate.bulk import Readable
 
 # From this size on, loading a faster engine costs less than it saves.
 BULK_FROM_BYTES = 512 * 1024
@@ -64,17 +68,18 @@ def quote(
 ) -> Quote:
     """Count and price `sources`. Raises UsageError for what cannot be read, counted or found.
 
-    `stdin` is read for the source that says so. `progress` is told the bytes done.
+    `stdin` is read for the source that says so. `progress` is told of bytes as they are counted.
     """
     workers = processes or os.cpu_count() or 1
     large = any(source.size is None or source.size >= BULK_FROM_BYTES for source in sources)
     estimator = Estimator(ask, bulk=large)
-    reader = _Reader(estimator, stdin, workers, progress)
+    reader = Reader(estimator, stdin, workers, progress)
     for source in sources:
         reader.add(source)
     if reader.empty == len(sources):
         raise UsageError(
-            "nothing to price: " + ("the file is" if len(sources) == 1 else "all files are")
+            "nothing to price: "
+            + ("the file is" if len(sources) == 1 else "all files are")
             + " empty",
             hint="name a file with a prompt, or pipe one in with -",
             code="empty",
@@ -82,21 +87,20 @@ def quote(
     return summed(estimator, reader.notes)
 
 
-class _Reader:
+class Reader:
     """Adds one source after the other to an estimator."""
 
     def __init__(
         self,
         estimator: Estimator,
-        stdin: IO[bytes] | None,
-        processes: int,
-        progress: Progress | None,
+        stdin: IO[bytes] | None = None,
+        processes: int = 1,
+        progress: Progress | None = None,
     ) -> None:
         self.estimator = estimator
         self.stdin = stdin
         self.processes = processes
         self.progress = progress
-        self.done = 0
         self.empty = 0
         self.notes: list[str] = []
 
@@ -110,7 +114,7 @@ class _Reader:
         try:
             if source.size is not None and source.size < BULK_FROM_BYTES:
                 with open(source.path, "rb", buffering=0) as stream:
-                    self._add_small(source.display, source.kind, stream.read())
+                    self.add_bytes(source.display, source.kind, stream.read())
             elif source.size is None:
                 with open(source.path, "rb") as stream:
                     self._add_stream(source.display, source.kind, stream)
@@ -120,11 +124,9 @@ class _Reader:
             raise UsageError(
                 f"{source.display}: cannot be read: {error.strerror}", code="unreadable"
             ) from None
-        self.done += source.size or 0
-        if self.progress:
-            self.progress(self.done)
 
-    def _add_small(self, name: str, kind: str, raw: bytes) -> None:
+    def add_bytes(self, name: str, kind: str, raw: bytes) -> None:
+        """Count a document that is held whole; `kind` is text, json, jsonl or auto."""
         text = readers.decode(raw, name)
         if not text:
             self.empty += 1
@@ -164,14 +166,14 @@ class _Reader:
             if source.size is not None and source.size > readers.MAX_DOCUMENT_BYTES:
                 raise _too_large(source.display)
             with open(source.path, "rb", buffering=0) as stream:
-                self._add_small(source.display, kind, stream.read())
+                self.add_bytes(source.display, kind, stream.read())
         else:
             self._add_blocks(source.path, source.display)
 
     def _add_stream(self, name: str, kind: str, stream: IO[bytes]) -> None:
         head = stream.read(BULK_FROM_BYTES)
         if len(head) < BULK_FROM_BYTES:
-            self._add_small(name, kind, head)
+            self.add_bytes(name, kind, head)
             return
         joined = _Joined(head, stream)
         if kind == "auto":
@@ -182,13 +184,13 @@ class _Reader:
             raw = joined.read(readers.MAX_DOCUMENT_BYTES + 1)
             if len(raw) > readers.MAX_DOCUMENT_BYTES:
                 raise _too_large(name)
-            self._add_small(name, kind, raw)
-        elif len(self.estimator.tokenizers_of_text()) == 1:
+            self.add_bytes(name, kind, raw)
+        elif len(self.estimator.text_choices()) == 1:
             self._add_blocks(joined, name)
         else:
             self._add_spooled(joined, name)
 
-    def _add_spooled(self, stream: IO[bytes], name: str) -> None:
+    def _add_spooled(self, stream: Readable, name: str) -> None:
         """A stream that several tokenizers want to read is kept in a file meanwhile."""
         import shutil
         import tempfile
@@ -198,19 +200,18 @@ class _Reader:
             spool.flush()
             self._add_blocks(spool.name, name)
 
-    def _add_blocks(self, source: str | IO[bytes], name: str) -> None:
+    def _add_blocks(self, source: str | Readable, name: str) -> None:
         from nexctl.tokens import blocks
 
         tokens: dict[str, int] = {}
-        for choice in self.estimator.tokenizers_of_text():
+        for key, choice in self.estimator.text_choices().items():
             counted = blocks.count_file(source, choice, processes=self.processes, name=name)
-            tokens[choice.tokenizer] = counted.tokens
+            tokens[key] = counted.tokens
         self.estimator.add_counted_text(name, tokens)
 
-    def _add_lines(self, source: str | IO[bytes], name: str) -> None:
+    def _add_lines(self, source: str | Readable, name: str) -> None:
         from nexctl.estimate import bulk
 
-        before = self.done
         size = os.path.getsize(source) if isinstance(source, str) else None
         processes = self.processes
         if size is not None and size < bulk.PARALLEL_FROM_BYTES:
@@ -220,7 +221,7 @@ class _Reader:
             source,
             name,
             processes=processes,
-            progress=self.progress and (lambda done: self.progress(before + done)),  # type: ignore[misc]
+            progress=self.progress,
         )
 
 
@@ -300,8 +301,15 @@ def summed(estimator: Estimator, notes: list[str]) -> Quote:
         for row in estimator.files.values()
     ]
     gate = _gate(estimator) if ask.max_cost is not None else None
-    titles = {book.id: book.headline for book in estimator.books}
+    titles = {book.id: dated(book) for book in estimator.books}
     return Quote(rows, files, gate, notes, titles)
+
+
+def dated(book: Book) -> str:
+    """Return a book's name and date for the first line of a report."""
+    if book.valid_from:
+        return f"{book.id}, prices valid from {book.valid_from}"
+    return f"{book.id}, prices retrieved {book.retrieved}"
 
 
 def _order(lane: Lane, ask: Ask, units: dict[str, int]) -> tuple[bool, int, int, str]:
@@ -345,7 +353,7 @@ def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
     }
 
 
-def _missing_row(book: Any, model: str, reason: str) -> dict[str, Any]:
+def _missing_row(book: Book, model: str, reason: str) -> dict[str, Any]:
     nothing = UNKNOWN._asdict()
     return {
         "gateway": book.id,
@@ -385,7 +393,7 @@ def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
 
 
 def _gate(estimator: Estimator) -> gates.Gate:
-    """Compare every alternative (a gateway, and a model where `-m` names several); the worst counts."""
+    """Compare each alternative (a gateway, and a model where `-m` names some); the worst counts."""
     ask = estimator.ask
     assert_one_unit(estimator)
     sums: dict[tuple[int, str], Range] = {}

@@ -1,0 +1,216 @@
+"""How an estimate looks: one quote in full, several side by side, files, notes, the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nexctl.cli.figures import money, plural, tokens
+from nexctl.cli.render import Column, Screen, Table
+from nexctl.estimate.ask import Ask
+from nexctl.estimate.quote import Quote
+from nexctl.money import parse_units
+
+
+def write(answer: Quote, ask: Ask, screen: Screen) -> None:
+    """Write the report: one quote in full, or several side by side; then the files, the gate."""
+    rows = answer.rows
+    models = rows[0]["model"] if len(rows) == 1 else plural(len(rows), "model")
+    screen.line((f"{', '.join(answer.titles.values())} · {models}", "bold"))
+    screen.blank()
+    if len(rows) == 1:
+        _write_one(rows[0], ask, screen)
+    else:
+        _write_side_by_side(rows, ask, screen)
+    if len(answer.files) > 1:
+        screen.blank()
+        _write_files(answer, screen)
+    _write_notes(rows, screen)
+    if answer.gate:
+        gate = answer.gate
+        verdict = ("passed", "green") if gate.passed else ("failed", "bold red")
+        screen.blank()
+        screen.line("gate ", verdict, f": {gate.compared} against {gate.limit} ({gate.rule})")
+
+
+def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
+    requests = row["requests"]
+    of = "" if requests == 1 else f" in {plural(requests or 0, 'request')}"
+    screen.line(f"input   {tokens(row['input_tokens'])} tokens{of} · {how_sure(row['count'])}")
+    screen.line(f"output  {_output(row['output_tokens'], ask)}")
+    screen.blank()
+    shown = [("charge", row["charge"])]
+    if row["cached_charge"]:
+        shown.append((f"cached {tokens(row['cached_input_tokens'])}", row["cached_charge"]))
+    if row["batch_charge"]:
+        shown.append(("batch", row["batch_charge"]))
+    if row["volume"]:
+        shown.append(("a month", row["volume"]["charge_per_month"]))
+    unit = row["currency"]
+    columns = ["", "input only", *(["expected"] if _has_expected([row]) else []), "at most"]
+    screen.table(
+        Table(
+            [Column(name, name, right=bool(name)) for name in columns],
+            [
+                [
+                    name,
+                    money(charge["low"], unit),
+                    *([money(charge["expected"], unit)] if _has_expected([row]) else []),
+                    money(charge["high"], unit),
+                ]
+                for name, charge in shown
+            ],
+        )
+    )
+
+
+def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) -> None:
+    expected = _has_expected(rows)
+    batch = any(row["batch_charge"] for row in rows)
+    cached = any(row["cached_charge"] for row in rows)
+    several = len({row["gateway"] for row in rows}) > 1
+    most: dict[str, int] = {}
+    for row in rows:
+        most[row["currency"]] = max(most.get(row["currency"], 0), _weight(row, ask))
+    columns = [
+        Column("model"),
+        *([Column("gateway")] if several else []),
+        Column("input_tokens", "TOKENS", right=True),
+        Column("count", "COUNT"),
+        Column("input only", right=True),
+        *([Column("expected", right=True)] if expected else []),
+        *([Column("cached", right=True)] if cached else []),
+        *([Column("batch", right=True)] if batch else []),
+        *([Column("bar", "")] if screen.terminal else []),
+    ]
+    lines = []
+    for row in rows:
+        unit = row["currency"]
+        best = "expected" if expected else "low"
+        lines.append(
+            [
+                row["model"],
+                *([row["gateway"]] if several else []),
+                tokens(row["input_tokens"]),
+                row["count"]["method"] or "-",
+                money(row["charge"]["low"], unit),
+                *([money(row["charge"]["expected"], unit)] if expected else []),
+                *([money((row["cached_charge"] or {}).get(best), unit)] if cached else []),
+                *([money((row["batch_charge"] or {}).get(best), unit)] if batch else []),
+                *(
+                    [screen.bar(_weight(row, ask), most[unit], columns=12)]
+                    if screen.terminal
+                    else []
+                ),
+            ]
+        )
+    screen.table(Table(columns, lines))
+
+
+def _write_files(answer: Quote, screen: Screen) -> None:
+    one = len({row["tokenizer"] for row in answer.files}) == 1
+    screen.table(
+        Table(
+            [
+                Column("path"),
+                Column("requests", right=True),
+                Column("input_tokens", "TOKENS", right=True),
+                *([] if one else [Column("tokenizer")]),
+            ],
+            [
+                [
+                    row["path"],
+                    tokens(row["requests"]),
+                    tokens(row["input_tokens"]),
+                    *([] if one else [row["tokenizer"]]),
+                ]
+                for row in answer.files
+            ],
+        )
+    )
+
+
+def _write_notes(rows: list[dict[str, Any]], screen: Screen) -> None:
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        for note in row["notes"]:
+            told.setdefault(note, []).append(row["model"])
+    if told:
+        screen.blank()
+    for note, models in told.items():
+        which = "" if len(models) == len(rows) else f"{', '.join(models)}: "
+        screen.line((f"note: {which}{note}", "dim"))
+
+
+def how_sure(count: dict[str, Any]) -> str:
+    """Return a count's method in words: `exact (o200k_base)`, `estimated, -10% to +25% (...)`."""
+    error = count["error"]
+    doubt = ""
+    if error:
+        low, high = error.get("low_percent", "0"), error.get("high_percent", "0")
+        if (low, high) != ("0", "0"):
+            doubt = f", true count {_signed(low)}% to {_signed(high)}%"
+        if error.get("tokens"):
+            doubt += f", ±{plural(error['tokens'], 'token')}"
+    return f"{count['method']} ({count['tokenizer']}){doubt}"
+
+
+def _signed(percent: str) -> str:
+    return percent if percent.startswith("-") or percent == "0" else f"+{percent}"
+
+
+def _output(output: dict[str, int | None], ask: Ask) -> str:
+    if output["high"] == 0 and output["expected"] in (0, None):
+        return "none"
+    most = "unknown" if output["high"] is None else tokens(output["high"])
+    expected = "" if ask.output_tokens is None else f"{tokens(output['expected'])} expected, "
+    return f"{expected}0 to {most} tokens"
+
+
+def _has_expected(rows: list[dict[str, Any]]) -> bool:
+    return any(row["charge"]["expected"] is not None for row in rows)
+
+
+def _weight(row: dict[str, Any], ask: Ask) -> int:
+    """Return the length of a row's bar, in units of 10**-12: what the rows are sorted by."""
+    charge = (row["batch_charge"] or {}) if ask.batch else row["charge"]
+    amount = charge.get("expected") or charge.get("low")
+    return parse_units(amount, 12) if amount else 0
+
+
+def sheet(answer: Quote) -> Table:
+    """Return the rows of `-o csv` and `-o tsv`: one a gateway and model, every value in full."""
+    columns = (
+        "gateway",
+        "model",
+        "price_book",
+        "currency",
+        "requests",
+        "input_tokens",
+        "cached_input_tokens",
+        "exact",
+        "method",
+        "tokenizer",
+        *(f"{what}_{level}" for what in _SHEET_RANGES for level in ("low", "expected", "high")),
+        "notes",
+    )
+    return Table(
+        columns,
+        [
+            [
+                *(row[name] for name in columns[:7]),
+                row["count"]["exact"],
+                row["count"]["method"],
+                row["count"]["tokenizer"],
+                *(
+                    (row[what] or {}).get(level)
+                    for what in _SHEET_RANGES
+                    for level in ("low", "expected", "high")
+                ),
+                "; ".join(row["notes"]),
+            ]
+            for row in answer.rows
+        ],
+    )
+
+
+_SHEET_RANGES = ("output_tokens", "charge", "cached_charge", "batch_charge")
