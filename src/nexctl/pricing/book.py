@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from nexctl.errors import UsageError
+from nexctl.errors import UnpricedError, UsageError
 
 Source = tuple[str, "str | None", "str | None"]
 
@@ -362,11 +362,18 @@ class Book:
     def find(self, name: str) -> Model:
         """Return the model that `name` (id, alias, listed class member, dated snapshot) means.
 
-        Raises UsageError, code `unknown_model`, with near names and the books that do price it.
+        Raises UsageError, code `unknown_model`, with near names and the books that do price it;
+        UnpricedError where the book publishes no price at all.
         """
         models = self.models
         if name in models:
             return models[name]
+        if not models:
+            raise UnpricedError(
+                f"{self.title} publishes no prices",
+                hint="ask its gateway with `nexctl prices update`, or name another book with --on",
+                details={"book": self.id, "model": name[:100], "state": "unpublished"},
+            )
         found = self._resolve(name)
         if found is not None:
             return models[found]

@@ -161,6 +161,7 @@ class _Rates:
         self.book, self.source, self.path = book, model, path
         self.resolve, self.report = resolve, report
         self.per = book.get("defaults", {}).get("per", 1_000_000)
+        self.derived: dict[str, Any] = {}
 
     def model(self) -> dict[str, Any]:
         model = self.source
@@ -174,7 +175,7 @@ class _Rates:
             periods = tuple(self._period(row) for row in order)
         plain = ("rates", "batch", "batch_from", "context_tiers", "variants", "periods", "ratios")
         kept = {key: value for key, value in model.items() if key not in plain}
-        spoken = model.get("rates", {}).get("said")
+        spoken = {**self.derived, **model.get("rates", {}).get("said", {})}
         if spoken:
             kept["rates_said"] = spoken
         kept["periods"] = periods
@@ -254,6 +255,8 @@ class _Rates:
         if share and share[0].isdigit() and plain and plain[1] and missing:
             price = times(plain[1], share)
             rates["cached_input"] = ("number", price, plain[2], plain[3], f"input x {share}")
+            spoken = by_provider.get("said") or multipliers.get("said", {})
+            self.derived["cached_input"] = spoken.get("*", ("reading", None, None))
 
     def _relative(self, row: dict[str, Any]) -> dict[str, Any]:
         """Input + output rates from the published credits of 2,000 + 2,000 tokens.
@@ -274,7 +277,9 @@ class _Rates:
         (left, left_per), (right, right_per) = ratio_of(ratio[0]), ratio_of(ratio[1])
         into, out = left * right_per, right * left_per
         rates = self._table({})
+        said = self.book.get("rules", {}).get("split", {}).get("said", {})
         for meter, share in (("input", into), ("output", out)):
+            self.derived[meter] = said.get("*", ("reading", None, None))
             price = times(both, text_of_ratio(share, into + out))
             rates[meter] = ("number", price, self.per, "token", f"split {ratio[0]} : {ratio[1]}")
         return {"rates": rates, "sum": (both, self.per)}

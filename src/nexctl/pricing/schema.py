@@ -103,7 +103,8 @@ _tier = table(
     },
     need=("rates",),
 )
-_hours = many(word(*(f"{hour:02d}:{minute}" for hour in range(25) for minute in ("00", "30"))))
+_clock = (f"{hour:02d}:{minute}" for hour in range(24) for minute in ("00", "30"))
+_hours = many(word(*_clock, "24:00"))
 _PERIOD: dict[str, Checker] = {
     "rates": _rates,
     "batch": _rates,
