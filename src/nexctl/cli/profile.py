@@ -61,7 +61,7 @@ def list_(app: App) -> View:
         "nexctl profile add work --driver nexctl --base-url https://gateway.example.com --use",
     ),
 )
-def add(app: App, name: str, use: bool, **fields: str | None) -> View:
+def add(app: App, name: str, use: bool, **fields: Any) -> View:
     """Make a profile. It holds no key: keys are kept in the key store."""
     config = app.config
     if not is_profile_name(name):
