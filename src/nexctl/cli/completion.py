@@ -14,10 +14,10 @@ _WHERE = {
 
 def _printer(shell: str) -> Spec:
     def run(app: App) -> View:
-        from nexctl.cli import shells
         from nexctl.cli.completion_spec import SPEC
+        from nexctl.cli.shells import SCRIPTS
 
-        script = shells.SCRIPTS[shell](SPEC)
+        script = SCRIPTS[shell](SPEC)
         if app.is_terminal("out") and app.format == "auto":
             app.note(f"note: save this as {_WHERE[shell]}")
         return View(

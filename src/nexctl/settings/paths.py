@@ -55,10 +55,10 @@ def _folder(kind: str, environ: Mapping[str, str] | None, platform: str = sys.pl
         return override if kind == "config" else os.path.join(override, kind)
     variable, fallback = _XDG[kind]
     if platform == "win32":
-        base = env.get("LOCALAPPDATA") or os.path.join(_home(env), "AppData", "Local")
+        base = env.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
         return os.path.join(base, APP, APP, *(["Cache"] if kind == "cache" else []))
-    chosen = env.get(variable, "").strip()
-    if chosen:
+    chosen = env.get(variable, "")
+    if chosen.startswith("/"):
         return os.path.join(chosen, APP)
     if platform == "darwin":
         library = "Library/Caches" if kind == "cache" else "Library/Application Support"
@@ -67,4 +67,10 @@ def _folder(kind: str, environ: Mapping[str, str] | None, platform: str = sys.pl
 
 
 def _home(env: Mapping[str, str]) -> str:
-    return env.get("HOME") or os.path.expanduser("~")
+    """HOME where it is absolute, else what the system's list of users says."""
+    home = env.get("HOME", "")
+    if home.startswith("/"):
+        return home
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_dir
