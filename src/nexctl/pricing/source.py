@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from nexctl.pricing import normal
@@ -74,7 +75,11 @@ def compile_text(
     checked = BOOK(data, (), report)
     _check_rules(checked, report)
     _check_addresses(checked, checked, (), report)
-    if not faults:
+    # Doubles and gaps are worth telling too where values are wrong, if the shapes still allow it.
+    guard: AbstractContextManager[bool | None] = (
+        suppress(KeyError, TypeError, ValueError, AttributeError) if faults else nullcontext()
+    )
+    with guard:
         normal.check(checked, report)
     if faults:
         return None, sorted(faults)
