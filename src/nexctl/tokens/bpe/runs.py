@@ -33,7 +33,18 @@ def merge(piece: bytes, ranks: Mapping[bytes, int], pairs: Sequence[int]) -> lis
     bytes by their 16-bit number. Time grows with the square of the length.
     """
     starts = list(range(len(piece) + 1))
-    waiting = [pairs[one << 8 | two] for one, two in pairwise(piece)]
+    return _merge(piece, ranks, starts, [pairs[one << 8 | two] for one, two in pairwise(piece)])
+
+
+def merge_units(piece: bytes, ranks: Mapping[bytes, int], starts: list[int]) -> list[int]:
+    """The same, beginning with tokens that start at `starts`, which end with the length."""
+    waiting = [ranks[piece[start:end]] for start, end in zip(starts, starts[2:], strict=False)]
+    return _merge(piece, ranks, starts, waiting)
+
+
+def _merge(
+    piece: bytes, ranks: Mapping[bytes, int], starts: list[int], waiting: list[int]
+) -> list[int]:
     while waiting:
         best = min(waiting)
         if best == NEVER:

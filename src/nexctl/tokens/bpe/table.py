@@ -16,13 +16,14 @@ from itertools import pairwise
 from zlib import crc32
 
 from nexctl.tokens.bpe import cuts, split
-from nexctl.tokens.bpe.runs import NEVER, Run, Unjoinable, merge, merge_heap
+from nexctl.tokens.bpe.runs import NEVER, Run, Unjoinable, merge, merge_heap, merge_units
 
 NAMES = ("o200k_base", "cl100k_base", "qwen2.5")
 
-_MAGIC = b"nexctl bpe 1\n"
+_MAGIC = b"nexctl bpe 2\n"
+_UNIT = 32
 # Pieces longer than this many bytes are merged part by part.
-_LONG = 192
+_LONG = 384
 # Text longer than this is cut first, so that lists of its pieces stay small.
 _BLOCK = 1 << 18
 _MEMO = 1 << 17
@@ -46,8 +47,10 @@ class Table:
         "_first_class",
         "_offsets",
         "_pairs",
+        "_ragged",
         "_ranks",
         "_shadow",
+        "_widths",
         "name",
         "size",
         "source_sha256",
@@ -61,19 +64,22 @@ class Table:
             os.close(handle)
         if data[: len(_MAGIC)] != _MAGIC:
             raise ValueError(f"{path} is no token table")
-        numbers = data[len(_MAGIC) + 3 : len(_MAGIC) + 31]
-        self.size, slots, slots_at, pairs_at, offsets_at, blob_at, self._first_class = (
-            int.from_bytes(numbers[at : at + 4], "little") for at in range(0, 28, 4)
+        numbers = data[len(_MAGIC) + 3 : len(_MAGIC) + 35]
+        self.size, slots, slots_at, pairs_at, ragged_at, offsets_at, blob_at, first_class = (
+            int.from_bytes(numbers[at : at + 4], "little") for at in range(0, 32, 4)
         )
         #: Name of the vocabulary, number of its tokens, SHA-256 of the file it was made from.
-        self.name, source = data[len(_MAGIC) + 32 : slots_at].rstrip(b"\0\n").decode().split("\n")
+        self.name, source = data[len(_MAGIC) + 36 : slots_at].rstrip(b"\0\n").decode().split("\n")
         self.source_sha256 = source.rpartition(" ")[2]
+        self._first_class = first_class
+        self._ragged = data[ragged_at:offsets_at]
         words = _words(data)
         self._offsets = words[offsets_at // 4 : blob_at // 4 + 1]
-        self._pairs = words[pairs_at // 4 : offsets_at // 4]
+        self._pairs = words[pairs_at // 4 : ragged_at // 4]
         self._ranks = _Ranks(data, words[slots_at // 4 : pairs_at // 4], self._offsets, slots - 1)
         self._shadow = split.Shadow(self.class_of)
-        self._counts = _Counts(self._ranks, self._count_long, self._pairs)
+        self._widths = _Widths(self.class_of)
+        self._counts = _Counts(self, self._ranks.find)
 
     def count(self, text: str) -> int:
         """Number of tokens of `text`."""
@@ -91,8 +97,11 @@ class Table:
             rank = ranks.find(token)
             if rank != NEVER:
                 ids.append(rank)
+            elif len(token) > _LONG:
+                ids.extend(map(ranks.find, self._long_tokens(token)))
             else:
-                ids.extend(map(ranks.find, self.merged(token)))
+                starts = self.starts(piece, token)
+                ids.extend(ranks.find(token[a:b]) for a, b in pairwise(starts))
         return ids
 
     def token_bytes(self, token: int) -> bytes:
@@ -109,7 +118,8 @@ class Table:
     def class_of(self, code: int) -> int:
         """The class byte of a code point: see `character_classes` of the generator."""
         data, first = self._data, self._first_class
-        return data[first + 0x1100 + (data[first + (code >> 8)] << 8) + (code & 255)]
+        at = first + (code >> 8) * 2
+        return data[first + 0x2200 + (data[at] << 8) + (data[at + 1] << 16) + (code & 255)]
 
     def normalize(self, text: str) -> str:
         """What the reference encodes in place of `text`: no surrogates, for qwen2.5 its NFC."""
@@ -132,20 +142,44 @@ class Table:
         both = one + two
         return merge(both, self._ranks, self._pairs) == [0, len(one), len(both)]
 
-    def merged(self, piece: bytes) -> list[bytes]:
-        """The tokens of one piece's bytes, without looking for the whole piece first."""
-        if len(piece) > _LONG:
-            run = Run(self._ranks, self._pairs, collect=True)
-            try:
-                run.feed(piece)
-                run.finish()
-            except Unjoinable:
-                starts = merge_heap(piece, self._ranks, self._pairs)
+    def starts(self, piece: str, token: bytes) -> list[int]:
+        """Where the tokens of a short piece start in its bytes (`token`), and where it ends."""
+        if piece.isascii():
+            return merge(token, self._ranks, self._pairs)
+        ragged, widths, size = self._ragged, self._widths, len(token)
+        starts: list[int] = []
+        at, free = 0, True
+        for character in piece:
+            width = widths[character]
+            end = at + abs(width)
+            was_free = free
+            free = end == size or not ragged[token[end - 1] << 8 | token[end]]
+            if width == 1 or (width > 0 and was_free and free):
+                starts.append(at)
             else:
-                return run.tokens()
-        else:
-            starts = merge(piece, self._ranks, self._pairs)
-        return [piece[a:b] for a, b in pairwise(starts)]
+                starts.extend(range(at, end))
+            at = end
+        starts.append(size)
+        return merge_units(token, self._ranks, starts)
+
+    def count_piece(self, piece: bytes) -> int:
+        """Number of tokens of one piece of any length, without looking for it whole first."""
+        run = Run(self._ranks, self._pairs)
+        try:
+            run.feed(piece)
+            return run.finish()
+        except Unjoinable:
+            return len(merge_heap(piece, self._ranks, self._pairs)) - 1
+
+    def _long_tokens(self, piece: bytes) -> list[bytes]:
+        run = Run(self._ranks, self._pairs, collect=True)
+        try:
+            run.feed(piece)
+            run.finish()
+        except Unjoinable:
+            starts = merge_heap(piece, self._ranks, self._pairs)
+            return [piece[a:b] for a, b in pairwise(starts)]
+        return run.tokens()
 
     def _split(self, text: str) -> list[str]:
         if not text.isascii():
@@ -159,14 +193,6 @@ class Table:
             counts.clear()
             self._ranks.clear()
         return total
-
-    def _count_long(self, piece: bytes) -> int:
-        run = Run(self._ranks, self._pairs)
-        try:
-            run.feed(piece)
-            return run.finish()
-        except Unjoinable:
-            return len(merge_heap(piece, self._ranks, self._pairs)) - 1
 
 
 class _Ranks(dict[bytes, int]):
@@ -199,24 +225,39 @@ class _Ranks(dict[bytes, int]):
 class _Counts(dict[str, int]):
     """Number of tokens by piece, remembered."""
 
-    __slots__ = ("_long", "_pairs", "_ranks")
+    __slots__ = ("_find", "_table")
 
-    def __init__(self, ranks: _Ranks, long: Callable[[bytes], int], pairs: Sequence[int]) -> None:
-        self._ranks = ranks
-        self._long = long
-        self._pairs = pairs
+    def __init__(self, table: Table, find: Callable[[bytes], int]) -> None:
+        self._table = table
+        self._find = find
 
     def __missing__(self, piece: str) -> int:
         token = piece.encode()
-        if self._ranks.find(token) != NEVER:
+        if self._find(token) != NEVER:
             count = 1
         elif len(token) > _LONG:
             # Not remembered: it may be as large as the text itself.
-            return self._long(token)
+            return self._table.count_piece(token)
         else:
-            count = len(merge(token, self._ranks, self._pairs)) - 1
+            count = len(self._table.starts(piece, token)) - 1
         self[piece] = count
         return count
+
+
+class _Widths(dict[str, int]):
+    """How many bytes a character has; negative where merging may not begin with it whole."""
+
+    __slots__ = ("_class_of",)
+
+    def __init__(self, class_of: Callable[[int], int]) -> None:
+        self._class_of = class_of
+
+    def __missing__(self, character: str) -> int:
+        width = len(character.encode())
+        if width > 1 and not self._class_of(ord(character)) & _UNIT:
+            width = -width
+        self[character] = width
+        return width
 
 
 def _words(data: mmap.mmap) -> Sequence[int]:
