@@ -76,7 +76,7 @@ def classes(normalize: ModuleType, unicode_data: ModuleType) -> bytes:
 
 
 def letter(char: str, normalize: ModuleType, unicode_data: ModuleType) -> str:
-    """One letter for all that the engine asks of a character; engine.py explains the letters."""
+    """One letter for all that the engine asks of a character; normal.py explains the letters."""
     if "\ud800" <= char <= "\udfff":
         return "h"
     kind = normalize.classify(char)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nexctl.tokens.claude.engine import Claude
+from nexctl.tokens.claude.counter import Claude
 
 FRAME = {"claude-v3": 7, "claude-v4.7": 11, "claude-v4.8": 6}
 
