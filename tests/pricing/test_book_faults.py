@@ -75,7 +75,8 @@ MODEL = '[[models]]\nid = "m"\n'
         (
             MODEL + 'rates = { input = "1" }\n'
             "context_tiers = [\n"
-            ' { above = 5, rates = { input = "1" } },\n { above = 5, rates = { input = "2" } }\n]\n',
+            ' { above = 5, rates = { input = "1" } },\n'
+            ' { from = 6, rates = { input = "2" } },\n]\n',
             5,
             "overlaps the one before",
         ),
@@ -124,6 +125,8 @@ MODEL = '[[models]]\nid = "m"\n'
         ),
         ('[[budgets]]\nname = "b"\n', 0, "'amount' is missing"),
         ('text = "a\\u001b[31m"\n', 0, "unknown key 'text'"),
+        ('"a\\u001b[31m" = 1\n', 0, "unknown key 'a\\x1b[31m'"),
+        ('[keys]\n"a\\u001b[31m" = 1\n', 1, "a\\u001b[31m: an id"),
     ],
 )
 def test_fault(tmp_path: Path, rest: str, line: int, words: str) -> None:

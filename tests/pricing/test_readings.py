@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -175,6 +176,54 @@ def test_rounding_of_a_tie_at_two_decimals(book_of: object, mode: str, units: in
     head = f'rounding = {{ places = 2, mode = "{mode}" }}'
     book = book_of(rest, head)  # type: ignore[operator]
     assert engine.pricer(book, "m").charge(Usage(5)).units == units * 10**7
+
+
+def test_reasoning_with_a_price_of_its_own_is_taken_out_of_the_output(book_of: object) -> None:
+    book = book_of('[[models]]\nid = "m"\nrates = { output = "2", reasoning = "3" }\n')  # type: ignore[operator]
+    usage = Usage(output=MILLION, reasoning=MILLION // 4)
+    assert charged(book, "m", usage) == Fraction("1.5") + Fraction("0.75")
+
+
+def test_hours_across_midnight(book_of: object) -> None:
+    book = book_of(  # type: ignore[operator]
+        """
+[[models]]
+id = "m"
+[[models.periods]]
+rates = { input = "2" }
+[[models.periods]]
+hours = [["16:30", "00:30"]]
+rates = { input = "1" }
+"""
+    )
+    for clock, price in (("16:29", 2), ("16:30", 1), ("23:59", 1), ("00:29", 1), ("00:30", 2)):
+        at = f"2026-11-20T{clock}:00Z"
+        assert charged(book, "m", Usage(MILLION), at=at) == price, clock
+
+
+def test_a_negotiated_percent_is_the_operators(edited: Edit) -> None:
+    usage = Usage(MILLION, output=MILLION)
+    got = charged("nextoken", "nex-pro", usage, tier="enterprise", negotiated="15")
+    assert got == Fraction("0.5") * Fraction("0.85")
+    assert charged("nextoken", "nex-pro", usage, tier="enterprise") == Fraction("0.4875")
+
+
+def test_a_snapshot_recomputes_the_charge() -> None:
+    pricer = engine.pricer(books.load("nextoken"), "gpt-4o", batch=True, tier="pro")
+    kept = json.loads(json.dumps(pricer.snapshot()))
+    usage = Usage(1000, 300, 0, 777)
+    (row,) = kept["forms"][0]
+    quantities = {"input": 700, "cached_input": 300, "output": 777}
+    amount = sum(
+        quantity
+        * Fraction(row["rates"][meter]["price"])
+        / row["rates"][meter]["per"]
+        * Fraction(row["rates"][meter]["factor"])
+        for meter, quantity in quantities.items()
+    )
+    assert round(amount * NANO) == pricer.charge(usage).units
+    assert kept["price_book"] == "nextoken@2026-11-20"
+    assert len(kept["sha256"]) == 64
 
 
 def test_ratio_product_of_imported_ratios(book_of: object) -> None:

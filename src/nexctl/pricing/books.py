@@ -17,6 +17,7 @@ __all__ = [
     "Model",
     "Plan",
     "Rate",
+    "available",
     "compile_file",
     "instant",
     "load",
@@ -34,6 +35,11 @@ _loaded: dict[str, Book] = {}
 def shipped() -> tuple[str, ...]:
     """Ids of the shipped books: the five gateways first, then the vendors' reference books."""
     return tuple(BOOKS)
+
+
+def available(folder: str | None = None) -> tuple[str, ...]:
+    """Ids of the shipped books, then those that only the user's `folder` has."""
+    return (*BOOKS, *_own_ids(folder))
 
 
 def title(name: str) -> str:

@@ -253,6 +253,27 @@ class Pricer:
         """Product of semantic, batch and billing-tier factors on the output meter, as text."""
         return text_of_ratio(*self._first.meters[_OUTPUT].factor)
 
+    def snapshot(self) -> dict[str, Any]:
+        """What a debit keeps so that it can be recomputed for ever: JSON-safe, no floats."""
+        places, mode, per = self.book.rounding
+        return {
+            "price_book": self.book.version,
+            "sha256": self.book.sha256,
+            "model": self.model.id,
+            "at": self.at,
+            "unit": self.unit,
+            "scale": self.book.scale,
+            "rounding": {"places": places, "mode": mode, "per": per},
+            "batch": self.options.batch,
+            "semantic_hit": self.options.semantic,
+            "tier": self.options.tier,
+            "own_key": self.byok,
+            "forms": [
+                [{"from": first, "rates": _kept_rates(chosen)} for first, chosen in form]
+                for form in self._forms
+            ],
+        }
+
     def provider_fee(self, usage: Usage) -> Charge | None:
         """With the customer's own key: the provider's fee by the reference book, None unknown."""
         if self.provider is None:
@@ -378,12 +399,14 @@ def pricer(
     context_tokens: int | None = None,
     cache_ttl: str | None = None,
     group: str | None = None,
+    negotiated: str | None = None,
 ) -> Pricer:
     """Compile the charge of `model` in `book` at an instant into integer coefficients.
 
     `at` is a date, datetime or ISO text; None is today, at no known hour.
 
-    `tier` is a billing tier's id; `context_tokens` fixes the context tier instead of each
+    `tier` is a billing tier's id, `negotiated` the operator's percent where the book leaves it to
+    him; `context_tokens` fixes the context tier instead of each
     request's own input; `cache_ttl` names a cache-write variant ("1h"); `group` a ratio group.
     Raises UsageError for conditions that the book does not have, UnpricedError where the condition
     has no number.
@@ -401,7 +424,7 @@ def pricer(
         batch,
         semantic_hit,
         tier,
-        _tier_factor(book, found, tier),
+        _tier_factor(book, found, tier, negotiated),
         cache_ttl,
         _group(book, group),
     )
@@ -598,12 +621,12 @@ def _semantic(book: Book, multipliers: dict[str, Any]) -> Ratio:
     return ratio_of(share)
 
 
-def _tier_factor(book: Book, model: Model, name: str | None) -> Ratio:
+def _tier_factor(book: Book, model: Model, name: str | None, negotiated: str | None) -> Ratio:
     if name is None:
         return _ONE
     from nexctl.pricing.tiers import charge_factor
 
-    return charge_factor(book, model, name)
+    return charge_factor(book, model, name, negotiated)
 
 
 def _group(book: Book, name: str | None) -> Ratio:
@@ -661,6 +684,14 @@ def _own_key(
         provider=provider,
         byok=True,
     )
+
+
+def _kept_rates(chosen: _Set) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"price": meter.rate, "per": meter.per, "factor": text_of_ratio(*meter.factor)}
+        for name, meter in zip(METERS, chosen.meters, strict=True)
+        if meter.rate is not None
+    }
 
 
 def _apportioned(units: int, shares: list[Ratio], scale: int) -> list[int]:

@@ -69,9 +69,9 @@ class _Scanner:
         while True:
             self._skip(newlines=False)
             if self.text[self.at] in "\"'":
-                start = self.at + 1
+                start = self.at
                 self._string()
-                keys.append(self.text[start : self.at - 1])
+                keys.append(_unquoted(self.text[start : self.at]))
             else:
                 start = self.at
                 while self.text[self.at] not in " \t.=]":
@@ -136,6 +136,14 @@ class _Scanner:
         self.at += len(mark)
         while len(mark) == 3 and self.text.startswith(quote, self.at):
             self.at += 1
+
+
+def _unquoted(key: str) -> str:
+    if "\\" not in key or key[0] == "'":
+        return key[1:-1]
+    import tomllib
+
+    return str(tomllib.loads(f"key = {key}")["key"])
 
 
 def positions(text: str) -> dict[Path, int]:

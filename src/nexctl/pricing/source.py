@@ -68,7 +68,7 @@ def compile_text(
     faults: list[tuple[int, str]] = []
 
     def report(path: Path, message: str) -> None:
-        fault = (line_of(lines, path), message)
+        fault = (line_of(lines, path), _printable(message))
         if fault not in faults:
             faults.append(fault)
 
@@ -88,13 +88,20 @@ def compile_text(
     return (None, sorted(faults)) if faults else (literal, [])
 
 
+def _printable(message: str) -> str:
+    """A file's keys come into messages: nothing in them may steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in message
+    )
+
+
 def _syntax_fault(message: str, text: str) -> tuple[int, str]:
     found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
     if found is None:
         return 1, f"not TOML: {message}"
     line = int(found[1]) if found[1] else text.count("\n") + 1
     where = f" at column {found[2]}" if found[2] else " at the end of the file"
-    return line, f"not TOML: {message[: found.start()]}{where}"
+    return line, _printable(f"not TOML: {message[: found.start()]}{where}")
 
 
 def _check_rules(checked: dict[str, Any], report: Callable[[Path, str], None]) -> None:
