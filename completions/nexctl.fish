@@ -65,22 +65,28 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate -m' 'estimate --model' 'diff -m' 'diff --model' 'tokenize -m' 'tokenize --model' 'profile add --model'
+    case 'estimate -m' 'diff -m' 'tokenize -m'
       set -g __nexctl_V 1
-    case 'estimate --on' 'diff --on' 'tokenize --on' 'prices list --on' 'prices show --on' 'prices compare --on' 'prices history --on' 'prices markup --on' 'profile add --book'
-      set -g __nexctl_V 2
-    case 'estimate --output-tokens' 'estimate --tier' 'estimate --plan' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'estimate --timeout' 'diff --output-tokens' 'diff --tier' 'diff --plan' 'diff --volume' 'diff --fail-over' 'diff --timeout' 'tokenize --tokenizer' 'tokenize --timeout' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices list --at' 'prices list --timeout' 'prices show --at' 'prices show --timeout' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices compare --tier' 'prices compare --at' 'prices compare --timeout' 'prices history --timeout' 'prices markup --at' 'prices markup --timeout' 'prices validate --timeout' 'config list --timeout' 'config get --timeout' 'config set --timeout' 'config path --timeout' 'config edit --timeout' 'profile list --timeout' 'profile add --driver' 'profile add --base-url' 'profile add --plan' 'profile add --tier' 'profile add --timeout' 'profile use --timeout' 'profile remove --timeout' 'completion bash --timeout' 'completion zsh --timeout' 'completion fish --timeout' 'help --timeout'
+    case 'estimate --output-tokens' 'estimate --plan' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --plan' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'profile add --driver' 'profile add --base-url' 'profile add --plan'
       set -g __nexctl_V 3
-    case 'estimate -p' 'estimate --profile' 'diff -p' 'diff --profile' 'tokenize -p' 'tokenize --profile' 'prices list -p' 'prices list --profile' 'prices show -p' 'prices show --profile' 'prices compare -p' 'prices compare --profile' 'prices history -p' 'prices history --profile' 'prices markup -p' 'prices markup --profile' 'prices validate -p' 'prices validate --profile' 'config list -p' 'config list --profile' 'config get -p' 'config get --profile' 'config set -p' 'config set --profile' 'config path -p' 'config path --profile' 'config edit -p' 'config edit --profile' 'profile list -p' 'profile list --profile' 'profile add -p' 'profile add --profile' 'profile use -p' 'profile use --profile' 'profile remove -p' 'profile remove --profile' 'completion bash -p' 'completion bash --profile' 'completion zsh -p' 'completion zsh --profile' 'completion fish -p' 'completion fish --profile' 'help -p' 'help --profile'
-      set -g __nexctl_V 4
-    case 'estimate -o' 'estimate --output' 'tokenize -o' 'tokenize --output' 'prices list -o' 'prices list --output' 'prices show -o' 'prices show --output' 'prices compare -o' 'prices compare --output' 'prices history -o' 'prices history --output' 'prices markup -o' 'prices markup --output' 'prices validate -o' 'prices validate --output' 'config list -o' 'config list --output' 'config get -o' 'config get --output' 'config set -o' 'config set --output' 'config path -o' 'config path --output' 'config edit -o' 'config edit --output' 'profile list -o' 'profile list --output' 'profile add -o' 'profile add --output' 'profile use -o' 'profile use --output' 'profile remove -o' 'profile remove --output' 'completion bash -o' 'completion bash --output' 'completion zsh -o' 'completion zsh --output' 'completion fish -o' 'completion fish --output' 'help -o' 'help --output'
-      set -g __nexctl_V 5
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
+    case 'profile add --book'
+      set -g __nexctl_V 2
     case 'profile add --calibration'
       set -g __nexctl_V 6
+    case '* --model'
+      set -g __nexctl_V 1
+    case '* --on'
+      set -g __nexctl_V 2
+    case '* --tier' '* --timeout' '* --at'
+      set -g __nexctl_V 3
+    case '* -p' '* --profile'
+      set -g __nexctl_V 4
+    case '* -o' '* --output'
+      set -g __nexctl_V 5
   end
 end
 
@@ -165,7 +171,7 @@ function __nexctl_offer
   __nexctl_values $argv[1]
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  set -q __nexctl_W[1]; and printf '%s\n' $argv[3]$__nexctl_W
+  string match -i -- "$argv[3]*$argv[2]*" $argv[3]$__nexctl_W
   for kind in $kinds
     __nexctl_cached $kind $argv[3]
   end

@@ -317,3 +317,19 @@ def test_names_with_other_characters_are_not_kept(nexctl: Any, own_home: Path) -
 
     remember(App.double(), "models", ["good/m-1:free", "$(reboot)", "a b", "-x", "é", "", "q\n"])
     assert (own_home / ".cache/nexctl/complete/models").read_text() == "good/m-1:free\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_tab_completes_in_a_real_shell(shell: str) -> None:
+    """On a pseudo-terminal, through the shell's own completion system."""
+    import importlib.util
+
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    spec = importlib.util.spec_from_file_location("benchmark_tab", ROOT / "benchmarks/tab.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tab = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tab)
+    found = tab.measure(shell, 1)
+    assert all(milliseconds < 1000 for milliseconds in found.values()), found

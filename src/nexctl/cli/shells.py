@@ -48,11 +48,7 @@ def _tables(spec: Spec, case: Writer, prefix: str) -> str:
         for alias, name in names.items()
     ]
     options = _grouped((path, [("R", " ".join(names))]) for path, names in spec["options"].items())
-    takes = _grouped(
-        (f"{path} {option}", [("V", number)])
-        for path, options in spec["takes"].items()
-        for option, number in options.items()
-    )
+    takes = _takes(spec)
     arguments = [((path,), [("A", numbers)]) for path, numbers in spec["arguments"].items()]
     values = [
         ((number,), [("W", " ".join(words)), ("K", kinds), ("F", files)])
@@ -79,10 +75,30 @@ def _grouped(pairs: Iterable[tuple[str, list[tuple[str, str]]]]) -> list[Branch]
     return [(patterns, sets) for patterns, sets in found.values()]
 
 
+def _takes(spec: Spec) -> list[Branch]:
+    """Which values follow an option. What most commands share is said once, exceptions first."""
+    everywhere: dict[str, list[str]] = {}
+    for options in spec["takes"].values():
+        for option, number in options.items():
+            everywhere.setdefault(option, []).append(number)
+    usual = {
+        option: max(set(numbers), key=lambda n: (numbers.count(n), n))
+        for option, numbers in everywhere.items()
+        if len(numbers) > 3
+    }
+    exceptions = _grouped(
+        (f"{path} {option}", [("V", number)])
+        for path, options in spec["options"].items()
+        for option in options
+        if (number := spec["takes"].get(path, {}).get(option, "")) != usual.get(option, "")
+    )
+    return exceptions + _grouped((f"* {o}", [("V", number)]) for o, number in usual.items())
+
+
 def _bash_case(name: str, variables: str, branches: Iterable[Branch]) -> str:
     lines = [f"{name}() {{", "  " + " ".join(f"{v}=" for v in variables.split()), "  case $1 in"]
     for patterns, sets in branches:
-        spelled = "|".join(f"'{pattern}'" for pattern in patterns)
+        spelled = "|".join(f"*'{p[1:]}'" if p.startswith("*") else f"'{p}'" for p in patterns)
         assigned = " ".join(f"{variable}='{value}'" for variable, value in sets if value)
         lines.append(f"    {spelled}) {assigned or ':'} ;;")
     return "\n".join([*lines, "  esac", "}", ""])
@@ -364,7 +380,7 @@ function __nexctl_offer
   __nexctl_values $argv[1]
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  set -q __nexctl_W[1]; and printf '%s\n' $argv[3]$__nexctl_W
+  string match -i -- "$argv[3]*$argv[2]*" $argv[3]$__nexctl_W
   for kind in $kinds
     __nexctl_cached $kind $argv[3]
   end
