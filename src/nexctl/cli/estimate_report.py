@@ -10,6 +10,10 @@ from nexctl.estimate.ask import Ask
 from nexctl.estimate.quote import Quote
 from nexctl.money import parse_units
 
+# From this width on a side-by-side table has every column.
+WIDE = 110
+BAR = 10
+
 
 def write(answer: Quote, ask: Ask, screen: Screen) -> None:
     """Write the report: one quote in full, or several side by side; then the files, the gate."""
@@ -21,7 +25,7 @@ def write(answer: Quote, ask: Ask, screen: Screen) -> None:
         _write_one(rows[0], ask, screen)
     else:
         _write_side_by_side(rows, ask, screen)
-    if len(answer.files) > 1:
+    if len({row["path"] for row in answer.files}) > 1:
         screen.blank()
         _write_files(answer, screen)
     _write_notes(rows, screen)
@@ -29,7 +33,7 @@ def write(answer: Quote, ask: Ask, screen: Screen) -> None:
         gate = answer.gate
         verdict = ("passed", "green") if gate.passed else ("failed", "bold red")
         screen.blank()
-        screen.line("gate ", verdict, f": {gate.compared} against {gate.limit} ({gate.rule})")
+        screen.line("gate ", verdict, f": {gate.words}")
 
 
 def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
@@ -38,72 +42,88 @@ def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
     screen.line(f"input   {tokens(row['input_tokens'])} tokens{of} · {how_sure(row['count'])}")
     screen.line(f"output  {_output(row['output_tokens'], ask)}")
     screen.blank()
-    shown = [("charge", row["charge"])]
-    if row["cached_charge"]:
-        shown.append((f"cached {tokens(row['cached_input_tokens'])}", row["cached_charge"]))
-    if row["batch_charge"]:
-        shown.append(("batch", row["batch_charge"]))
-    if row["volume"]:
-        shown.append(("a month", row["volume"]["charge_per_month"]))
     unit = row["currency"]
-    columns = ["", "input only", *(["expected"] if _has_expected([row]) else []), "at most"]
+    shown: list[tuple[str, dict[str, str | None], str]] = [("charge", row["charge"], unit)]
+    if row["money"]:
+        shown.append(("worth", row["money"]["charge"], row["money"]["currency"]))
+    if row["cached_charge"]:
+        cached = f"cached {tokens(row['cached_input_tokens'])}"
+        shown.append((cached, row["cached_charge"], unit))
+    if row["batch_charge"]:
+        shown.append(("batch", row["batch_charge"], unit))
+    if row["volume"]:
+        shown.append(("a month", row["volume"]["charge_per_month"], unit))
+    levels = _levels([row])
     screen.table(
         Table(
-            [Column(name, name, right=bool(name)) for name in columns],
+            [Column("", ""), *(Column(name, heading, right=True) for name, heading in levels)],
             [
-                [
-                    name,
-                    money(charge["low"], unit),
-                    *([money(charge["expected"], unit)] if _has_expected([row]) else []),
-                    money(charge["high"], unit),
-                ]
-                for name, charge in shown
+                [name, *(money(charge[level], currency) for level, _ in levels)]
+                for name, charge, currency in shown
             ],
         )
     )
 
 
 def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) -> None:
-    expected = _has_expected(rows)
-    batch = any(row["batch_charge"] for row in rows)
-    cached = any(row["cached_charge"] for row in rows)
+    best = "expected" if _has_expected(rows) else "low"
+    wide = screen.width >= WIDE
+    levels = [level for level in _levels(rows) if wide or level[0] != "high"]
+    extra = [
+        name
+        for name, shown in (("cached_charge", True), ("batch_charge", wide or ask.batch))
+        if shown and any(row[name] for row in rows)
+    ]
     several = len({row["gateway"] for row in rows}) > 1
     most: dict[str, int] = {}
     for row in rows:
-        most[row["currency"]] = max(most.get(row["currency"], 0), _weight(row, ask))
+        currency, amount = _weight(row, ask)
+        most[currency] = max(most.get(currency, 0), amount)
     columns = [
         Column("model"),
         *([Column("gateway")] if several else []),
         Column("input_tokens", "TOKENS", right=True),
-        Column("count", "COUNT"),
-        Column("input only", right=True),
-        *([Column("expected", right=True)] if expected else []),
-        *([Column("cached", right=True)] if cached else []),
-        *([Column("batch", right=True)] if batch else []),
-        *([Column("bar", "")] if screen.terminal else []),
+        *([Column("count")] if wide else []),
+        *(Column(name, heading, right=True) for name, heading in levels),
+        *(Column(name, name.removesuffix("_charge").upper(), right=True) for name in extra),
+        *([Column("bar", "", right=True)] if screen.terminal else []),
     ]
     lines = []
     for row in rows:
-        unit = row["currency"]
-        best = "expected" if expected else "low"
+        currency, amount = _weight(row, ask)
+        method = row["count"]["method"]
+        about = "~" if method in ("estimated", "reconstructed") and not wide else ""
         lines.append(
             [
                 row["model"],
                 *([row["gateway"]] if several else []),
-                tokens(row["input_tokens"]),
-                row["count"]["method"] or "-",
-                money(row["charge"]["low"], unit),
-                *([money(row["charge"]["expected"], unit)] if expected else []),
-                *([money((row["cached_charge"] or {}).get(best), unit)] if cached else []),
-                *([money((row["batch_charge"] or {}).get(best), unit)] if batch else []),
-                *(
-                    [screen.bar(_weight(row, ask), most[unit], columns=12)]
-                    if screen.terminal
-                    else []
-                ),
+                about + tokens(row["input_tokens"]),
+                *([method] if wide else []),
+                *(_priced(row, level) for level, _ in levels),
+                *(money((row[name] or {}).get(best), row["currency"]) for name in extra),
+                *([_bar(screen, amount, most[currency])] if screen.terminal else []),
             ]
         )
     screen.table(Table(columns, lines))
+
+
+def _bar(screen: Screen, amount: int, most: int) -> str:
+    """Return a bar of a fixed width: bars end where the table does."""
+    return screen.bar(amount, most, columns=BAR).ljust(BAR)
+
+
+def _priced(row: dict[str, Any], level: str) -> str:
+    """Return one figure, a credit's published value in brackets behind it."""
+    text = money(row["charge"][level], row["currency"])
+    if row["money"] and row["charge"][level] is not None:
+        text += f" ({money(row['money']['charge'][level], row['money']['currency'])})"
+    return text
+
+
+def _levels(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the figures that are shown, with their headings: expected only where one is known."""
+    expected = [("expected", "EXPECTED")] if _has_expected(rows) else []
+    return [("low", "INPUT ONLY"), *expected, ("high", "AT MOST")]
 
 
 def _write_files(answer: Quote, screen: Screen) -> None:
@@ -170,11 +190,15 @@ def _has_expected(rows: list[dict[str, Any]]) -> bool:
     return any(row["charge"]["expected"] is not None for row in rows)
 
 
-def _weight(row: dict[str, Any], ask: Ask) -> int:
-    """Return the length of a row's bar, in units of 10**-12: what the rows are sorted by."""
-    charge = (row["batch_charge"] or {}) if ask.batch else row["charge"]
+def _weight(row: dict[str, Any], ask: Ask) -> tuple[str, int]:
+    """Return what a row is sorted by, as (currency, units of 10**-12): the length of its bar."""
+    if row["money"] and not ask.batch:
+        currency, charge = row["money"]["currency"], row["money"]["charge"]
+    else:
+        charge = (row["batch_charge"] or {}) if ask.batch else row["charge"]
+        currency = row["currency"]
     amount = charge.get("expected") or charge.get("low")
-    return parse_units(amount, 12) if amount else 0
+    return currency, parse_units(amount, 12) if amount else 0
 
 
 def sheet(answer: Quote) -> Table:

@@ -127,7 +127,9 @@ def compare(ask: Ask, changes: Iterable[Change], fail_over: gates.Limit | None) 
         return answer
     before = sum(answer.amount(row.before) for row in rows)
     after = sum(answer.amount(row.after) for row in rows)
-    return answer._replace(gate=gates.fail_over(before, after, book.scale, fail_over, rule))
+    return answer._replace(
+        gate=gates.fail_over(before, after, book.scale, book.unit, fail_over, rule)
+    )
 
 
 def _row(reader: Reader, change: Change) -> Row:

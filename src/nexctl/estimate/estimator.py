@@ -74,6 +74,12 @@ class Estimator:
         self._groups: dict[str | None, list[Group]] = {}
         self._counters: dict[str, registry.Counter] = {}
 
+    def go_bulk(self) -> None:
+        """Count with the fastest engines from here on: they take longer to load."""
+        if not self.bulk:
+            self.bulk = True
+            self._counters.clear()
+
     def add_text(self, path: str, text: str) -> None:
         """Count plain text as one request (with `--chat`, as one user message)."""
         self._add_texts(path, lambda choice: self._counter(choice).count(text))

@@ -13,17 +13,28 @@ from nexctl.money import parse_units, round_half_even, text_of
 LIMIT_SCALE = 12
 
 EXPECTED = "expected"
-HIGH = "high, from the request's maximum output"
+HIGH = "high"
 INPUT_ONLY = "input only"
+PERCENT = "percent"
 
 
 class Gate(NamedTuple):
-    """The answer of a gate. `compared` and `limit` are decimal text for people and scripts."""
+    """The answer of a gate. `compared` and `limit` are amounts of `unit` as decimal text.
+
+    `rule` names the figure that was compared, `unit` is a currency, a credit unit or "percent".
+    """
 
     passed: bool
     compared: str
     limit: str
     rule: str
+    unit: str
+
+    @property
+    def words(self) -> str:
+        """Say what was compared: `0.52 USD (input only)`."""
+        unit = "%" if self.unit == PERCENT else f" {self.unit}"
+        return f"{self.compared}{unit} against {self.limit}{unit} ({self.rule})"
 
     def as_json(self) -> dict[str, Any]:
         """Return the gate's documented fields."""
@@ -32,6 +43,7 @@ class Gate(NamedTuple):
             "compared": self.compared,
             "limit": self.limit,
             "rule": self.rule,
+            "unit": self.unit,
         }
 
 
@@ -56,7 +68,7 @@ def figure(charge: Range, high_is_asked: bool) -> tuple[int | None, str]:
     return charge.low, INPUT_ONLY
 
 
-def max_cost(compared: int, scale: int, rule: str, limit: int) -> Gate:
+def max_cost(compared: int, scale: int, unit: str, rule: str, limit: int) -> Gate:
     """Compare an amount of `scale` decimals with a limit in units of 10**-12."""
     at_limit_scale = compared * 10 ** (LIMIT_SCALE - scale)
     return Gate(
@@ -64,6 +76,7 @@ def max_cost(compared: int, scale: int, rule: str, limit: int) -> Gate:
         compared=text_of(compared, scale),
         limit=text_of(limit, LIMIT_SCALE),
         rule=rule,
+        unit=unit,
     )
 
 
@@ -104,25 +117,21 @@ def parse_fail_over(text: str) -> Limit:
     return Limit(units, None, text)
 
 
-def fail_over(before: int, after: int, scale: int, limit: Limit, rule: str) -> Gate:
+def fail_over(before: int, after: int, scale: int, unit: str, limit: Limit, rule: str) -> Gate:
     """Compare the growth from `before` to `after` (units of 10**-scale) with a limit.
 
     A share is taken of `before`; where that is zero no share exists, so any growth fails and only
     a limit in money can pass it.
     """
     growth = after - before
-    if limit.money is not None:
-        passed = growth * 10 ** (LIMIT_SCALE - scale) <= limit.money
-        return Gate(passed, text_of(growth, scale), limit.text, f"{rule}, in money")
-    millionths = limit.millionths or 0
-    if before == 0:
-        passed = growth <= 0
-        rule = f"{rule}, per cent of the base, which is zero"
-    else:
-        passed = growth * 1_000_000 <= millionths * before
-        rule = f"{rule}, per cent of the base"
+    if limit.millionths is None:
+        passed = growth * 10 ** (LIMIT_SCALE - scale) <= (limit.money or 0)
+        return Gate(passed, text_of(growth, scale), limit.text, rule, unit)
+    text = limit.text.removesuffix("%")
     share = percent_text(before, after)
-    return Gate(passed, f"{share}%" if share else text_of(growth, scale), limit.text, rule)
+    if share is None:
+        return Gate(growth <= 0, "0" if growth == 0 else "unlimited", text, rule, PERCENT)
+    return Gate(growth * 1_000_000 <= limit.millionths * before, share, text, rule, PERCENT)
 
 
 def percent_text(before: int, after: int) -> str | None:

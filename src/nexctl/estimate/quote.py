@@ -10,10 +10,11 @@ from nexctl.errors import CheckFailed, NexctlError, UnpricedError, UsageError
 from nexctl.estimate import gate as gates
 from nexctl.estimate import readers
 from nexctl.estimate.ask import Ask
-from nexctl.estimate.estimator import Estimator
+from nexctl.estimate.estimator import Estimator, Missing
 from nexctl.estimate.lanes import UNKNOWN, Lane, Range
 from nexctl.estimate.sources import Source
-from nexctl.money import text_of
+from nexctl.money import NANO, text_of
+from nexctl.pricing import engine
 from nexctl.pricing.book import Book
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ class Quote(NamedTuple):
             )
         if self.gate and not self.gate.passed:
             raise CheckFailed(
-                f"over the limit: {self.gate.compared} is more than --max-cost {self.gate.limit}"
-                f" ({self.gate.rule})",
+                f"over --max-cost: {self.gate.words}",
                 hint="shorten the prompt, choose a cheaper model (-m), or raise --max-cost",
                 code="over_max_cost",
                 details={"gate": self.gate.as_json()},
@@ -71,8 +71,9 @@ def quote(
     `stdin` is read for the source that says so. `progress` is told of bytes as they are counted.
     """
     workers = processes or os.cpu_count() or 1
-    large = any(source.size is None or source.size >= BULK_FROM_BYTES for source in sources)
-    estimator = Estimator(ask, bulk=large)
+    estimator = Estimator(ask)
+    if sum(source.size or 0 for source in sources) >= BULK_FROM_BYTES:
+        estimator.go_bulk()
     reader = Reader(estimator, stdin, workers, progress)
     for source in sources:
         reader.add(source)
@@ -175,6 +176,7 @@ class Reader:
         if len(head) < BULK_FROM_BYTES:
             self.add_bytes(name, kind, head)
             return
+        self.estimator.go_bulk()
         joined = _Joined(head, stream)
         if kind == "auto":
             kind = _sniff_head(head[:SNIFF_BYTES])
@@ -283,12 +285,11 @@ def _too_large(name: str) -> UsageError:
 def summed(estimator: Estimator, notes: list[str]) -> Quote:
     """Turn what an estimator added up into rows, cheapest first, unknown last."""
     ask = estimator.ask
-    lanes = [(key, lane) for key, lane in estimator.lanes.items()]
-    units = {book.unit: place for place, book in reversed(list(enumerate(estimator.books)))}
-    lanes.sort(key=lambda item: _order(item[1], ask, units))
-    rows = [_row(lane, ask) for _, lane in lanes]
-    rows.extend(_missing_row(missing.book, missing.model, missing.reason)
-                for missing in estimator.missing.values())  # fmt: skip
+    lanes = list(estimator.lanes.values())
+    currencies = {currency_of(book): place for place, book in _reversed(estimator.books)}
+    lanes.sort(key=lambda lane: _order(lane, ask, currencies))
+    rows = [_row(lane, ask) for lane in lanes]
+    rows.extend(_missing_row(missing) for missing in estimator.missing.values())
     files = [
         {
             "path": row.path,
@@ -300,7 +301,7 @@ def summed(estimator: Estimator, notes: list[str]) -> Quote:
         }
         for row in estimator.files.values()
     ]
-    gate = _gate(estimator) if ask.max_cost is not None else None
+    gate = None if ask.max_cost is None else _gate(estimator, ask.max_cost)
     titles = {book.id: dated(book) for book in estimator.books}
     return Quote(rows, files, gate, notes, titles)
 
@@ -312,10 +313,15 @@ def dated(book: Book) -> str:
     return f"{book.id}, prices retrieved {book.retrieved}"
 
 
-def _order(lane: Lane, ask: Ask, units: dict[str, int]) -> tuple[bool, int, int, str]:
-    charge = compared(lane, ask)
-    amount = charge.expected if charge.expected is not None else charge.low
-    return (amount is None, units[lane.book.unit], amount or 0, lane.model.id)
+def currency_of(book: Book) -> str:
+    """Return what a book's amounts are compared in: a credit's published value, else its unit."""
+    return book.credit_value[1] if book.credit_value else book.unit
+
+
+def worth(book: Book, units: int) -> int:
+    """Return 10**-9 of `currency_of(book)` for an amount in the book's own units."""
+    value = engine.money_value(book, units)
+    return units * 10**NANO // 10**book.scale if value is None else value[0]
 
 
 def compared(lane: Lane, ask: Ask) -> Range:
@@ -323,6 +329,17 @@ def compared(lane: Lane, ask: Ask) -> Range:
     if ask.batch:
         return lane.batch_charge if lane.batch_charge is not None else UNKNOWN
     return lane.charge
+
+
+def _reversed(books: tuple[Book, ...]) -> list[tuple[int, Book]]:
+    return list(enumerate(books))[::-1]
+
+
+def _order(lane: Lane, ask: Ask, currencies: dict[str, int]) -> tuple[bool, int, int, str]:
+    charge = compared(lane, ask)
+    amount = charge.expected if charge.expected is not None else charge.low
+    place = currencies[currency_of(lane.book)]
+    return (amount is None, place, worth(lane.book, amount or 0), lane.model.id)
 
 
 def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
@@ -339,12 +356,13 @@ def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
             "exact": lane.method == "exact",
             "method": lane.method,
             "tokenizer": lane.tokenizer,
-            "error": lane.error,
+            "error": dict(lane.error) if lane.error else None,
         },
         "output_tokens": lane.output._asdict(),
         "charge": _money(lane.charge, book.scale),
         "cached_charge": lane.cached_charge and _money(lane.cached_charge, book.scale),
         "batch_charge": lane.batch_charge and _money(lane.batch_charge, book.scale),
+        "money": _worth(lane),
         "volume": _volume(lane, ask),
         "notes": [
             note if times == 1 or lane.requests == 1 else f"{note} ({times} requests)"
@@ -353,13 +371,13 @@ def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
     }
 
 
-def _missing_row(book: Book, model: str, reason: str) -> dict[str, Any]:
+def _missing_row(missing: Missing) -> dict[str, Any]:
     nothing = UNKNOWN._asdict()
     return {
-        "gateway": book.id,
-        "model": model,
-        "price_book": book.version,
-        "currency": book.unit,
+        "gateway": missing.book.id,
+        "model": missing.model,
+        "price_book": missing.book.version,
+        "currency": missing.book.unit,
         "requests": None,
         "input_tokens": None,
         "cached_input_tokens": None,
@@ -368,8 +386,9 @@ def _missing_row(book: Book, model: str, reason: str) -> dict[str, Any]:
         "charge": nothing,
         "cached_charge": None,
         "batch_charge": None,
+        "money": None,
         "volume": None,
-        "notes": [reason],
+        "notes": [missing.reason],
     }
 
 
@@ -378,6 +397,15 @@ def _money(charge: Range, scale: int) -> dict[str, str | None]:
         name: None if units is None else text_of(units, scale)
         for name, units in charge._asdict().items()
     }
+
+
+def _worth(lane: Lane) -> dict[str, Any] | None:
+    """Return what the charge is worth in money, where the book is in credits with a known value."""
+    book = lane.book
+    if not book.is_credit or book.credit_value is None:
+        return None
+    figures = (None if units is None else worth(book, units) for units in lane.charge)
+    return {"currency": currency_of(book), "charge": _money(Range(*figures), NANO)}
 
 
 def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
@@ -392,17 +420,23 @@ def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
     }
 
 
-def _gate(estimator: Estimator) -> gates.Gate:
+def _gate(estimator: Estimator, limit: int) -> gates.Gate:
     """Compare each alternative (a gateway, and a model where `-m` names some); the worst counts."""
     ask = estimator.ask
-    assert_one_unit(estimator)
+    currencies = sorted({currency_of(book) for book in estimator.books})
+    if len(currencies) > 1:
+        raise UsageError(
+            f"one limit cannot hold for several units: {', '.join(currencies)}",
+            hint="run it once for each gateway",
+            code="several_units",
+        )
     sums: dict[tuple[int, str], Range] = {}
     for (place, model), lane in estimator.lanes.items():
         alternative = (place, model if ask.models or ask.all_models else "")
         charge = compared(lane, ask)
         sums[alternative] = sums[alternative] + charge if alternative in sums else charge
     answers = []
-    for charge in sums.values():
+    for (place, _), charge in sums.items():
         amount, rule = gates.figure(charge, estimator.high_is_asked)
         if amount is None or estimator.missing:
             raise UnpricedError(
@@ -410,17 +444,6 @@ def _gate(estimator: Estimator) -> gates.Gate:
                 hint="leave it out, or gate on a book that prices it (--on)",
                 code="gate_unpriced",
             )
-        answers.append((amount, rule))
+        answers.append((worth(estimator.books[place], amount), rule))
     amount, rule = max(answers)
-    return gates.max_cost(amount, estimator.books[0].scale, rule, ask.max_cost or 0)
-
-
-def assert_one_unit(estimator: Estimator) -> None:
-    """Refuse one limit for several currencies or credit units."""
-    units = sorted({book.unit for book in estimator.books})
-    if len(units) > 1:
-        raise UsageError(
-            f"one limit cannot hold for several units: {', '.join(units)}",
-            hint="run it once for each gateway",
-            code="several_units",
-        )
+    return gates.max_cost(amount, NANO, currencies[0], rule, limit)
