@@ -184,6 +184,22 @@ def test_shortened_runs_cost_what_the_whole_run_costs(char):
         assert tiling.cost(run) == best[-1], (char, size)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parts_of_a_text_add_up_to_the_whole_at_every_cut(family):
+    rng = random.Random(8)
+    counter = claude.engine(family)
+    cuts = 0
+    for _ in range(600):
+        text = document(rng) + rng.choice(("", "\n", " end", "\n\n")) + document(rng)
+        place = 0
+        while (place := counter.find_cut(text, place)) >= 0:
+            cuts += 1
+            parts = counter.count_part(text[:place], True, False)
+            parts += counter.count_part(text[place:], False, True)
+            assert parts == counter.count(text), (text, place)
+    assert cuts > 1000
+
+
 def _in_process(text: str) -> int:
     return claude.engine("claude-v4.8").count(text)
 

@@ -50,15 +50,22 @@ class Carrier:
 
     def count(self, text: str) -> int:
         """Number of tokens."""
-        if self._whole or len(text) <= _BLOCK:
+        if len(text) <= _BLOCK:
             return len(self.encode(text))
         total, start = 0, 0
         while start < len(text):
-            cut = _SAFE.search(text, start + _BLOCK)
-            end = cut.end() if cut else len(text)
+            cut = self.find_cut(text, start + _BLOCK)
+            end = len(text) if cut < 0 else cut
             total += len(self.encode(text[start:end]))
             start = end
         return total
+
+    def find_cut(self, text: str, start: int, end: int | None = None) -> int:
+        """The first place in text[start:end] where a text may be cut in parts; -1 for none."""
+        if self._whole:
+            return -1
+        found = _SAFE.search(text, start, len(text) if end is None else end)
+        return found.end() if found else -1
 
     def encode(self, text: str) -> list[int]:
         """Token ids."""

@@ -59,10 +59,32 @@ class Counter:
         self.choice = choice
         self.engine = engine
         self.count: Callable[[str], int] = engine.count
-        top, bottom = choice.scale
-        if top != bottom:
+        if choice.scale[0] != choice.scale[1]:
             inner = engine.count
-            self.count = lambda text: (inner(text) * top * 2 + bottom) // (bottom * 2)
+            self.count = lambda text: self.scaled(inner(text))
+
+    def scaled(self, total: int) -> int:
+        """The count that is printed for a sum of `count_part`s."""
+        top, bottom = self.choice.scale
+        return total if top == bottom else (total * top * 2 + bottom) // (bottom * 2)
+
+    def count_part(self, text: str, first: bool, last: bool) -> int:
+        """Tokens of one part of a text that was cut where `find_cut` says, not scaled yet."""
+        parts = getattr(self.engine, "count_part", None)
+        if parts is None:
+            return self.engine.count(text)
+        tokens: int = parts(text, first, last)
+        return tokens
+
+    def find_cut(self, text: str, start: int, end: int | None = None) -> int:
+        """The first place in text[start:end] where parts add up to the whole; -1 for none."""
+        finder = getattr(self.engine, "find_cut", None)
+        if finder is None:
+            from nexctl.tokens.bpe import cuts as finder_module
+
+            finder = finder_module.find
+        place: int = finder(text, start, end)
+        return place
 
     @property
     def has_pieces(self) -> bool:

@@ -27,7 +27,18 @@ _UNIT = (
 _CUT = "[{w}](?=[^{w}'])"
 _WINDOW = 1 << 16
 
-# The same over class letters: compiling every letter of Unicode takes longer than a short text.
+# Where a text may be cut before it is normalised: a word and a gap after it that composes with
+# nothing, two ideographs or Hangul syllables, a Chinese stop and what follows it, a line and a
+# word.
+_PARTS = re.compile(
+    "[A-Za-z\u0410-\u044f\u05d0-\u05ea\u0627-\u063a\u0641-\u064a\u0905-\u0939\u0e01-\u0e2e]"
+    "(?=[\t\n -&(-@[-`{-~])"
+    "|[\u4e00-\u9fff\uac00-\ud7a3](?=[\u4e00-\u9fff\uac00-\ud7a3])"
+    "|[\u3001\u3002\uff0c\uff01\uff1f](?=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])"
+    "|\n(?=[A-Za-z])"
+)
+
+# `_UNIT` over class letters: compiling every letter of Unicode takes longer than a short text.
 _SHORT = 1 << 15
 _SHADOW_UNIT = re.compile("[ws]+(?: (?=[ws]))?|[^ws]+")
 _CLOSERS = re.compile("[\u24b6-\u24e9\ua7cb\u1c89\u1c8a]")
@@ -74,33 +85,39 @@ class Claude:
 
     def count(self, text: str) -> int:
         """Tokens of `text` as the content of one message, without the frame; "" is 0."""
-        if not text:
-            return 0
-        normal = self._normal(text)
-        body = normal.rstrip("\n")
-        total = self._tail(len(normal) - len(body))
-        # The frame's last marker is a space: it takes the place of a single leading one.
-        if self._frame_is_space and text[0] == " " and body[:1] == " " and body[1:2] != " ":
-            body = body[1:]
-        if not body:
-            return total + self._frame_is_space
-        return total + self._body(body)
+        return self.count_part(text, True, True) if text else 0
 
-    def _body(self, body: str) -> int:
+    def count_part(self, text: str, first: bool, last: bool) -> int:
+        """Tokens of one part of a text that was cut where `find_cut` says."""
+        body = self._normal(text)
+        total = 0
+        if last:
+            whole = len(body)
+            body = body.rstrip("\n")
+            total = self._tail(whole - len(body))
+        if first and self._frame_is_space:
+            # The frame's last marker is a space: it takes the place of a single leading one.
+            if text[:1] == " " and body[:1] == " " and body[1:2] != " ":
+                body = body[1:]
+            if not body:
+                return total + 1
+        return total + self._body(body, first) if body else total
+
+    def find_cut(self, text: str, start: int, end: int | None = None) -> int:
+        """The first place in text[start:end] where a text may be cut in parts; -1 for none."""
+        found = _PARTS.search(text, start, len(text) if end is None else end)
+        return found.end() if found else -1
+
+    def _body(self, body: str, first: bool) -> int:
         price = self._costs.__getitem__
         total = 0
-        first = True
         for found, last in self._units(body):
-            left = WORD
-            if first and not wordy_class(found[0][0]):
-                left = START
+            left = START if first and not wordy_class(found[0][0]) else WORD
             if last and not wordy_class(found[-1][-1]):
-                edge = found.pop()
-                total += self._gaps.cost(edge, left if not found else WORD, END)
-                if not found:
-                    left = WORD
+                total += self._gaps.cost(found.pop(), WORD if found else left, END)
+                left = left if found else WORD
             if left == START:
-                total += self._edge(found.pop(0))
+                total += self._gap(found.pop(0), START)
             first = False
             total += sum(map(price, found))
         return total
@@ -112,9 +129,6 @@ class Claude:
         if wordy_class(unit[0]):
             return self._tiling.cost(self._marked(unit))
         return self._gap(unit, WORD)
-
-    def _edge(self, gap: str) -> int:
-        return self._gap(gap, START)
 
     def _gap(self, gap: str, left: int) -> int:
         if not wordy_class(gap[-1]):
