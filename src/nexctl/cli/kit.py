@@ -55,7 +55,12 @@ from typer._click.exceptions import (  # noqa: E402
 from typer._click.formatting import HelpFormatter  # noqa: E402
 from typer._click.types import ParamType  # noqa: E402
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption  # noqa: E402
-from typer.exceptions import Abort, Exit  # noqa: E402
+
+if TYPE_CHECKING:
+    from typer.exceptions import Abort, Exit
+else:
+    # Where both live differs between the releases in range; the core always has them.
+    from typer._click.core import Abort, Exit
 
 __all__ = [
     "Abort",
