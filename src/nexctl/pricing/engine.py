@@ -6,12 +6,21 @@ the exact sum over meters, rounded once by the book's rule.
 
 from __future__ import annotations
 
-from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing.book import covers, today
-from nexctl.pricing.exact import ratio_of, reduced, rounded, text_of_ratio
+from nexctl.pricing.coefficients import (
+    ONE,
+    MeterRate,
+    Options,
+    RateSet,
+    batch_stated,
+    compiled,
+    group_ratio,
+    periods,
+    tier_factor,
+)
+from nexctl.pricing.exact import ratio_of, rounded, text_of_ratio
 from nexctl.records import METERS, Usage
 
 if TYPE_CHECKING:
@@ -20,13 +29,11 @@ if TYPE_CHECKING:
 Ratio = tuple[int, int]
 MOST = 2**63 - 1
 _INTS = {int}
-_ONE: Ratio = (1, 1)
 _CACHED = METERS.index("cached_input")
 _WRITE = METERS.index("cache_write")
 _OUTPUT = METERS.index("output")
 _REASONING = METERS.index("reasoning")
 _REQUEST = METERS.index("request")
-_CACHE_METERS = ("cached_input", "cache_write")
 
 
 class Charge(NamedTuple):
@@ -54,50 +61,6 @@ class Line(NamedTuple):
     factor: str
     exact: Ratio
     units: int
-
-
-class _Meter(NamedTuple):
-    """One priced or unpriced meter of a coefficient set."""
-
-    rate: str | None
-    per: int
-    factor: Ratio
-    state: str
-
-
-class _Set:
-    """Integer coefficients of one context tier: amount = sum(quantity * c) / denominator."""
-
-    __slots__ = ("coefficients", "denominator", "meters", "refused")
-
-    def __init__(self, meters: tuple[_Meter, ...]) -> None:
-        self.meters = meters
-        exact: list[Ratio] = []
-        for meter in meters:
-            if meter.rate is None:
-                exact.append((0, 1))
-                continue
-            top, bottom = ratio_of(meter.rate)
-            exact.append(reduced(top * meter.factor[0], bottom * meter.per * meter.factor[1]))
-        common = 1
-        for _top, bottom in exact:
-            common = common * bottom // gcd(common, bottom)
-        self.denominator = common
-        self.coefficients = tuple(top * (common // bottom) for top, bottom in exact)
-        self.refused = tuple(
-            index
-            for index, meter in enumerate(meters)
-            if meter.rate is None and not (index == _REQUEST and meter.state == "not_applicable")
-        )
-
-
-class _Options(NamedTuple):
-    batch: bool
-    semantic: bool
-    tier: str | None
-    tier_factor: Ratio
-    cache_ttl: str | None
-    group: Ratio
 
 
 class Pricer:
@@ -131,8 +94,8 @@ class Pricer:
         self,
         book: Book,
         model: Model,
-        forms: list[list[tuple[int, _Set]]],
-        options: _Options,
+        forms: list[list[tuple[int, RateSet]]],
+        options: Options,
         *,
         at: str | None,
         context: int | None,
@@ -283,7 +246,7 @@ class Pricer:
         except UnpricedError:
             return None
 
-    def _charge(self, usage: Usage, form: list[tuple[int, _Set]]) -> Charge:
+    def _charge(self, usage: Usage, form: list[tuple[int, RateSet]]) -> Charge:
         billed = self._billed(usage)
         chosen = self._tier(usage, form)
         for index in chosen.refused:
@@ -341,7 +304,7 @@ class Pricer:
             output -= reasoning
         return (into - inside, cached, write, output, reasoning, *others)
 
-    def _tier(self, usage: Usage, form: list[tuple[int, _Set]]) -> _Set:
+    def _tier(self, usage: Usage, form: list[tuple[int, RateSet]]) -> RateSet:
         """The context tier of a request: chosen once, from all of its input, cached included."""
         if len(form) == 1:
             return form[0][1]
@@ -420,19 +383,18 @@ def pricer(
     _check_semantic(book, found, batch, semantic_hit)
     if byok:
         return _own_key(book, found, moment, batch, context_tokens, cache_ttl)
-    options = _Options(
+    options = Options(
         batch,
         semantic_hit,
         tier,
-        _tier_factor(book, found, tier, negotiated),
+        tier_factor(book, found, tier, negotiated),
         cache_ttl,
-        _group(book, group),
+        group_ratio(book, group),
     )
-    periods = _periods(found, moment)
-    forms: list[list[tuple[int, _Set]]] = []
+    forms: list[list[tuple[int, RateSet]]] = []
     batch_priced = False
-    for period in periods:
-        sets, batch_priced = _compiled(book, found, period, options, moment)
+    for period in periods(found, moment):
+        sets, batch_priced = compiled(book, found, period, options, moment)
         forms += sets
     return Pricer(
         book,
@@ -454,7 +416,7 @@ def has_batch_price(book: Book, model: Model, *, at: Any = None) -> bool:
         from nexctl.pricing.books import instant
 
         moment = instant(at)
-    return _batch_stated(book, model.period(moment), moment)
+    return batch_stated(book, model.period(moment), moment)
 
 
 def money_value(book: Book, units: int) -> tuple[int, str] | None:
@@ -482,160 +444,6 @@ def _check_semantic(book: Book, model: Model, batch: bool, semantic: bool) -> No
             f"on {book.title} {what} is never answered from the semantic cache",
             code="semantic_excluded",
         )
-
-
-def _periods(model: Model, moment: str | None) -> list[dict[str, Any]]:
-    """The price period at an instant; several where the hour decides and none is given."""
-    base = model.period(moment)
-    timed = [row for row in model.periods if "hours" in row]
-    if not timed:
-        return [base]
-    weekday = _weekday(moment) if moment else None
-    timed = [
-        row
-        for row in timed
-        if covers(row, moment or today())
-        and (weekday is None or weekday in row.get("days", (weekday,)))
-    ]
-    if moment is None or len(moment) == 10:
-        return [base, *timed]
-    clock = moment[11:16]
-    for row in reversed(timed):
-        if any(_within(clock, start, end) for start, end in row["hours"]):
-            return [row]
-    return [base]
-
-
-def _within(clock: str, start: str, end: str) -> bool:
-    if start < end:
-        return start <= clock < end
-    return clock >= start or clock < end
-
-
-def _weekday(day: str) -> str:
-    import datetime
-
-    return ("mon", "tue", "wed", "thu", "fri", "sat", "sun")[
-        datetime.date.fromisoformat(day[:10]).weekday()
-    ]
-
-
-def _compiled(
-    book: Book, model: Model, period: dict[str, Any], options: _Options, moment: str | None
-) -> tuple[list[list[tuple[int, _Set]]], bool]:
-    """Coefficient sets of one period by context tier, once for each end of an unknown split."""
-    stated = _batch_stated(book, period, moment)
-    if options.batch and not stated and book.rule("batch_without_price") != "normal_rate":
-        raise UnpricedError(
-            f"{book.id} publishes no batch price for {model.id}"
-            + (f" at {moment}" if moment else ""),
-            hint="price it without --batch",
-            details={"book": book.id, "model": model.id, "state": "unpublished"},
-        )
-    rows = [(0, period["rates"], period.get("batch"), period.get("variants", {}))]
-    for bound, inclusive, rates, batch, variants in period.get("tiers", ()):
-        rows.append((bound if inclusive else bound + 1, rates, batch, variants))
-    forms = []
-    for ends in _split_ends(period):
-        sets = []
-        for first, rates, batch, variants in rows:
-            kept, batched = _cache_variant(variants, options.cache_ttl)
-            used = {**rates, **ends, **kept}
-            reduced_rates = {**batch, **batched} if batch and stated else None
-            meters = tuple(
-                _meter(book, name, used, reduced_rates, options, stated) for name in METERS
-            )
-            sets.append((first, _Set(meters)))
-        forms.append(sets)
-    return forms, stated
-
-
-def _cache_variant(
-    variants: dict[str, Any], ttl: str | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(rates, batch rates) that replace the plain cache write for a longer-lived entry."""
-    if ttl is None:
-        return {}, {}
-    unknown = {"cache_write": ("unpublished", None, 1, "token", None)}
-    name = f"cache_{ttl}"
-    return variants.get(name, unknown), variants.get(f"{name}_batch", unknown)
-
-
-def _split_ends(period: dict[str, Any]) -> list[dict[str, Any]]:
-    """Only input + output is published: either may be anything from nothing to all of it."""
-    both = period.get("sum")
-    if both is None or period["rates"]["input"][0] == "number":
-        return [{}]
-    whole = ("number", both[0], both[1], "token", "all of the published sum")
-    none = ("number", "0", both[1], "token", "nothing of the published sum")
-    return [{"input": whole, "output": none}, {"input": none, "output": whole}]
-
-
-def _batch_stated(book: Book, period: dict[str, Any], moment: str | None) -> bool:
-    if period.get("batch"):
-        start = period.get("batch_from")
-        return start is None or start <= (moment or today())
-    share = book.data.get("multipliers", {}).get("batch")
-    return bool(share) and share[0].isdigit()
-
-
-def _meter(
-    book: Book,
-    name: str,
-    rates: dict[str, Any],
-    batch: dict[str, Any] | None,
-    options: _Options,
-    batch_stated: bool,
-) -> _Meter:
-    rate = rates.get(name)
-    if rate is None:
-        absent = "not_applicable" if name == "request" else "unpublished"
-        return _Meter(None, 1, _ONE, absent)
-    factors: list[Ratio] = [options.tier_factor]
-    multipliers = book.data.get("multipliers", {})
-    if options.group != _ONE:
-        factors.append(options.group)
-    if options.semantic:
-        if name in _CACHE_METERS and book.rule("semantic_with_cached", "either") == "either":
-            rate = rates.get("input", rate)
-        factors.append(_semantic(book, multipliers))
-    if options.batch and batch_stated:
-        if batch:
-            rate = batch.get(name, rate)
-        elif name not in _CACHE_METERS or book.rule("batch_with_cached", True):
-            factors.append(ratio_of(multipliers["batch"]))
-    top = bottom = 1
-    for numerator, denominator in factors:
-        top, bottom = top * numerator, bottom * denominator
-    state, price, per = rate[0], rate[1], rate[2]
-    return _Meter(price, per, reduced(top, bottom), state)
-
-
-def _semantic(book: Book, multipliers: dict[str, Any]) -> Ratio:
-    share = multipliers.get("semantic")
-    if not share or not share[0].isdigit():
-        raise UnpricedError(
-            f"{book.id} has no price for a semantic-cache hit",
-            details={"book": book.id, "state": share or "unpublished"},
-        )
-    return ratio_of(share)
-
-
-def _tier_factor(book: Book, model: Model, name: str | None, negotiated: str | None) -> Ratio:
-    if name is None:
-        return _ONE
-    from nexctl.pricing.tiers import charge_factor
-
-    return charge_factor(book, model, name, negotiated)
-
-
-def _group(book: Book, name: str | None) -> Ratio:
-    if name is None:
-        return _ONE
-    groups = book.data.get("groups", {})
-    if name not in groups or name in ("said", "notes"):
-        raise UsageError(f"{book.title} has no ratio group {name!r}", code="unknown_group")
-    return ratio_of(groups[name])
 
 
 def _own_key(
@@ -671,12 +479,14 @@ def _own_key(
         except UsageError:
             provider = None
     charge = own.get("charge", "0")
-    free = tuple(_Meter(charge if name == "request" else "0", 1, _ONE, "number") for name in METERS)
-    options = _Options(batch, False, None, _ONE, cache_ttl, _ONE)
+    free = tuple(
+        MeterRate(charge if name == "request" else "0", 1, ONE, "number") for name in METERS
+    )
+    options = Options(batch, False, None, ONE, cache_ttl, ONE)
     return Pricer(
         book,
         model,
-        [[(0, _Set(free))]],
+        [[(0, RateSet(free))]],
         options,
         at=moment,
         context=None,
@@ -686,7 +496,7 @@ def _own_key(
     )
 
 
-def _kept_rates(chosen: _Set) -> dict[str, dict[str, Any]]:
+def _kept_rates(chosen: RateSet) -> dict[str, dict[str, Any]]:
     return {
         name: {"price": meter.rate, "per": meter.per, "factor": text_of_ratio(*meter.factor)}
         for name, meter in zip(METERS, chosen.meters, strict=True)

@@ -233,11 +233,16 @@ BOOK: dict[str, Any] = {'format': 1,
              'capabilities': ('embeddings',),
              'tags': ('native',),
              'best_for': 'Chinese-strong embeddings, 1024-dim. Self-hosted.',
-             'tokenizer': {'name': 'bge-large-zh-v1.5',
-                           'method': 'vendor-declared',
-                           'source': 'https://nextoken.biz/cookbook/02-rag-chinese-support.html'},
+             'tokenizer': {'name': 'o200k_base',
+                           'method': 'estimated',
+                           'error': 'unpublished',
+                           'source': 'BGE-large-zh-v1.5 '
+                                     '(https://nextoken.biz/cookbook/02-rag-chinese-support.html), '
+                                     'counted as o200k'},
              'said': {'*': ('page', 'pricing', None),
-                      'tokenizer': ('docs', 'embeddings', 'BGE-large-zh-v1.5')},
+                      'tokenizer': ('reading', 'embeddings',
+                                    'the vendor names BGE-large-zh-v1.5, whose vocabulary is not '
+                                    'carried')},
              'periods': ({'rates': {'input': ('number', '0.01', 1000000, 'token', None),
                                     'output': ('not_applicable', None, 1000000, 'token', None),
                                     'request': ('not_applicable', None, 1, 'request', None)}},)},
@@ -636,4 +641,4 @@ BOOK: dict[str, Any] = {'format': 1,
                       'never_tools_to': ('page', 'pricing', 'No tool calling')}},
  'billing': {'labels_from': "the request's metadata, over the key's",
              'said': {'*': ('ours', None, None)}},
- 'sha256': '227da3212448a1200a6cd4558391615a2281d51390ec698c74c3c13ca4030ede'}
+ 'sha256': 'fdf2f2a3ca8481064506414215324dcf54525c305f89b8fb4afed853f88ec43b'}
