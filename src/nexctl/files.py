@@ -23,7 +23,7 @@ def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Itera
     handle = os.open(part, flags, mode)
     try:
         os.chmod(part, mode)
-        with os.fdopen(handle, "wb" if binary else "w", **_text(binary)) as stream:
+        with _opened(handle, binary) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -41,8 +41,10 @@ def private_folder(path: str) -> str:
     return path
 
 
-def _text(binary: bool) -> dict[str, str]:
-    return {} if binary else {"encoding": "utf-8", "newline": ""}
+def _opened(handle: int, binary: bool) -> IO[Any]:
+    if binary:
+        return os.fdopen(handle, "wb")
+    return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
 def _sync_folder(folder: str) -> None:

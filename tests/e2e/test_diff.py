@@ -1,4 +1,4 @@
-"""`nexctl diff` as CI runs it: figures by file and in total, and a gate that cannot be talked past."""
+"""`nexctl diff` as CI runs it: files, total, and a gate that cannot be talked past."""
 
 from __future__ import annotations
 

@@ -77,8 +77,7 @@ def diff(app: App, revisions: tuple[str, ...], fail_over: Any, **options: Any) -
         )
     if answer.gate and not answer.gate.passed:
         raise CheckFailed(
-            f"over the limit: the total grew by {answer.gate.compared}, more than --fail-over"
-            f" {answer.gate.limit} ({answer.gate.rule})",
+            f"the total grew over --fail-over: {answer.gate.words}",
             hint="shorten the prompts, or raise --fail-over where the growth is wanted",
             code="over_fail_over",
             details={"gate": answer.gate.as_json()},
@@ -202,7 +201,7 @@ def write(answer: Comparison, base: str, head: str, screen: Screen) -> None:
     if answer.gate:
         gate = answer.gate
         verdict = ("passed", "green") if gate.passed else ("failed", "bold red")
-        screen.line("gate    ", verdict, f": {gate.compared} against {gate.limit} ({gate.rule})")
+        screen.line("gate    ", verdict, f": {gate.words}")
 
 
 def _table(answer: Comparison) -> Table:
@@ -294,7 +293,7 @@ def in_markdown(answer: Comparison, base: str, head: str, touched: list[str]) ->
         lines += ["", f"A month at {answer.per_month:,} sends of each: **{safe(monthly)}**"]
     if answer.gate:
         word = "passed" if answer.gate.passed else "**failed**"
-        lines += ["", f"Gate {word}: {safe(answer.gate.compared)} against {answer.gate.limit}"]
+        lines += ["", f"Gate {word}: {safe(answer.gate.words)}"]
     if touched:
         lines += ["", f"⚠️ Also changes {safe(', '.join(touched))}: figures use the base's version."]
     return "\n".join(lines) + "\n"

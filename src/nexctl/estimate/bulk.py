@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.estimate import readers
@@ -21,13 +21,6 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 # Below this a second process costs more than it saves.
 PARALLEL_FROM_BYTES = 8 * 1024 * 1024
-
-
-class Readable(Protocol):
-    """What a stream is asked for."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes, b'' at the end."""
 
 
 class Chunk(NamedTuple):
@@ -61,7 +54,7 @@ class Chunk(NamedTuple):
 
 def count_lines(
     estimator: Estimator,
-    source: str | Readable,
+    source: str | readers.Readable,
     name: str,
     *,
     processes: int,
@@ -108,7 +101,7 @@ def _results(
             yield chunk, result.get()
 
 
-def _chunks(source: str | Readable) -> Iterator[Chunk]:
+def _chunks(source: str | readers.Readable) -> Iterator[Chunk]:
     if isinstance(source, str):
         with open(source, "rb", buffering=0) as stream:
             yield from _file_chunks(source, stream)
@@ -139,7 +132,7 @@ def _line_end(stream: IO[bytes], position: int, size: int, start: int, path: str
     return size
 
 
-def _stream_chunks(stream: Readable) -> Iterator[Chunk]:
+def _stream_chunks(stream: readers.Readable) -> Iterator[Chunk]:
     rest = b""
     offset = 0
     while block := stream.read(CHUNK_BYTES):

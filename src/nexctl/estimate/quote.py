@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from nexctl.errors import CheckFailed, NexctlError, UnpricedError, UsageError
 from nexctl.estimate import gate as gates
@@ -17,11 +17,6 @@ from nexctl.money import NANO, text_of
 from nexctl.pricing import engine
 from nexctl.pricing.book import Book
 
-if TYPE_CHECKING:
-    from nexctl.estimate.bulk import Readable
-
-# From this size on, loading a faster engine costs less than it saves.
-BULK_FROM_BYTES = 512 * 1024
 SNIFF_BYTES = 64 * 1024
 
 Progress = Callable[[int], None]
@@ -72,7 +67,7 @@ def quote(
     """
     workers = processes or os.cpu_count() or 1
     estimator = Estimator(ask)
-    if sum(source.size or 0 for source in sources) >= BULK_FROM_BYTES:
+    if sum(source.size or 0 for source in sources) >= readers.BULK_FROM_BYTES:
         estimator.go_bulk()
     reader = Reader(estimator, stdin, workers, progress)
     for source in sources:
@@ -113,7 +108,7 @@ class Reader:
             self._add_stream(source.display, source.kind, self.stdin)
             return
         try:
-            if source.size is not None and source.size < BULK_FROM_BYTES:
+            if source.size is not None and source.size < readers.BULK_FROM_BYTES:
                 with open(source.path, "rb", buffering=0) as stream:
                     self.add_bytes(source.display, source.kind, stream.read())
             elif source.size is None:
@@ -172,12 +167,12 @@ class Reader:
             self._add_blocks(source.path, source.display)
 
     def _add_stream(self, name: str, kind: str, stream: IO[bytes]) -> None:
-        head = stream.read(BULK_FROM_BYTES)
-        if len(head) < BULK_FROM_BYTES:
+        head = stream.read(readers.BULK_FROM_BYTES)
+        if len(head) < readers.BULK_FROM_BYTES:
             self.add_bytes(name, kind, head)
             return
         self.estimator.go_bulk()
-        joined = _Joined(head, stream)
+        joined = readers.Joined(head, stream)
         if kind == "auto":
             kind = _sniff_head(head[:SNIFF_BYTES])
         if kind == "jsonl":
@@ -192,7 +187,7 @@ class Reader:
         else:
             self._add_spooled(joined, name)
 
-    def _add_spooled(self, stream: Readable, name: str) -> None:
+    def _add_spooled(self, stream: readers.Readable, name: str) -> None:
         """A stream that several tokenizers want to read is kept in a file meanwhile."""
         import shutil
         import tempfile
@@ -202,7 +197,7 @@ class Reader:
             spool.flush()
             self._add_blocks(spool.name, name)
 
-    def _add_blocks(self, source: str | Readable, name: str) -> None:
+    def _add_blocks(self, source: str | readers.Readable, name: str) -> None:
         from nexctl.tokens import blocks
 
         tokens: dict[str, int] = {}
@@ -211,7 +206,7 @@ class Reader:
             tokens[key] = counted.tokens
         self.estimator.add_counted_text(name, tokens)
 
-    def _add_lines(self, source: str | Readable, name: str) -> None:
+    def _add_lines(self, source: str | readers.Readable, name: str) -> None:
         from nexctl.estimate import bulk
 
         size = os.path.getsize(source) if isinstance(source, str) else None
@@ -225,24 +220,6 @@ class Reader:
             processes=processes,
             progress=self.progress,
         )
-
-
-class _Joined:
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes, b'' at the end."""
-        if not self._head:
-            return self._rest.read(size)
-        if 0 <= size < len(self._head):
-            part, self._head = self._head[:size], self._head[size:]
-            return part
-        part, self._head = self._head, b""
-        return part + self._rest.read(size - len(part) if size >= 0 else -1)
 
 
 def _sniff(text: str, name: str) -> str:

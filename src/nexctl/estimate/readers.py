@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
 
@@ -13,6 +13,35 @@ MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 # A mapping with one of these keys is a request: chat, Responses, completions and embeddings,
 # Gemini's generateContent.
 REQUEST_KEYS = ("messages", "input", "prompt", "contents")
+
+
+# From this size on, loading a faster engine costs less than it saves.
+BULK_FROM_BYTES = 512 * 1024
+
+
+class Readable(Protocol):
+    """What a stream is asked for."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, b'' at the end."""
+
+
+class Joined:
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, rest: Readable) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, b'' at the end."""
+        if not self._head:
+            return self._rest.read(size)
+        if 0 <= size < len(self._head):
+            part, self._head = self._head[:size], self._head[size:]
+            return part
+        part, self._head = self._head, b""
+        return part + self._rest.read(size - len(part) if size >= 0 else -1)
 
 
 class Request(NamedTuple):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.estimate import readers
-from nexctl.estimate.quote import BULK_FROM_BYTES
 from nexctl.estimate.sources import Source, unreadable
 from nexctl.tokens import registry
 
@@ -37,37 +36,45 @@ def tokenize(
     processes: int | None = None,
 ) -> list[Tokenized]:
     """Count each source as it stands, whatever its suffix. Raises UsageError naming the file."""
-    large = any(source.size is None or source.size >= BULK_FROM_BYTES for source in sources)
-    listed = ids or pieces
-    counter = registry.counter(choice, bulk=large and not listed)
     workers = processes or os.cpu_count() or 1
     found = []
     for source in sources:
+        stream: readers.Readable | None = None
         try:
-            if listed or (source.size is not None and source.size < BULK_FROM_BYTES):
-                raw = _read(source, stdin, listed)
-                found.append(_small(source.display, raw, counter, ids, pieces))
-            else:
-                found.append(_large(source, choice, stdin, workers))
+            stream = _stdin(stdin) if source.is_stdin else open(source.path, "rb")  # noqa: SIM115
+            found.append(_count(source.display, stream, choice, ids, pieces, workers))
         except OSError as error:
             raise unreadable(source.display, error) from None
+        finally:
+            if stream is not None and not source.is_stdin:
+                stream.close()  # type: ignore[attr-defined]
     return found
 
 
-def _read(source: Source, stdin: IO[bytes] | None, listed: bool) -> bytes:
-    stream: IO[bytes]
-    if source.is_stdin:
-        raw = _stdin(stdin).read(MAX_LISTED_BYTES + 1)
-    else:
-        with open(source.path, "rb") as stream:
-            raw = stream.read(MAX_LISTED_BYTES + 1)
-    if listed and len(raw) > MAX_LISTED_BYTES:
+def _count(
+    name: str,
+    stream: readers.Readable,
+    choice: registry.Choice,
+    ids: bool,
+    pieces: bool,
+    workers: int,
+) -> Tokenized:
+    listed = ids or pieces
+    limit = MAX_LISTED_BYTES + 1 if listed else readers.BULK_FROM_BYTES
+    head = stream.read(limit)
+    if len(head) < limit:
+        return _small(name, head, registry.counter(choice), ids, pieces)
+    if listed:
         raise UsageError(
-            f"{source.display}: ids and pieces are listed up to {MAX_LISTED_BYTES >> 20} MiB",
+            f"{name}: ids and pieces are listed up to {MAX_LISTED_BYTES >> 20} MiB",
             hint="leave out --ids and --pieces to count it",
             code="too_large",
         )
-    return raw
+    from nexctl.tokens import blocks
+
+    whole = readers.Joined(head, stream)
+    counted = blocks.count_file(whole, choice, processes=workers, name=name)
+    return Tokenized(name, counted.bytes, counted.characters, counted.tokens, None, None)
 
 
 def _small(name: str, raw: bytes, counter: registry.Counter, ids: bool, pieces: bool) -> Tokenized:
@@ -83,16 +90,6 @@ def _small(name: str, raw: bytes, counter: registry.Counter, ids: bool, pieces: 
         found if ids else None,
         counter.pieces(text) if pieces else None,
     )
-
-
-def _large(
-    source: Source, choice: registry.Choice, stdin: IO[bytes] | None, workers: int
-) -> Tokenized:
-    from nexctl.tokens import blocks
-
-    origin: Any = _stdin(stdin) if source.is_stdin else source.path
-    counted = blocks.count_file(origin, choice, processes=workers, name=source.display)
-    return Tokenized(source.display, counted.bytes, counted.characters, counted.tokens, None, None)
 
 
 def _stdin(stdin: IO[bytes] | None) -> IO[bytes]:
