@@ -127,7 +127,7 @@ def write(rows: list[Tokenized], choice: registry.Choice, screen: Screen) -> Non
         if row.pieces is None:
             screen.line(" ".join(str(number) for number in row.ids or ()))
             continue
-        numbers = row.ids or [None for _ in row.pieces]
+        numbers: list[int | None] = [*row.ids] if row.ids else [None] * len(row.pieces)
         screen.table(
             Table(
                 [Column("id", right=True), Column("piece", show=repr)],
