@@ -22,6 +22,8 @@ def main() -> int:
             from nexctl._version import __version__
 
             return _answer(f"nexctl {__version__}\n", 1)
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            _occupy_closed_streams()
         import gc
 
         gc.disable()
@@ -32,6 +34,15 @@ def main() -> int:
         return code
     except KeyboardInterrupt:
         return 130
+
+
+def _occupy_closed_streams() -> None:
+    """Keep a file that is opened later from becoming descriptor 0, 1 or 2 by accident."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        os.set_inheritable(descriptor, True)
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
 
 
 def _answer(text: str, descriptor: int) -> int:

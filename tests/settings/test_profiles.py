@@ -158,6 +158,13 @@ def test_the_environment_profile_is_listed_while_it_is_in_force(nexctl: Any) -> 
 
 
 def test_reading_prices_and_settings_leaves_no_trace(nexctl: Any, own_home: Path) -> None:
-    for argv in (("config", "list"), ("profile", "list"), ("config", "get", "output")):
+    for argv in (
+        ("config", "list"),
+        ("config", "get", "output"),
+        ("profile", "list"),
+        ("prices", "list"),
+        ("prices", "show", "nex-pro"),
+        ("estimate", "-m", "nex-pro", __file__),
+    ):
         assert nexctl(*argv).code == 0
     assert list(own_home.iterdir()) == []

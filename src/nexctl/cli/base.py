@@ -325,7 +325,8 @@ class _Value(ParamType):
         except ValueError as error:
             raise UsageError(f"{spelled}: {error}") from error
         except NexctlError as error:
-            error.message = f"{spelled}: {error.message}"
+            if not error.message.startswith(f"{spelled}:"):
+                error.message = f"{spelled}: {error.message}"
             raise
 
 
@@ -429,6 +430,10 @@ class Leaf(TyperCommand):
             self._help_option = _help_option()
         return self._help_option  # type: ignore[return-value]
 
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        ctx.obj.command = ctx.command_path
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         if self.spec.examples:
             with formatter.section("Examples"):
@@ -450,7 +455,6 @@ class Leaf(TyperCommand):
 
     def invoke(self, ctx: Context) -> None:
         app: App = ctx.obj
-        app.command = ctx.command_path
         values = ctx.params
         app.profile_name = values.pop("profile")
         app.output = values.pop("output")

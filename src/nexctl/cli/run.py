@@ -75,6 +75,8 @@ def report(app: App, error: NexctlError, cause: BaseException | None = None) -> 
     from nexctl.cli.render import error_json, error_text
 
     app.clear_progress()
+    if error.hint is None and error.exit == EXIT_USAGE:
+        error.hint = f"see '{app.command} --help'"
     if app.debug or "--debug" in app.argv:
         import traceback
 

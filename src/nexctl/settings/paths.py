@@ -67,10 +67,13 @@ def _folder(kind: str, environ: Mapping[str, str] | None, platform: str = sys.pl
 
 
 def _home(env: Mapping[str, str]) -> str:
-    """HOME where it is absolute, else what the system's list of users says."""
+    """HOME where it is absolute, else what the system's list of users says, else the root."""
     home = env.get("HOME", "")
     if home.startswith("/"):
         return home
     import pwd
 
-    return pwd.getpwuid(os.getuid()).pw_dir
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/"
