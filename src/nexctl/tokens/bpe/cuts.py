@@ -63,3 +63,41 @@ def blocks(text: str, size: int) -> Iterator[str]:
         yield text[start:cut]
         start = cut
     yield text[start:]
+
+
+def inside(text: str, start: int, at: int) -> bool:
+    """Whether one piece of `text` goes on across `at`, and both sides are pieces if cut there.
+
+    `start` is where the piece, or the part of it that was cut before, begins. True for a place
+    between two small letters, two letters without case, or two capitals after nothing but
+    capitals; and in a row of equal signs, none of them an apostrophe or '/'.
+    """
+    before, after, then = text[at - 1 : at], text[at : at + 1], text[at + 1 : at + 2]
+    if _small(before) and _small(after):
+        # Not within a contraction.
+        return text[at - 2 : at - 1] != "'"
+    if _caseless(before) and _caseless(after):
+        return True
+    if _capital(before) and _capital(after):
+        part = text[start:at]
+        return part.isascii() and part.isalpha() and part.isupper()
+    return before == after == then and before in _SIGNS
+
+
+_SIGNS = frozenset('!"#$%&()*+,-.:;<=>?@[\\]^_`{|}~')
+
+
+def _small(character: str) -> bool:
+    return "a" <= character <= "z"
+
+
+def _capital(character: str) -> bool:
+    return "A" <= character <= "Z"
+
+
+def _caseless(character: str) -> bool:
+    return (
+        "\u4e00" <= character <= "\u9fff"
+        or "\u3041" <= character <= "\u3096"
+        or "\uac00" <= character <= "\ud7a3"
+    )

@@ -21,6 +21,7 @@ from nexctl.tokens.bpe.runs import NEVER, Run, Unjoinable, merge, merge_heap, me
 NAMES = ("o200k_base", "cl100k_base", "qwen2.5")
 
 _MAGIC = b"nexctl bpe 2\n"
+UNASSIGNED = 16
 _UNIT = 32
 # Pieces longer than this many bytes are merged part by part.
 _LONG = 384

@@ -1,0 +1,299 @@
+"""The fastest engine at hand that counts as the table does, for gigabytes.
+
+toktok-rs (o200k_base, cl100k_base) and splintr-rs (qwen2.5) are optional; tiktoken, built from the
+table's own ranks so that it never downloads, is always there. An engine that is found is asked for
+a few texts on which tokenizers are known to differ, and left alone unless it agrees with the table.
+What an engine is known to get wrong never reaches it: see `_Guarded`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from nexctl.tokens.bpe import cuts
+from nexctl.tokens.bpe.table import NAMES, UNASSIGNED, Table, open_table
+
+# An engine gets at most about this many characters at once, so that its memory stays small.
+_BLOCK = 1 << 19
+# What surrounds an odd character and goes to the table with it.
+_SMALL = 1 << 12
+# tiktoken's regular expressions overflow their stack on a run of 1,000,000 white spaces, others
+# slow down: half of that goes to the table.
+_WHITE = re.compile(r"\s{400000}")
+
+# https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py and
+# https://huggingface.co/Qwen/Qwen2.5-7B-Instruct/blob/main/tokenizer.json
+PATTERNS = {
+    "o200k_base": "|".join(
+        (
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+            r"\p{N}{1,3}",
+            r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+            r"\s*[\r\n]+",
+            r"\s+(?!\S)",
+            r"\s+",
+        )
+    ),
+    "cl100k_base": (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+        r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+    "qwen2.5": (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+}
+
+# Contractions, case, white space, marks, digits, special-token text, NFC, long runs: one text for
+# each way in which tokenizers were seen to differ.
+_PROBES = (
+    "It's I'LL WE'VE don't 'tis ''s x'RE\n",
+    "HTTPServer iPhone XMLHttpRequest ǅenan STRAẞE ⅣⅧ x² ½ ٣٤٥ 1234567",
+    " \n \n\n\t x\r\n\r\n   y \u3000\u3000z\u00a0\u2003 \x0b\x0c\x1c\x1f\x85 ",
+    "a\u0301\u0323 \u0958 हिन्दी ไทย한국어\u1100\u1161 ʰʱ々ー゛ नमस्ते",
+    "<|endoftext|><|im_start|>user<|im_end|><tool_call></think><|fim_prefix|>",
+    "//\n/\n-\n\n  x ... !!!\r\n/",
+    "彩票中文字符，測試。日本語カタカナ 😀👩‍👩‍👧‍👦🇩🇪 \U00020bb7",
+    "aaaa" * 40 + "ACGTGATTACA" * 20 + "=" * 100 + " " * 90,
+    "привет МИР ελληνικά שלום مرحبا ქართული Ⴀ አማርኛ",
+)
+
+
+@lru_cache(maxsize=16)
+def engine(name: str, using: str | None = None) -> Engine:
+    """The engine for vocabulary `name` (one of table.NAMES), loaded once.
+
+    `using` names the one to take ("toktok", "splintr", "tiktoken", "table"); ValueError where it
+    is not there or does not agree with the table.
+    """
+    if name not in NAMES:
+        raise ValueError(f"no table {name!r}")
+    for label, make in _MAKERS.items():
+        if using in (None, label):
+            made = make(name)
+            if made is not None and made.agrees():
+                return made
+    raise ValueError(f"{using} does not count {name} here")
+
+
+class Engine:
+    """Counts one vocabulary; `name` is what counts. Special-token text counts as text."""
+
+    name = "table"
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def count(self, text: str) -> int:
+        """Number of tokens; lone surrogates count as U+FFFD."""
+        return self.table.count(text)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`."""
+        return self.table.encode(text)
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one token id."""
+        return self.table.token_bytes(token)
+
+    def agrees(self) -> bool:
+        """Whether it counts the probes as the table does."""
+        return True
+
+
+class _Guarded(Engine):
+    """An engine in another package, kept from what it is known to get wrong.
+
+    `odd` finds text that goes to the table, with the text around it up to the next cuts. `count`
+    and `encode` of the package take clean text of bounded length.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        name: str,
+        count: Callable[[str], int],
+        encode: Callable[[str], list[int]],
+        odd: Callable[[str], object] | None,
+    ) -> None:
+        super().__init__(table)
+        self.name = name
+        self._count = count
+        self._encode = encode
+        self._odd = odd
+        self._normal = table.name == "qwen2.5"
+
+    def count(self, text: str) -> int:
+        if not text.isascii():
+            if self._normal:
+                text = self.table.normalize(text)
+            if self._odd is not None and self._odd(text):
+                return sum(map(self._careful, cuts.blocks(self.table.normalize(text), _SMALL)))
+        if len(text) > _BLOCK:
+            return sum(map(self._block, cuts.blocks(text, _BLOCK)))
+        try:
+            return self._count(text)
+        except UnicodeEncodeError:
+            return self._count(self.table.normalize(text))
+
+    def encode(self, text: str) -> list[int]:
+        text = self.table.normalize(text)
+        if len(text) > _BLOCK or (self._odd is not None and self._odd(text)):
+            return self.table.encode(text)
+        return self._encode(text)
+
+    def agrees(self) -> bool:
+        try:
+            return all(self.count(text) == self.table.count(text) for text in _PROBES)
+        except Exception:  # noqa: BLE001 - another package's engine may fail in any way of its own
+            return False
+
+    def _careful(self, block: str) -> int:
+        if self._odd is not None and self._odd(block):
+            return self.table.count(block)
+        return self._block(block)
+
+    def _block(self, block: str) -> int:
+        try:
+            if len(block) < 2 * _BLOCK:
+                if len(block) >= 400_000 and _WHITE.search(block):
+                    return self.table.count(block)
+                return self._count(block)
+        except UnicodeEncodeError:
+            return self._block(self.table.normalize(block))
+        return self._endless(block)
+
+    def _endless(self, text: str) -> int:
+        """Text without cuts: parts of one piece, joined where their tokens allow it.
+
+        `runs` proves when two parts may be joined. It needs to hold as well that the pattern takes
+        each part for a piece of its own: `cuts.inside`.
+        """
+        if _WHITE.search(text):
+            return self.table.count(text)
+        total, start, last = 0, 0, b""
+        for stop in self._seams(text):
+            ids = self._encode(text[start:stop])
+            if last and not self.table.joins(last, self.token_bytes(ids[0])):
+                return self.table.count(text)
+            total += len(ids)
+            start, last = stop, self.token_bytes(ids[-1])
+        if start == 0:
+            return self.table.count(text)
+        return total
+
+    def _seams(self, text: str) -> Iterator[int]:
+        start = 0
+        while len(text) - start > _BLOCK:
+            for stop in range(start + _BLOCK, start + _BLOCK - 64, -1):
+                if cuts.inside(text, start, stop) and self._joined(text, stop):
+                    break
+            else:
+                break
+            yield stop
+            start = stop
+        if start:
+            yield len(text)
+
+    def _joined(self, text: str, at: int) -> bool:
+        left, right = self._encode(text[at - 512 : at]), self._encode(text[at : at + 512])
+        return self.table.joins(self.token_bytes(left[-1]), self.token_bytes(right[0]))
+
+
+def _toktok(name: str) -> Engine | None:
+    if name == "qwen2.5":
+        return None
+    try:
+        from importlib import import_module
+
+        Tokenizer = import_module("toktok._toktok").Tokenizer  # noqa: N806 - a class
+    except ImportError:
+        return None
+    tokenizer: Any = Tokenizer(name)
+    table = open_table(name)
+    # Its classes are a later Unicode's, and it does not take the long s for an s.
+    return _Guarded(table, "toktok", tokenizer.count, tokenizer.encode_ordinary, _odd(table).search)
+
+
+def _splintr(name: str) -> Engine | None:
+    if name != "qwen2.5":
+        return None
+    try:
+        import splintr
+    except ImportError:
+        return None
+    tokenizer = splintr.Tokenizer.from_pretrained("qwen3")
+    table = open_table(name)
+    ordinary, flat = tokenizer.encode_ordinary, tokenizer.encode_flat
+    special = _special(tokenizer, table.size).search
+
+    def count(text: str) -> int:
+        # The flat call makes no list, but it matches special tokens: only where there are none.
+        if special(text):
+            return len(ordinary(text))
+        return len(flat(text)) >> 2
+
+    return _Guarded(table, "splintr", count, ordinary, _odd(table).search)
+
+
+def _tiktoken(name: str) -> Engine | None:
+    try:
+        import tiktoken
+    except ImportError:
+        return None
+    table = open_table(name)
+    encoding = tiktoken.Encoding(
+        name, pat_str=PATTERNS[name], mergeable_ranks=table.ranks(), special_tokens={}
+    )
+    ordinary = encoding.encode_ordinary
+    return _Guarded(table, "tiktoken", lambda text: len(ordinary(text)), ordinary, None)
+
+
+def _table(name: str) -> Engine:
+    return Engine(open_table(name))
+
+
+_MAKERS: dict[str, Callable[[str], Engine | None]] = {
+    "toktok": _toktok,
+    "splintr": _splintr,
+    "tiktoken": _tiktoken,
+    "table": _table,
+}
+
+
+def _special(tokenizer: Any, size: int) -> re.Pattern[str]:
+    """What may be one of the special tokens of splintr, beyond the `size` tokens of text."""
+    found = {"<|"}
+    for token in range(size, tokenizer.vocab_size):
+        try:
+            found.add(tokenizer.decode_with_special([token]))
+        except ValueError:
+            continue
+    return re.compile("|".join(sorted(re.escape(text) for text in found if text)))
+
+
+@lru_cache(maxsize=4)
+def _odd(table: Table) -> re.Pattern[str]:
+    """Characters that Unicode 16 does not have, whose class a later one may change, and a long s
+    after an apostrophe."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for code in range(0x110001):
+        if code == 0x110000 or table.class_of(code) & UNASSIGNED:
+            if code > start:
+                runs.append((start, code - 1))
+            start = code + 1
+    # Those beyond the first plane are tried one after another: emoji first, then Han.
+    runs.sort(key=lambda run: (run[0] > 0xFFFF, run[0] // 0x1000 not in (0x1F, 0x20), run))
+    known = "".join(f"{_escaped(first)}-{_escaped(last)}" for first, last in runs)
+    return re.compile(f"[^{known}]|'\u017f")
+
+
+def _escaped(code: int) -> str:
+    return f"\\U{code:08x}"
