@@ -256,8 +256,9 @@ def _built(
 ) -> Choice:
     row = TOKENIZERS[name]
     if method == ESTIMATED and error is None:
-        # A guess without a band of its own gets one that spans the known families.
-        error = {"low_percent": "-36", "high_percent": "46"}
+        # A guess without a band of its own gets one that spans the known families: Japanese in a
+        # vocabulary made for it, code in Claude's.
+        error = {"low_percent": "-50", "high_percent": "105"}
     if method == EXACT:
         error = None
     chat = rules.get("chat", "guess")
@@ -278,12 +279,18 @@ def _built(
     install = row.get("install")
     note = f"{name} is estimated from {row['like']}"
     note += f"; exact with: {install}" if install else "; no package that is read here carries it"
+    notes = (note,)
+    if "rare" in row:
+        notes += (
+            f"{name}: text in Indic scripts, Thai, Hebrew and the like may cost up to "
+            f"{row['rare']} times this estimate",
+        )
     return choice._replace(
         method=ESTIMATED,
         error={"low_percent": row["low_percent"], "high_percent": row["high_percent"]},
         exact=False,
         extra=install,
-        notes=(note,),
+        notes=notes,
         engine=row["like"],
         scale=_fraction(row["scale"]),
     )
