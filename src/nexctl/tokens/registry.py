@@ -279,7 +279,7 @@ def _built(
     install = row.get("install")
     note = f"{name} is estimated from {row['like']}"
     note += f"; exact with: {install}" if install else "; no package that is read here carries it"
-    notes = (note,)
+    notes: tuple[str, ...] = (note,)
     if "rare" in row:
         notes += (
             f"{name}: text in Indic scripts, Thai, Hebrew and the like may cost up to "
