@@ -168,6 +168,18 @@ def test_cached_shares_and_tokens(nexctl: Nexctl, tmp_path: Path) -> None:
     assert only(nexctl(*common, "--cached", "80%", "-o", "json").data) == row
 
 
+def test_side_by_side_the_same_request_is_counted_each_book_s_way(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    file = write_tokens(tmp_path / "p.txt", 10_000)
+    rows = nexctl(
+        "estimate", file, "--on", "nextoken", "--on", "nexrelay", "--cached", "40%", "-o", "json",
+        "-m", "gpt-4o", "-m", "gpt-5.2",
+    ).data["estimates"]  # fmt: skip
+    low = {row["model"]: row["cached_charge"]["low"] for row in rows if row["cached_charge"]}
+    assert low == {"gpt-4o": "0.0208", "gpt-5.2": "6400"}
+
+
 def test_a_month_at_a_volume(nexctl: Nexctl, tmp_path: Path) -> None:
     file = write_tokens(tmp_path / "p.txt", 1000)
     row = only(nexctl("estimate", file, "--volume", "500/day", "-o", "json").data)

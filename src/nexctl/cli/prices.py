@@ -96,7 +96,7 @@ def _dotted(price: str) -> str:
 
 def _books(app: App) -> View:
     rows = []
-    for book in chosen(app, books.shipped()):
+    for book in chosen(app, books.available(books_folder(app))):
         rows.append(
             {
                 "id": book.id,
@@ -150,8 +150,8 @@ def show(app: App, model: str, on: tuple[str, ...], at: str | None, rules: bool)
 @command(
     argument("models", many=True, metavar="[MODEL...]", suggest="models", help="Default: all."),
     ON,
-    option("--input", value=whole(), metavar="N", help="All input tokens of a request."),
-    option("--cached", value=whole(), metavar="N", help="Of these, read from a cache."),
+    option("--input", value=whole(), metavar="N", help="Input tokens of a request."),
+    option("--cached", value=whole(), metavar="N", help="Tokens read from a cache."),
     option("--output-tokens", value=whole(), metavar="N", help="Output tokens of a request."),
     option("--requests", value=whole(1), metavar="N", help="Number of such requests."),
     flag("--batch", help="As a batch."),
@@ -176,8 +176,9 @@ def compare(
 ) -> View:
     """Price one workload on several models and gateways: cheapest first, unknown last.
 
-    Without numbers the workload is a million input and a million output tokens. --input is all
-    input, the cached tokens among it; a book that counts them beside the input gets them apart.
+    Without numbers the workload is a million input and a million output tokens. Cached tokens lie
+    inside the input or beside it as the first book counts them; the other books get the same
+    request counted their way.
     """
     from nexctl.pricing.compare import compare as price
 
@@ -239,7 +240,7 @@ def _write_compared(
     screen: Screen,
 ) -> None:
     screen.line((f"{', '.join(dated(book) for book in used)} · {plural(len(rows), 'row')}", "bold"))
-    cached = f" ({tokens(workload['cached'])} cached)" if workload["cached"] else ""
+    cached = f", {tokens(workload['cached'])} cached" if workload["cached"] else ""
     screen.line(
         f"{plural(workload['requests'], 'request')} of {tokens(workload['input_tokens'])} input"
         f"{cached} and {tokens(workload['output'])} output tokens{', as a batch' if batch else ''}"

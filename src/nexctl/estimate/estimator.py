@@ -192,7 +192,10 @@ class Estimator:
     def _lane(self, place: int, model: Model) -> Lane:
         lane = self.lanes.get((place, model.id))
         if lane is None:
-            lane = Lane(self.ask, self.books[place], model, self.plans[place])
+            # Cached tokens are meant as the first book counts them; the others get the same
+            # request counted their way.
+            inside = self.books[0].input_includes_cached
+            lane = Lane(self.ask, self.books[place], model, self.plans[place], cached_inside=inside)
             self.lanes[place, model.id] = lane
         return lane
 

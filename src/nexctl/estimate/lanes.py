@@ -14,6 +14,7 @@ from nexctl.estimate.ask import Ask
 from nexctl.money import parse_units, text_of
 from nexctl.pricing import engine
 from nexctl.pricing.book import Book, Model, Plan
+from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
 
 
@@ -59,10 +60,13 @@ class Demand(NamedTuple):
 class Lane:
     """Sums over requests on one (book, model). `add` is called once a request, then `totals`."""
 
-    def __init__(self, ask: Ask, book: Book, model: Model, plan: Plan | None) -> None:
+    def __init__(
+        self, ask: Ask, book: Book, model: Model, plan: Plan | None, *, cached_inside: bool = True
+    ) -> None:
         self.book = book
         self.model = model
         self._ask = ask
+        self._cached_inside = cached_inside
         self._batch: engine.Pricer | None = None
         self.cached_charge: Range | None
         self.batch_charge: Range | None
@@ -104,7 +108,7 @@ class Lane:
     def add(self, demand: Demand) -> None:
         """Count one request in: its tokens, its output range, its charges."""
         output = self._output_of(demand)
-        cached = self._ask.cached.of(demand.input_tokens) if self._ask.cached else 0
+        cached = self._cached_of(demand.input_tokens)
         self.requests += 1
         self.input_tokens += demand.input_tokens
         self.cached_tokens += cached
@@ -159,6 +163,13 @@ class Lane:
             self.note(error.message)
             return None
 
+    def _cached_of(self, input_tokens: int) -> int:
+        if self._ask.cached is None:
+            return 0
+        if not self._cached_inside:
+            self.note("cached tokens are counted beside the input and added to it")
+        return self._ask.cached.of(input_tokens)
+
     def _output_of(self, demand: Demand) -> Range:
         if self._silent:
             return ZERO
@@ -201,7 +212,17 @@ class Lane:
         """Charge one figure of the output range; `level` chooses an end where rates are unknown."""
         if output is None:
             return None
-        usage = Usage(input=input_tokens, cached_input=cached, output=output)
+        usage = (
+            usage_of(
+                self.book,
+                input_tokens=input_tokens,
+                cached=cached,
+                output=output,
+                inside=self._cached_inside,
+            )
+            if cached
+            else Usage(input=input_tokens, output=output)
+        )
         try:
             if pricer.known:
                 return pricer.charge(usage).units

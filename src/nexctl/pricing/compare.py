@@ -23,16 +23,19 @@ def usage_of(
     output: int = 0,
     reasoning: int = 0,
     requests: int = 1,
+    inside: bool = True,
 ) -> Usage:
     """Return the Usage of a request as `book` counts it.
 
-    `input_tokens` is all input and `output` all output, whatever lies inside them; a book that
-    counts cached tokens beside the input, or reasoning beside the output, gets them apart. Raises
-    UsageError where cached tokens exceed the input.
+    `inside` says how the caller counts: `input_tokens` has the cached tokens in it, or beside it.
+    `output` is all output. A book that counts cached tokens the other way, or reasoning beside the
+    output, gets them so. Raises UsageError where more is cached than there is input to be in.
     """
-    if cached + cache_write > input_tokens:
+    if not inside:
+        input_tokens += cached + cache_write
+    elif cached + cache_write > input_tokens:
         raise UsageError(
-            f"{cached + cache_write} cached tokens exceed {input_tokens} input tokens",
+            f"{cached + cache_write:,} cached tokens exceed {input_tokens:,} input tokens",
             hint="the input counts all input tokens, the cached ones too",
             code="cached_exceeds_input",
         )
@@ -62,12 +65,17 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Price `requests` equal requests on each (book, model name), one row each.
 
+    The cached tokens lie inside the input or beside it as the first book counts them; the other
+    books get the same request counted their way.
+
     A row: gateway, model, price_book, currency, charge {low, expected, high} as text or None,
     money {amount, currency} where a credit has a value, why (the reason where a charge is None).
     Order: by money (expected, else high), then credits without a money value, then unpriced.
     """
     found: list[tuple[tuple[int, str, int], int, dict[str, Any]]] = []
+    inside: bool | None = None
     for book, name in pairs:
+        inside = book.input_includes_cached if inside is None else inside
         row: dict[str, Any] = {
             "gateway": book.id,
             "model": name,
@@ -83,7 +91,9 @@ def compare(
             row["model"] = model.id
             used_tier = tier if tier and "billing_tiers" in book.data else None
             pricer = engine.pricer(book, model, at=at, batch=batch, tier=used_tier)
-            usage = usage_of(book, input_tokens=input_tokens, cached=cached, output=output)
+            usage = usage_of(
+                book, input_tokens=input_tokens, cached=cached, output=output, inside=inside
+            )
             low, expected, high = pricer.charge_range(usage)
         except (UnpricedError, UsageError) as error:
             if not isinstance(error, UnpricedError) and error.code not in _MISSING:
