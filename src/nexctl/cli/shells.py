@@ -111,7 +111,10 @@ def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
     for patterns, sets in branches:
         lines.append("    case " + " ".join(f"'{pattern}'" for pattern in patterns))
         lines.extend(
-            f"      set -g __nexctl_{variable} {value}" for variable, value in sets if value
+            # W is one string, the others are lists.
+            f"      set -g __nexctl_{variable} " + (f"'{value}'" if variable == "W" else value)
+            for variable, value in sets
+            if value
         )
     return "\n".join([*lines, "  end", "end", ""])
 
@@ -380,7 +383,14 @@ function __nexctl_offer
   __nexctl_values $argv[1]
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  string match -i -- "$argv[3]*$argv[2]*" $argv[3]$__nexctl_W
+  # Hundreds of models in one string: one search finds those that begin so. Fish's looser kinds
+  # of match only where there is none.
+  if test -n "$__nexctl_W"
+    set -l begun (string escape --style=regex -- "$argv[2]")
+    set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
+    set -q words[1]; or set words (string split ' ' -- $__nexctl_W | string match -i -- "*$argv[2]*")
+    set -q words[1]; and printf '%s\n' $argv[3]$words
+  end
   for kind in $kinds
     __nexctl_cached $kind $argv[3]
   end
