@@ -79,6 +79,7 @@ class Claude:
         self._capitals = capitals
         self._frame_is_space = frame_is_space
         self._costs = _Costs(self)
+        self._edges: dict[tuple[str, int, int], int] = {}
         self._ascii = re.compile(_UNIT.format(w=_ASCII)), re.compile(_CUT.format(w=_ASCII))
         self._short_seen = 0
         self._wide: tuple[re.Pattern[str], re.Pattern[str]] | None = None
@@ -109,18 +110,33 @@ class Claude:
         return found.end() if found else -1
 
     def _body(self, body: str, first: bool) -> int:
-        price = self._costs.__getitem__
+        if len(body) <= _WINDOW and body.isascii():
+            return self._sum(self._ascii[0].findall(body), first, True)
         total = 0
         for found, last in self._units(body):
-            left = START if first and not wordy_class(found[0][0]) else WORD
-            if last and not wordy_class(found[-1][-1]):
-                total += self._gaps.cost(found.pop(), WORD if found else left, END)
-                left = left if found else WORD
-            if left == START:
-                total += self._gap(found.pop(0), START)
+            total += self._sum(found, first, last)
             first = False
-            total += sum(map(price, found))
         return total
+
+    def _sum(self, found: list[str], first: bool, last: bool) -> int:
+        """Tokens of consecutive units; at the ends of the text stand gaps of another price."""
+        total = 0
+        left = START if first and not wordy_class(found[0][0]) else WORD
+        if last and not wordy_class(found[-1][-1]):
+            total += self._edge(found.pop(), WORD if found else left, END)
+            left = left if found else WORD
+        if left == START:
+            total += self._edge(found.pop(0), START, WORD)
+        return total + sum(map(self._costs.__getitem__, found))
+
+    def _edge(self, gap: str, left: int, right: int) -> int:
+        key = (gap, left, right)
+        cost = self._edges.get(key)
+        if cost is None:
+            cost = self._gaps.cost(gap, left, END) if right == END else self._gap(gap, left)
+            if len(gap) <= _LONGEST_REMEMBERED and len(self._edges) < _MEMORY:
+                self._edges[key] = cost
+        return cost
 
     def unit(self, unit: str) -> int:
         """Tokens of one word or of one gap between words."""

@@ -15,6 +15,7 @@ _ASCII = (
     | {0: " "}
     | {ord(digit): "0" for digit in "123456789"}
 )
+_ODD_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f1-9]")
 _LONE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
@@ -38,6 +39,8 @@ class Normal:
     def __call__(self, text: str) -> str:
         """The normal form of `text`."""
         if text.isascii():
+            if len(text) < 256 and not _ODD_ASCII.search(text):
+                return text
             return text.translate(_ASCII)
         from unicodedata import normalize
 
