@@ -50,10 +50,7 @@ def _tables(spec: Spec, case: Writer, prefix: str) -> str:
     options = _grouped((path, [("R", " ".join(names))]) for path, names in spec["options"].items())
     takes = _takes(spec)
     arguments = [((path,), [("A", numbers)]) for path, numbers in spec["arguments"].items()]
-    values = [
-        ((number,), [("W", " ".join(words)), ("K", kinds), ("F", files)])
-        for number, (words, kinds, files) in spec["values"].items()
-    ]
+    values = [branch for number in spec["values"] for branch in _values(spec, number)]
     return "\n".join(
         case(f"{prefix}{name}", variables, branches)
         for name, variables, branches in (
@@ -73,6 +70,27 @@ def _grouped(pairs: Iterable[tuple[str, list[tuple[str, str]]]]) -> list[Branch]
     for pattern, sets in pairs:
         found.setdefault(repr(sets), ([], sets))[0].append(pattern)
     return [(patterns, sets) for patterns, sets in found.values()]
+
+
+# Lists longer than this are also kept by first letter, so that a shell need not go through all.
+_LONG = 60
+
+
+def _values(spec: Spec, number: str) -> list[Branch]:
+    """The values of a number, asked for as "NUMBER FIRST-LETTER" (no letter: all of them)."""
+    words, kinds, files = spec["values"][number]
+    rest = [("K", kinds), ("F", files)]
+    everything: Branch = ((f"{number} *",), [("W", " ".join(words)), *rest])
+    if len(words) <= _LONG:
+        return [everything]
+    letters: dict[str, list[str]] = {}
+    for word in words:
+        letters.setdefault(word[0], []).append(word)
+    return [
+        ((f"{number} ",), everything[1]),
+        *(((f"{number} {x}",), [("W", " ".join(begun)), *rest]) for x, begun in letters.items()),
+        ((f"{number} *",), rest),
+    ]
 
 
 def _takes(spec: Spec) -> list[Branch]:
@@ -98,10 +116,16 @@ def _takes(spec: Spec) -> list[Branch]:
 def _bash_case(name: str, variables: str, branches: Iterable[Branch]) -> str:
     lines = [f"{name}() {{", "  " + " ".join(f"{v}=" for v in variables.split()), "  case $1 in"]
     for patterns, sets in branches:
-        spelled = "|".join(f"*'{p[1:]}'" if p.startswith("*") else f"'{p}'" for p in patterns)
+        spelled = "|".join(map(_bash_pattern, patterns))
         assigned = " ".join(f"{variable}='{value}'" for variable, value in sets if value)
         lines.append(f"    {spelled}) {assigned or ':'} ;;")
     return "\n".join([*lines, "  esac", "}", ""])
+
+
+def _bash_pattern(pattern: str) -> str:
+    """A pattern quoted but for the star that it may begin or end with."""
+    head, tail = pattern[:1] == "*", pattern[-1:] == "*"
+    return f"{'*' * head}'{pattern.strip('*')}'{'*' * tail}"
 
 
 def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
@@ -155,7 +179,7 @@ _nexctl_cached() {
 # Adds the values of number $1 that begin with $2.
 _nexctl_offer() {
   local W K F kind
-  _nexctl_values "$1"
+  _nexctl_values "$1 ${2:0:1}"
   _nexctl_add "$W" "$2"
   for kind in $K; do _nexctl_cached "$kind" "$2"; done
   [ -n "$F" ] && [ ${#COMPREPLY[@]} -eq 0 ] || return 0
@@ -284,7 +308,7 @@ _nexctl_cached() {
 _nexctl_offer() {
   local W K F kind
   local -a found
-  _nexctl_values "$1"
+  _nexctl_values "$1 "
   found=(${=W})
   for kind in ${=K}; do _nexctl_cached "$kind"; done
   (( ${#found} )) && compadd -a found
@@ -380,15 +404,13 @@ end
 
 # Offers the values of number $argv[1] for the word $argv[2], each with $argv[3] before it.
 function __nexctl_offer
-  __nexctl_values $argv[1]
+  __nexctl_values "$argv[1] "(string sub -l 1 -- "$argv[2]")
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  # Hundreds of models in one string: one search finds those that begin so. Fish's looser kinds
-  # of match only where there is none.
+  # Models are many: one search finds those that begin so.
   if test -n "$__nexctl_W"
     set -l begun (string escape --style=regex -- "$argv[2]")
     set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
-    set -q words[1]; or set words (string split ' ' -- $__nexctl_W | string match -i -- "*$argv[2]*")
     set -q words[1]; and printf '%s\n' $argv[3]$words
   end
   for kind in $kinds
