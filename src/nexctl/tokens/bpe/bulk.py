@@ -9,7 +9,7 @@ What an engine is known to get wrong never reaches it: see `_Guarded`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -106,6 +106,40 @@ class Engine:
         """Whether it counts the probes as the table does."""
         return True
 
+    def endless(self, parts: Iterable[str]) -> int | None:
+        """Count text that has no cuts and comes in parts, in constant memory.
+
+        It is cut within a piece. `runs` proves when the tokens of two parts of a piece may be
+        joined, `cuts.inside` that the pattern takes each part for a piece of its own. None where
+        no such place is found.
+        """
+        coming = iter(parts)
+        rest, total, last, more = "", 0, b"", True
+        while more or rest:
+            while more and len(rest) <= 2 * _BLOCK:
+                part = next(coming, None)
+                more = part is not None
+                rest += part or ""
+            stop = self._seam(rest) if len(rest) > _BLOCK else len(rest)
+            if stop is None or _WHITE.search(rest, 0, stop):
+                return None
+            ids = self.encode(rest[:stop])
+            if last and ids and not self.table.joins(last, self.table.token_bytes(ids[0])):
+                return None
+            total += len(ids)
+            last = self.table.token_bytes(ids[-1]) if ids else b""
+            rest = rest[stop:]
+        return total
+
+    def _seam(self, text: str) -> int | None:
+        for at in range(_BLOCK, _BLOCK - 128, -1):
+            if cuts.inside(text, 0, at):
+                left, right = self.encode(text[at - 512 : at]), self.encode(text[at : at + 512])
+                one, two = self.table.token_bytes(left[-1]), self.table.token_bytes(right[0])
+                if self.table.joins(one, two):
+                    return at
+        return None
+
 
 class _Guarded(Engine):
     """An engine in another package, kept from what it is known to get wrong.
@@ -167,43 +201,9 @@ class _Guarded(Engine):
                 return self._count(block)
         except UnicodeEncodeError:
             return self._block(self.table.normalize(block))
-        return self._endless(block)
-
-    def _endless(self, text: str) -> int:
-        """Text without cuts: parts of one piece, joined where their tokens allow it.
-
-        `runs` proves when two parts may be joined. It needs to hold as well that the pattern takes
-        each part for a piece of its own: `cuts.inside`.
-        """
-        if _WHITE.search(text):
-            return self.table.count(text)
-        total, start, last = 0, 0, b""
-        for stop in self._seams(text):
-            ids = self._encode(text[start:stop])
-            if last and not self.table.joins(last, self.token_bytes(ids[0])):
-                return self.table.count(text)
-            total += len(ids)
-            start, last = stop, self.token_bytes(ids[-1])
-        if start == 0:
-            return self.table.count(text)
-        return total
-
-    def _seams(self, text: str) -> Iterator[int]:
-        start = 0
-        while len(text) - start > _BLOCK:
-            for stop in range(start + _BLOCK, start + _BLOCK - 64, -1):
-                if cuts.inside(text, start, stop) and self._joined(text, stop):
-                    break
-            else:
-                break
-            yield stop
-            start = stop
-        if start:
-            yield len(text)
-
-    def _joined(self, text: str, at: int) -> bool:
-        left, right = self._encode(text[at - 512 : at]), self._encode(text[at : at + 512])
-        return self.table.joins(self.token_bytes(left[-1]), self.token_bytes(right[0]))
+        size = _BLOCK
+        total = self.endless(block[at : at + size] for at in range(0, len(block), size))
+        return self.table.count(block) if total is None else total
 
 
 def _toktok(name: str) -> Engine | None:
