@@ -47,8 +47,8 @@ def check(data: dict[str, Any]) -> None:
         assert row["source"], row
         for pattern in row["match"]:
             assert pattern == pattern.lower(), pattern
-            assert pattern.rstrip("*") not in seen, f"{pattern} is there twice"
-            seen.add(pattern.rstrip("*"))
+            assert pattern not in seen, f"{pattern} is there twice"
+            seen.add(pattern)
 
 
 def compiled() -> str:
@@ -56,11 +56,15 @@ def compiled() -> str:
     data = tomllib.loads(SOURCE.read_text(encoding="utf-8"))
     check(data)
     rows: list[dict[str, Any]] = []
-    names: dict[str, tuple[int, bool]] = {}
+    names: dict[str, int] = {}
+    starts: dict[str, int] = {}
     for number, row in enumerate(data["model"]):
         rows.append({key: value for key, value in row.items() if key != "match"})
         for pattern in row["match"]:
-            names[pattern.rstrip("*")] = (number, pattern.endswith("*"))
+            if pattern.endswith("*"):
+                starts[pattern[:-1]] = number
+            else:
+                names[pattern] = number
     parts = [HEAD]
     for title, value, kind in (
         ("TOKENIZERS", data["tokenizer"], "dict[str, dict[str, Any]]"),
@@ -68,7 +72,8 @@ def compiled() -> str:
         ("TOOLS", data["tools"], "dict[str, dict[str, Any]]"),
         ("IMAGES", data["image"], "dict[str, dict[str, Any]]"),
         ("MODELS", rows, "list[dict[str, Any]]"),
-        ("NAMES", names, "dict[str, tuple[int, bool]]"),
+        ("NAMES", names, "dict[str, int]"),
+        ("STARTS", starts, "dict[str, int]"),
     ):
         text = pprint.pformat(value, width=96, sort_dicts=True)
         parts.append(f"{title}: {kind} = {text}\n")

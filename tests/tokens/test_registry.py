@@ -11,7 +11,7 @@ import pytest
 
 from nexctl.errors import UsageError
 from nexctl.tokens import registry
-from nexctl.tokens.families_data import MODELS, NAMES, TOKENIZERS
+from nexctl.tokens.families_data import MODELS, NAMES, STARTS, TOKENIZERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +107,7 @@ def test_a_family_beyond_the_base_install_is_a_stated_estimate(without_extras, m
 
 @pytest.mark.parametrize(
     "model",
-    ["grok-4", "command-r-plus", "nova-pro", "gpt-4-7", "gpt-6", "claude-opus-4-9", "claude-2",
+    ["grok-4", "command-r-plus", "nova-pro", "gpt-4-7", "gpt-7", "claude-opus-4-9", "claude-2",
      "claude-sonnet-6", "deepseek-v5", "llama-2-7b", "", None, "gpt", "-", "/", "🙂"],
 )  # fmt: skip
 def test_an_unknown_model_is_refused_and_never_counted_as_another(model):
@@ -115,6 +115,27 @@ def test_an_unknown_model_is_refused_and_never_counted_as_another(model):
         registry.choose(model)
     assert caught.value.code == "unknown_tokenizer"
     assert caught.value.exit == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "tokenizer"),
+    [("gpt-6-astra", "o200k_base"), ("claude-opus-5-5", "claude-v4.8"),
+     ("claude-sonnet-class", "claude-v3"), ("gemini-3.8-flash", "gemma4"),
+     ("mistral-large-2512", "mistral_tekken"), ("mimo-v2-pro", "qwen2.5")],
+)  # fmt: skip
+def test_a_model_newer_than_its_vendors_known_vocabularies_is_a_noted_estimate(model, tokenizer):
+    choice = registry.choose(model)
+    assert (choice.tokenizer, choice.method, choice.exact) == (tokenizer, "estimated", False)
+    assert float(choice.error["low_percent"]) < 0 < float(choice.error["high_percent"])
+    assert "assumed" in choice.notes[0] or "class" in choice.notes[0]
+
+
+def test_an_estimate_of_an_estimate_takes_the_wider_band(without_extras):
+    choice = registry.choose("mistral-large-2512")
+    known = registry.choose("mistral-large-2411")
+    assert float(choice.error["low_percent"]) < float(known.error["low_percent"])
+    assert float(choice.error["high_percent"]) > float(known.error["high_percent"])
+    assert len(choice.notes) == 2
 
 
 def test_what_the_price_book_declares_wins_over_the_map():
@@ -168,14 +189,16 @@ def test_a_choice_travels_between_processes():
 
 
 def test_every_row_of_the_map_leads_somewhere():
-    assert {number for number, _ in NAMES.values()} == set(range(len(MODELS)))
+    assert {*NAMES.values(), *STARTS.values()} == set(range(len(MODELS)))
     for row in TOKENIZERS.values():
         assert row["source"].startswith("https://")
 
 
 def test_every_listed_name_finds_its_own_row():
-    for name, (number, _) in NAMES.items():
+    for name, number in NAMES.items():
         assert registry.find(name) is MODELS[number], name
+    for start, number in STARTS.items():
+        assert registry.find(start + "x") is MODELS[number], start
 
 
 def test_the_compiled_map_is_current():

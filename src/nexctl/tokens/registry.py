@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
-from nexctl.tokens.families_data import CHATS, MODELS, NAMES, TOKENIZERS
+from nexctl.tokens.families_data import CHATS, MODELS, NAMES, STARTS, TOKENIZERS
 
 EXACT = "exact"
 ESTIMATED = "estimated"
@@ -150,28 +150,21 @@ def _chosen(model_id: str, provider: str | None) -> Choice:
             'error = {low_percent = "-30", high_percent = "50"}}',
             code="unknown_tokenizer",
         )
-    error = _band(row)
-    return _built(
-        row["tokenizer"],
-        row["method"],
-        error,
-        row["source"],
-        {
-            "chat": row["chat"],
-            "tools": row.get("tools", "template"),
-            "image": row.get("image", "guess"),
-        },
-        model_id,
-    )
+    choice = _built(row["tokenizer"], row["method"], _band(row), row["source"], row, model_id)
+    if "note" in row:
+        choice = choice._replace(notes=(row["note"], *choice.notes))
+    return choice
 
 
 def find(model_id: str) -> dict[str, Any] | None:
     """The row of the map for a model's name in any gateway's spelling; None where there is none."""
     for name in _spellings(model_id):
         for end in range(len(name), 1, -1):
-            hit = NAMES.get(name[:end])
-            if hit is not None and (hit[1] or _ends(name[end:])):
-                return MODELS[hit[0]]
+            start = name[:end]
+            if start in NAMES and _ends(name[end:]):
+                return MODELS[NAMES[start]]
+            if start in STARTS:
+                return MODELS[STARTS[start]]
     return None
 
 
@@ -251,7 +244,7 @@ def _built(
     method: str,
     error: Mapping[str, Any] | None,
     source: str,
-    rules: Mapping[str, str],
+    rules: Mapping[str, Any],
     model: str | None,
 ) -> Choice:
     row = TOKENIZERS[name]
@@ -287,13 +280,22 @@ def _built(
         )
     return choice._replace(
         method=ESTIMATED,
-        error={"low_percent": row["low_percent"], "high_percent": row["high_percent"]},
+        error=_compounded(row, error or {}),
         exact=False,
         extra=install,
         notes=notes,
         engine=row["like"],
         scale=_fraction(row["scale"]),
     )
+
+
+def _compounded(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+    """The band of an estimate (`one`) of what itself lies within `other`, in whole per cents."""
+    band = {}
+    for key, away in (("low_percent", -1), ("high_percent", 1)):
+        factor = (100 + float(one[key])) * (100 + float(other.get(key, 0))) / 100
+        band[key] = str(away * -int(-away * (factor - 100) // 1))
+    return band
 
 
 def _band(row: Mapping[str, Any]) -> dict[str, str] | None:
