@@ -24,14 +24,15 @@ def test_an_unknown_charge_is_none_and_never_zero() -> None:
 
 def test_a_cost_equal_to_the_limit_passes_and_one_nano_more_does_not() -> None:
     limit = gate.parse_max_cost("0.5")
-    assert gate.max_cost(500_000_000, 9, gate.EXPECTED, limit).passed
-    over = gate.max_cost(500_000_001, 9, gate.EXPECTED, limit)
+    assert gate.max_cost(500_000_000, 9, "USD", gate.EXPECTED, limit).passed
+    over = gate.max_cost(500_000_001, 9, "USD", gate.EXPECTED, limit)
     assert not over.passed
     assert over.as_json() == {
         "passed": False,
         "compared": "0.500000001",
         "limit": "0.5",
         "rule": "expected",
+        "unit": "USD",
     }
 
 
@@ -56,13 +57,13 @@ def test_a_share_that_is_no_percentage_is_refused(text: str) -> None:
     [(100, 105, True), (100, 106, False), (100, 50, True), (0, 0, True), (0, 1, False)],
 )
 def test_growth_in_per_cent(before: int, after: int, passed: bool) -> None:
-    result = gate.fail_over(before, after, 9, gate.parse_fail_over("5%"), "expected")
+    result = gate.fail_over(before, after, 9, "USD", gate.parse_fail_over("5%"), "expected")
     assert result.passed is passed
 
 
 def test_from_a_base_of_zero_only_money_can_pass() -> None:
-    share = gate.fail_over(0, 10, 9, gate.parse_fail_over("1000%"), "expected")
-    money = gate.fail_over(0, 10, 9, gate.parse_fail_over("0.00000001"), "expected")
+    share = gate.fail_over(0, 10, 9, "USD", gate.parse_fail_over("1000%"), "expected")
+    money = gate.fail_over(0, 10, 9, "USD", gate.parse_fail_over("0.00000001"), "expected")
     assert not share.passed
     assert money.passed
 

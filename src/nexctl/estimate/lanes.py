@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from nexctl.errors import UnpricedError
+from nexctl.errors import UnpricedError, UsageError
 from nexctl.estimate.ask import Ask
 from nexctl.money import parse_units, text_of
 from nexctl.pricing import engine
@@ -27,11 +27,12 @@ class Range(NamedTuple):
 
     def __add__(self, other: Range) -> Range:  # type: ignore[override]
         """Add figure by figure; unknown plus anything is unknown."""
+        low, expected, high = self
+        its_low, its_expected, its_high = other
         return Range(
-            *(
-                None if mine is None or its is None else mine + its
-                for mine, its in zip(self, other, strict=True)
-            )
+            None if low is None or its_low is None else low + its_low,
+            None if expected is None or its_expected is None else expected + its_expected,
+            None if high is None or its_high is None else high + its_high,
         )
 
     def times(self, number: int) -> Range:
@@ -57,67 +58,154 @@ class Demand(NamedTuple):
     answers: int
 
 
+class Track:
+    """The charges of every request of a lane under one condition: sync, cached or in a batch.
+
+    Where rounding never does anything the quantities are summed and charged once at the end, which
+    gives the same amount in a fraction of the time; else each request is charged by itself.
+    """
+
+    __slots__ = (
+        "_additive",
+        "_cached",
+        "_input",
+        "_lane",
+        "_output",
+        "_requests",
+        "_total",
+        "pricer",
+    )
+
+    def __init__(self, lane: Lane, pricer: engine.Pricer | None) -> None:
+        self.pricer = pricer
+        self._lane = lane
+        self._additive = pricer is not None and pricer.additive
+        self._total = ZERO
+        self._requests = self._input = self._cached = 0
+        self._output = ZERO
+
+    def add(self, input_tokens: int, cached: int, output: Range) -> None:
+        """Count one request in."""
+        if self._additive:
+            self._requests += 1
+            self._input += input_tokens
+            self._cached += cached
+            self._output += output
+        else:
+            self._total += self._charged(1, input_tokens, cached, output)
+
+    def merge(self, total: Range) -> None:
+        """Add what another process charged."""
+        self._total += total
+
+    def take(self) -> Range:
+        """Return the charges so far and begin anew."""
+        total = self._total
+        if self._requests:
+            total += self._charged(self._requests, self._input, self._cached, self._output)
+        self.__init__(self._lane, self.pricer)  # type: ignore[misc]
+        return total
+
+    def total(self) -> Range:
+        """Return the charges so far."""
+        self._total = self.take()
+        return self._total
+
+    def _charged(self, requests: int, input_tokens: int, cached: int, output: Range) -> Range:
+        if self.pricer is None:
+            return UNKNOWN
+        return Range(
+            self._figure(requests, input_tokens, cached, output.low, 0),
+            self._figure(requests, input_tokens, cached, output.expected, 1),
+            self._figure(requests, input_tokens, cached, output.high, 2),
+        )
+
+    def _figure(
+        self, requests: int, input_tokens: int, cached: int, output: int | None, level: int
+    ) -> int | None:
+        """Charge one figure of the output range; `level` chooses an end where rates are unknown."""
+        if output is None or self.pricer is None:
+            return None
+        if cached:
+            usage = usage_of(
+                self._lane.book,
+                input_tokens=input_tokens,
+                cached=cached,
+                output=output,
+                requests=requests,
+                inside=self._lane.cached_inside,
+            )
+        else:
+            usage = Usage(input=input_tokens, output=output, request=requests)
+        try:
+            if self.pricer.known:
+                return self.pricer.charge(usage).units
+            return self.pricer.charge_range(usage)[level]
+        except UnpricedError as error:
+            self._lane.note(error.message)
+            return None
+
+
 class Lane:
-    """Sums over requests on one (book, model). `add` is called once a request, then `totals`."""
+    """Sums over requests on one (book, model). `add` is called once a request."""
 
     def __init__(
         self, ask: Ask, book: Book, model: Model, plan: Plan | None, *, cached_inside: bool = True
     ) -> None:
         self.book = book
         self.model = model
+        self.cached_inside = cached_inside
+        self.notes: dict[str, int] = {}
         self._ask = ask
-        self._cached_inside = cached_inside
-        self._batch: engine.Pricer | None = None
-        self.cached_charge: Range | None
-        self.batch_charge: Range | None
-        self._begin()
         self._context = _smallest(model.context, plan.limit("context") if plan else None)
         self._max_output = _smallest(model.max_output, plan.limit("max_output") if plan else None)
         self._silent = _has_no_output(model)
-        self._sync = self._pricer()
-        self._batch = self._pricer(batch=True) if engine.has_batch_price(book, model) else None
-        self.batch_charge = ZERO if self._batch else None
+        sync = self._pricer()
+        batch = self._pricer(batch=True) if engine.has_batch_price(book, model) else None
+        self._sync = Track(self, sync)
+        self._cached = Track(self, sync) if ask.cached else None
+        self._batch = Track(self, batch) if batch else None
+        self._begin(self.notes)
 
-    _SUMS = (
-        "requests",
-        "input_tokens",
-        "cached_tokens",
-        "output",
-        "charge",
-        "cached_charge",
-        "batch_charge",
-        "notes",
-        "tokenizer",
-        "method",
-        "error",
-    )
-
-    def _begin(self) -> None:
+    def _begin(self, notes: dict[str, int]) -> None:
         self.requests = 0
         self.input_tokens = 0
         self.cached_tokens = 0
         self.output = ZERO
-        self.charge = ZERO
-        self.cached_charge = ZERO if self._ask.cached else None
-        self.batch_charge = ZERO if self._batch else None
-        self.notes: dict[str, int] = {}
+        self.notes = notes
         self.tokenizer: str | None = None
         self.method = METHODS[0]
         self.error: CountError | None = None
 
+    @property
+    def charge(self) -> Range:
+        """What the requests so far cost one by one."""
+        return self._sync.total()
+
+    @property
+    def cached_charge(self) -> Range | None:
+        """The same with the cached tokens that were asked for, None where none were."""
+        return self._cached.total() if self._cached else None
+
+    @property
+    def batch_charge(self) -> Range | None:
+        """The same in a batch, None where the book has no batch price."""
+        return self._batch.total() if self._batch else None
+
     def add(self, demand: Demand) -> None:
         """Count one request in: its tokens, its output range, its charges."""
+        tokens = demand.input_tokens
         output = self._output_of(demand)
-        cached = self._cached_of(demand.input_tokens)
         self.requests += 1
-        self.input_tokens += demand.input_tokens
-        self.cached_tokens += cached
+        self.input_tokens += tokens
         self.output += output
-        self.charge += self._charge(self._sync, demand.input_tokens, 0, output)
-        if self.cached_charge is not None:
-            self.cached_charge += self._charge(self._sync, demand.input_tokens, cached, output)
-        if self.batch_charge is not None:
-            self.batch_charge += self._charge(self._batch, demand.input_tokens, 0, output)
+        self._sync.add(tokens, 0, output)
+        if self._cached:
+            cached = self._cached_of(tokens)
+            self.cached_tokens += cached
+            self._cached.add(tokens, cached, output)
+        if self._batch:
+            self._batch.add(tokens, 0, output)
 
     def counted_by(self, tokenizer: str, method: str, error: CountError | None) -> None:
         """Remember how a request's tokens were found; the widest doubt is the row's."""
@@ -129,8 +217,23 @@ class Lane:
 
     def take(self) -> dict[str, Any]:
         """Return the sums as plain values for `merge` in another process, and begin anew."""
-        taken = {name: getattr(self, name) for name in self._SUMS}
-        self._begin()
+        taken: dict[str, Any] = {
+            "charge": self._sync.take(),
+            "cached_charge": self._cached and self._cached.take(),
+            "batch_charge": self._batch and self._batch.take(),
+        }
+        for name in (
+            "requests",
+            "input_tokens",
+            "cached_tokens",
+            "output",
+            "notes",
+            "tokenizer",
+            "method",
+            "error",
+        ):
+            taken[name] = getattr(self, name)
+        self._begin({})
         return taken
 
     def merge(self, taken: dict[str, Any]) -> None:
@@ -141,11 +244,11 @@ class Lane:
         self.input_tokens += taken["input_tokens"]
         self.cached_tokens += taken["cached_tokens"]
         self.output += taken["output"]
-        self.charge += taken["charge"]
-        if self.cached_charge is not None:
-            self.cached_charge += taken["cached_charge"]
-        if self.batch_charge is not None:
-            self.batch_charge += taken["batch_charge"]
+        self._sync.merge(taken["charge"])
+        if self._cached:
+            self._cached.merge(taken["cached_charge"])
+        if self._batch:
+            self._batch.merge(taken["batch_charge"])
         for note, times in taken["notes"].items():
             self.notes[note] = self.notes.get(note, 0) + times
         self.counted_by(taken["tokenizer"], taken["method"], taken["error"])
@@ -164,11 +267,16 @@ class Lane:
             return None
 
     def _cached_of(self, input_tokens: int) -> int:
-        if self._ask.cached is None:
-            return 0
-        if not self._cached_inside:
+        cached = self._ask.cached.of(input_tokens) if self._ask.cached else 0
+        if not self.cached_inside:
             self.note("cached tokens are counted beside the input and added to it")
-        return self._ask.cached.of(input_tokens)
+        elif cached > input_tokens:
+            raise UsageError(
+                f"--cached: {cached:,} tokens are more than the {input_tokens:,} of the input",
+                hint="give a share, like --cached 80%, or fewer tokens",
+                code="cached_exceeds_input",
+            )
+        return cached
 
     def _output_of(self, demand: Demand) -> Range:
         if self._silent:
@@ -194,42 +302,6 @@ class Lane:
         if expected is not None and high is not None and expected > high:
             self.note("--output-tokens is above the most that the request allows")
         return Range(0, expected, high)
-
-    def _charge(
-        self, pricer: engine.Pricer | None, input_tokens: int, cached: int, output: Range
-    ) -> Range:
-        if pricer is None:
-            return UNKNOWN
-        return Range(
-            self._figure(pricer, input_tokens, cached, output.low, 0),
-            self._figure(pricer, input_tokens, cached, output.expected, 1),
-            self._figure(pricer, input_tokens, cached, output.high, 2),
-        )
-
-    def _figure(
-        self, pricer: engine.Pricer, input_tokens: int, cached: int, output: int | None, level: int
-    ) -> int | None:
-        """Charge one figure of the output range; `level` chooses an end where rates are unknown."""
-        if output is None:
-            return None
-        usage = (
-            usage_of(
-                self.book,
-                input_tokens=input_tokens,
-                cached=cached,
-                output=output,
-                inside=self._cached_inside,
-            )
-            if cached
-            else Usage(input=input_tokens, output=output)
-        )
-        try:
-            if pricer.known:
-                return pricer.charge(usage).units
-            return pricer.charge_range(usage)[level]
-        except UnpricedError as error:
-            self.note(error.message)
-            return None
 
 
 def _smallest(*values: int | None) -> int | None:

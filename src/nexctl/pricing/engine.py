@@ -131,6 +131,20 @@ class Pricer:
         """Whether one rate set is known; False where only a range can be given."""
         return len(self._forms) == 1
 
+    @property
+    def additive(self) -> bool:
+        """Whether rounding never does anything and no tier intervenes.
+
+        Then the charges of many requests add up to the charge of their summed quantities.
+        """
+        if len(self._forms) != 1 or len(self._forms[0]) != 1:
+            return False
+        first = self._first
+        return all(
+            coefficient * self._multiplier % first.denominator == 0
+            for coefficient in first.coefficients
+        )
+
     def charge(self, usage: Usage) -> Charge:
         """Return the exact charge of one request, rounded once by the book's rule.
 
