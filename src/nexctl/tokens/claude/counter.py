@@ -30,7 +30,7 @@ _WINDOW = 1 << 16
 # Where a text may be cut before it is normalised: a word and a gap after it that composes with
 # nothing, two ideographs or Hangul syllables, a Chinese stop and what follows it, a line and a
 # word.
-_PARTS = re.compile(
+_PARTS = (
     "[A-Za-z\u0410-\u044f\u05d0-\u05ea\u0627-\u063a\u0641-\u064a\u0905-\u0939\u0e01-\u0e2e]"
     "(?=[\t\n -&(-@[-`{-~])"
     "|[\u4e00-\u9fff\uac00-\ud7a3](?=[\u4e00-\u9fff\uac00-\ud7a3])"
@@ -82,6 +82,7 @@ class Claude:
         self._edges: dict[tuple[str, int, int], int] = {}
         self._ascii = re.compile(_UNIT.format(w=_ASCII)), re.compile(_CUT.format(w=_ASCII))
         self._short_seen = 0
+        self._parts: re.Pattern[str] | None = None
         self._wide: tuple[re.Pattern[str], re.Pattern[str]] | None = None
 
     def count(self, text: str) -> int:
@@ -106,7 +107,9 @@ class Claude:
 
     def find_cut(self, text: str, start: int, end: int | None = None) -> int:
         """The first place in text[start:end] where a text may be cut in parts; -1 for none."""
-        found = _PARTS.search(text, start, len(text) if end is None else end)
+        if self._parts is None:
+            self._parts = re.compile(_PARTS)
+        found = self._parts.search(text, start, len(text) if end is None else end)
         return found.end() if found else -1
 
     def _body(self, body: str, first: bool) -> int:

@@ -16,12 +16,13 @@ _ASCII = (
     | {ord(digit): "0" for digit in "123456789"}
 )
 _ODD_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f1-9]")
-_LONE = re.compile("[\ud800-\udfff]")
-_CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f\x80-\x9f]")
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
-_SPACES = re.compile("[\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]")
+# Patterns are compiled when a text needs them: English pays for none.
+_LONE = "[\ud800-\udfff]"
+_CONTROL = "[\x01-\x08\x0b-\x1f\x7f\x80-\x9f]"
+_PRIVATE = "[\ue000-\uf8ff]"
+_SPACES = "[\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]"
 # A text without any of these needs none of the steps after composition.
-_ODD = re.compile(
+_ODD = (
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\u0e4d\u1680\u2000-\u200a\u2018\u2019\u201c\u201d"
     "\u2028\u2029\u202f\u205f\ue000-\uf8ff]"
 )
@@ -44,17 +45,17 @@ class Normal:
             return text.translate(_ASCII)
         from unicodedata import normalize
 
-        text = normalize("NFC", _ordered(_LONE.sub("\ufffd", text)))
-        if not _ODD.search(text):
+        text = normalize("NFC", _ordered(re.sub(_LONE, "\ufffd", text)))
+        if not re.search(_ODD, text):
             return text
-        text = _CONTROL.sub("", text).replace("\x00", " ")
+        text = re.sub(_CONTROL, "", text).replace("\x00", " ")
         # Thai SARA AM composes; NFC leaves it, being a compatibility character.
         text = text.replace("\u0e4d\u0e32", "\u0e33")
-        text = _PRIVATE.sub("", text)
+        text = re.sub(_PRIVATE, "", text)
         if self._fold_quotes:
             for curly, straight in _QUOTES:
                 text = text.replace(curly, straight)
-        return _SPACES.sub(" ", text)
+        return re.sub(_SPACES, " ", text)
 
 
 # Marks whose own class is 0 and whose decomposition is of marks alone.

@@ -12,7 +12,7 @@ word_start, word_end, SHIFT, CAPS = "\x02", "\x03", "\x04", "\x05"
 
 # Beyond this length the general way would cost too much memory and time.
 _LONG = 400
-_SAME = re.compile(r"(.)\1{299,}", re.DOTALL)
+_SAME = r"(?s:(.)\1{299,})"
 
 
 class _Chars(dict[str, int]):
@@ -108,7 +108,7 @@ class Tiling:
             total += times * (1 if most > 1 else self.chars[char])
             return char * (length - times * most)
 
-        return _SAME.sub(shorten, stream), total
+        return re.sub(_SAME, shorten, stream), total
 
     def _run(self, char: str) -> int:
         """The longest piece that is this character alone, repeated."""
