@@ -159,7 +159,8 @@ def test_a_users_broken_book_names_every_fault(tmp_path: Path) -> None:
     assert refused.value.exit == 78
     told = [(fault["line"], fault["message"][:6]) for fault in refused.value.details["faults"]]
     assert told == [(13, "input:"), (15, "id: 'm"), (16, "output")]
-    assert all(f"{path}:{line}:" in refused.value.message for line, _ in told)
+    assert f"{path}:13:" in refused.value.message
+    assert "(and 2 more)" in refused.value.message
 
 
 def test_a_folder_file_must_be_named_after_its_book(tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ class Book:
         if not models:
             raise UnpricedError(
                 f"{self.title} publishes no prices",
-                hint="ask its gateway with `nexctl prices update`, or name another book with --on",
+                hint="name another book with --on, or write its prices into a book of your own",
                 details={"book": self.id, "model": name[:100], "state": "unpublished"},
             )
         found = self._resolve(name)

@@ -156,12 +156,10 @@ def compile_file(path: str) -> Book:
     """
     literal, faults = _read(path)
     if literal is None:
-        shown = "\n".join(str(fault) for fault in faults[:20])
-        more = f"\n... and {len(faults) - 20} more" if len(faults) > 20 else ""
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise ConfigError(
-            f"price book {path} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n"
-            f"{shown}{more}",
-            hint=f"nexctl prices validate {path}",
+            f"price book {faults[0]}{more}",
+            hint=f"nexctl prices validate {path} lists every fault",
             code="broken_book",
             details={"faults": [fault._asdict() for fault in faults]},
         )
