@@ -1,0 +1,464 @@
+"""Every route of the gateway: what it takes and answers, who may call it, how it refuses.
+
+The router, the OpenAPI file, the authorization tests and the client's checks are made from this
+table. It is data alone: body types are named `module.Struct` and resolved when first needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from nexctl.wire.refusals import REFUSALS, Refusal
+
+NOBODY, SUB_KEY, KEY, MANAGEMENT = "nobody", "sub_key", "key", "management_key"
+OWNER, BILLING, SUPPORT, READ_ONLY = (
+    "operator:owner",
+    "operator:billing",
+    "operator:support",
+    "operator:read_only",
+)
+CALLERS = (NOBODY, SUB_KEY, KEY, MANAGEMENT, OWNER, BILLING, SUPPORT, READ_ONLY)
+
+_ANY_KEY = frozenset((SUB_KEY, KEY, MANAGEMENT))
+_MANAGEMENT = frozenset((MANAGEMENT,))
+_OPERATORS = frozenset((OWNER, BILLING, SUPPORT, READ_ONLY))
+_MONEY = frozenset((OWNER, BILLING))
+_OWNER = frozenset((OWNER,))
+_EVERYBODY = frozenset((NOBODY,))
+
+KIB = 1024
+SMALL = 64 * KIB
+PROMPT = 16 * KIB * KIB
+EVENT = 256 * KIB
+
+
+class Route(NamedTuple):
+    """One route.
+
+    `name` is noun.verb. `path` has `{id}` for one segment and `{id:path}` for the rest.
+    `request` is the JSON body's type (None: no body), `raw` a body that is taken as bytes,
+    `query` the type of the query, `response` the answer's type (None: `media`, not JSON).
+    `callers` who may call: keys of CALLERS; `nobody` means that no key is asked for.
+    `refusals` are the codes of its own; `refusals_of` adds what every route may answer.
+    `body_limit` in bytes, `idempotent` whether Idempotency-Key counts, `streaming` the type of an
+    event when the request asks for a stream.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    callers: frozenset[str]
+    response: str | None = None
+    request: str | None = None
+    query: str | None = None
+    refusals: tuple[str, ...] = ()
+    body_limit: int = SMALL
+    idempotent: bool = False
+    streaming: str | None = None
+    raw: bool = False
+    media: str = "application/json"
+    status: int = 200
+    optional_body: bool = False
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI spells it."""
+        return self.path.replace(":path}", "}")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path, in order."""
+        return tuple(part.split("}")[0] for part in self.template.split("{")[1:])
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.method != "GET"
+
+
+_INFERENCE = (
+    "model_not_found",
+    "model_not_allowed",
+    "unsupported_parameter",
+    "unsupported_capability",
+    "context_length_exceeded",
+    "unpriced",
+    "rate_limited",
+)
+_PAID = (
+    *_INFERENCE,
+    "max_output_exceeded",
+    "plan_limit",
+    "provider_not_allowed",
+    "insufficient_balance",
+    "budget_exceeded",
+    "allowance_exceeded",
+    "wallet_frozen",
+    "request_in_progress",
+    "already_billed",
+    "idempotency_conflict",
+    "upstream_error",
+    "upstream_refused",
+    "upstream_unavailable",
+    "upstream_timeout",
+)
+
+ROUTES: tuple[Route, ...] = (
+    # ------------------------------------------------------------------ inference
+    Route(
+        "models.list",
+        *("GET", "/v1/models", "The models that this key may call", _ANY_KEY, "models.ModelList"),
+    ),
+    Route(
+        "models.show",
+        *("GET", "/v1/models/{id:path}", "One model", _ANY_KEY, "models.Model"),
+        refusals=("model_not_found", "model_not_allowed"),
+    ),
+    Route(
+        "chat.create",
+        *("POST", "/v1/chat/completions", "Answer a conversation", _ANY_KEY),
+        *("chat.Completion", "chat.ChatRequest"),
+        refusals=_PAID,
+        body_limit=PROMPT,
+        streaming="chat.Chunk",
+    ),
+    Route(
+        "embeddings.create",
+        *("POST", "/v1/embeddings", "Turn texts into vectors", _ANY_KEY),
+        *("embeddings.Embeddings", "embeddings.EmbeddingsRequest"),
+        refusals=_PAID,
+        body_limit=PROMPT,
+    ),
+    Route(
+        "tokenize.create",
+        *("POST", "/v1/tokenize", "Count a chat request's input", _ANY_KEY),
+        *("counts.Tokenized", "counts.TokenizeRequest"),
+        refusals=_INFERENCE,
+        body_limit=PROMPT,
+    ),
+    Route(
+        "estimates.create",
+        *("POST", "/v1/estimate-cost", "What a chat request would be charged", _ANY_KEY),
+        *("counts.Estimate", "counts.EstimateRequest"),
+        refusals=_INFERENCE,
+        body_limit=PROMPT,
+    ),
+    # ------------------------------------------------------------------ account
+    Route(
+        "me.show",
+        *("GET", "/v1/me", "Whose key this is and what it may do", _ANY_KEY | _OPERATORS, "me.Me"),
+    ),
+    Route(
+        "keys.list",
+        *("GET", "/v1/keys", "The customer's keys", _MANAGEMENT, "keys.KeyPage"),
+        query="keys.KeyQuery",
+    ),
+    Route(
+        "keys.create",
+        *("POST", "/v1/keys", "Make a key; its secret is answered once", _MANAGEMENT),
+        *("keys.KeySecret", "keys.KeyCreate"),
+        refusals=("name_taken", "plan_limit", "wider_than_parent", "model_not_found"),
+        idempotent=True,
+    ),
+    Route(
+        "keys.show",
+        *("GET", "/v1/keys/{id}", "One key", _MANAGEMENT, "keys.Key"),
+    ),
+    Route(
+        "keys.update",
+        *("PATCH", "/v1/keys/{id}", "Change, disable or enable a key", _MANAGEMENT),
+        *("keys.Key", "keys.KeyUpdate"),
+        refusals=(
+            "name_taken",
+            "plan_limit",
+            "wider_than_parent",
+            "model_not_found",
+            "state_conflict",
+        ),
+        idempotent=True,
+    ),
+    Route(
+        "keys.rotate",
+        *("POST", "/v1/keys/{id}/rotate", "Give a key a new secret", _MANAGEMENT),
+        *("keys.KeySecret", "keys.KeyRotate"),
+        refusals=("state_conflict",),
+        idempotent=True,
+        optional_body=True,
+    ),
+    Route(
+        "keys.revoke",
+        *("POST", "/v1/keys/{id}/revoke", "End a key for ever", _MANAGEMENT, "keys.Key"),
+        idempotent=True,
+    ),
+    Route(
+        "budgets.list",
+        *("GET", "/v1/budgets", "Budgets with what is left of them", _MANAGEMENT),
+        "budgets.BudgetPage",
+        query="budgets.BudgetQuery",
+    ),
+    Route(
+        "budgets.set",
+        *("PUT", "/v1/budgets", "Set the budget of a scope and window", _MANAGEMENT),
+        *("budgets.Budget", "budgets.BudgetSet"),
+        refusals=("plan_limit", "wider_than_parent"),
+        idempotent=True,
+    ),
+    Route(
+        "budgets.show",
+        *("GET", "/v1/budgets/{id}", "One budget", _MANAGEMENT, "budgets.Budget"),
+    ),
+    Route(
+        "budgets.remove",
+        *("DELETE", "/v1/budgets/{id}", "Take a budget away", _MANAGEMENT, "budgets.Removed"),
+        idempotent=True,
+    ),
+    # ------------------------------------------------------------------ wallet
+    Route(
+        "wallet.show",
+        *("GET", "/v1/wallet", "Balance, held, and what this key can spend now", _ANY_KEY),
+        "wallet.Wallet",
+    ),
+    Route(
+        "wallet.ledger",
+        *("GET", "/v1/wallet/ledger", "The customer's book in sequence order", _MANAGEMENT),
+        "wallet.LedgerPage",
+        query="wallet.LedgerQuery",
+    ),
+    Route(
+        "wallet.methods",
+        *("GET", "/v1/wallet/payment-methods", "Ways to pay, packs and limits", _MANAGEMENT),
+        "topups.PaymentMethods",
+    ),
+    Route(
+        "topups.list",
+        *("GET", "/v1/wallet/top-ups", "Orders, newest first", _MANAGEMENT, "topups.TopUpPage"),
+        query="topups.TopUpQuery",
+    ),
+    Route(
+        "topups.create",
+        *("POST", "/v1/wallet/top-ups", "Order credits, or preview an order", _MANAGEMENT),
+        *("topups.TopUp", "topups.TopUpCreate"),
+        refusals=(
+            "topup_below_minimum",
+            "payment_method_unavailable",
+            "code_not_found",
+            "code_used",
+            "not_offered",
+        ),
+        idempotent=True,
+    ),
+    Route(
+        "topups.show",
+        *("GET", "/v1/wallet/top-ups/{id}", "One order", _MANAGEMENT, "topups.TopUp"),
+    ),
+    Route(
+        "topups.submit",
+        *("POST", "/v1/wallet/top-ups/{id}", "Declare a manual payment as made", _MANAGEMENT),
+        *("topups.TopUp", "topups.TopUpSubmit"),
+        refusals=("state_conflict", "name_taken"),
+        idempotent=True,
+    ),
+    Route(
+        "wallet.redeem",
+        *("POST", "/v1/wallet/redeem", "Turn a code into credits", _MANAGEMENT),
+        *("wallet.Redeemed", "wallet.Redeem"),
+        refusals=("code_not_found", "code_used"),
+        idempotent=True,
+    ),
+    Route(
+        "grants.list",
+        *("GET", "/v1/wallet/grants", "Credits given, not bought", _MANAGEMENT, "wallet.GrantPage"),
+        query="base.PageQuery",
+    ),
+    # ------------------------------------------------------------------ prices, usage
+    Route(
+        "prices.list",
+        *("GET", "/v1/prices", "The prices in force", _ANY_KEY, "models.PriceList"),
+        query="models.PricesQuery",
+        refusals=("model_not_found",),
+    ),
+    Route(
+        "usage.list",
+        *("GET", "/v1/usage", "Usage records in sequence order", _ANY_KEY, "usage.UsagePage"),
+        query="usage.UsageQuery",
+        refusals=("plan_limit",),
+    ),
+    Route(
+        "usage.summary",
+        *("GET", "/v1/usage/summary", "Sums by model, key, day or label", _ANY_KEY),
+        "usage.UsageSummary",
+        query="usage.SummaryQuery",
+        refusals=("plan_limit",),
+    ),
+    Route(
+        "usage.show",
+        *("GET", "/v1/usage/{request_id}", "One usage record", _ANY_KEY, "usage.UsageRecord"),
+        refusals=("plan_limit",),
+    ),
+    # ------------------------------------------------------------------ operator
+    Route(
+        "customers.list",
+        *("GET", "/admin/v1/customers", "Customers", _OPERATORS, "admin.CustomerPage"),
+        query="admin.CustomerQuery",
+    ),
+    Route(
+        "customers.create",
+        *("POST", "/admin/v1/customers", "Make a customer and its management key", _MONEY),
+        *("admin.CustomerCreated", "admin.CustomerCreate"),
+        refusals=("name_taken", "plan_limit"),
+        idempotent=True,
+    ),
+    Route(
+        "payments.list",
+        *("GET", "/admin/v1/payments", "Orders of all customers", _OPERATORS, "admin.PaymentPage"),
+        query="admin.PaymentQuery",
+    ),
+    Route(
+        "payments.show",
+        *("GET", "/admin/v1/payments/{id}", "One order", _OPERATORS, "admin.Payment"),
+    ),
+    Route(
+        "payments.approve",
+        *("POST", "/admin/v1/payments/{id}/approve", "Credit a manual order", _MONEY),
+        *("admin.Payment", "admin.Approve"),
+        refusals=("state_conflict", "approver_is_submitter", "name_taken"),
+        idempotent=True,
+        optional_body=True,
+    ),
+    Route(
+        "payments.reject",
+        *("POST", "/admin/v1/payments/{id}/reject", "Refuse a manual order", _MONEY),
+        *("admin.Payment", "admin.Reject"),
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "payments.refund",
+        *("POST", "/admin/v1/payments/{id}/refund", "Give back what is not spent", _MONEY),
+        *("admin.Payment", "admin.Refund"),
+        refusals=("state_conflict", "not_refundable"),
+        idempotent=True,
+        optional_body=True,
+    ),
+    Route(
+        "providers.list",
+        *("GET", "/admin/v1/providers", "Where requests go", _OPERATORS, "admin.ProviderPage"),
+    ),
+    Route(
+        "providers.add",
+        *("POST", "/admin/v1/providers", "Add a provider", _OWNER),
+        *("admin.Provider", "admin.ProviderSet"),
+        refusals=("name_taken",),
+        idempotent=True,
+    ),
+    Route(
+        "providers.update",
+        *("PATCH", "/admin/v1/providers/{id}", "Change a provider", _OWNER),
+        *("admin.Provider", "admin.ProviderUpdate"),
+        idempotent=True,
+    ),
+    Route(
+        "providers.remove",
+        *("DELETE", "/admin/v1/providers/{id}", "Remove a provider", _OWNER, "budgets.Removed"),
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "codes.list",
+        *("GET", "/admin/v1/codes", "Codes and their states", _OPERATORS, "admin.CodePage"),
+        query="admin.CodeQuery",
+    ),
+    Route(
+        "codes.create",
+        *("POST", "/admin/v1/codes", "Make codes; each is answered once", _MONEY),
+        *("admin.CodePage", "admin.CodesCreate"),
+        idempotent=True,
+    ),
+    Route(
+        "health.show",
+        *("GET", "/admin/v1/health", "What works and what does not", _OPERATORS, "me.Health"),
+    ),
+    # ------------------------------------------------------------------ no key
+    Route(
+        "health.live",
+        *("GET", "/health", "Whether the gateway answers", _EVERYBODY, "me.Health"),
+    ),
+    Route(
+        "webhooks.payment",
+        *("POST", "/webhooks/payments/{provider}", "A payment provider's signed event", _EVERYBODY),
+        "payments.Received",
+        request="payments.PaymentEvent",
+        raw=True,
+        refusals=("invalid_signature", "payment_mismatch", "not_found"),
+        body_limit=EVENT,
+    ),
+    Route(
+        "sandbox.page",
+        *("GET", "/sandbox/checkout/{token}", "The sandbox's checkout page", _EVERYBODY),
+        media="text/html",
+        refusals=("not_found", "not_offered"),
+    ),
+    Route(
+        "sandbox.pay",
+        *("POST", "/sandbox/checkout/{token}", "Pay an order with play money", _EVERYBODY),
+        media="text/html",
+        refusals=("not_found", "not_offered", "state_conflict"),
+    ),
+)
+
+_ALWAYS = ("internal_error", "ledger_unavailable", "overloaded", "host_not_allowed")
+_WITH_KEY = ("invalid_api_key", "not_permitted", "ip_not_allowed", "customer_suspended")
+_WITH_BODY = (
+    "invalid_request",
+    "payload_too_large",
+    "unsupported_media_type",
+    "request_timeout",
+)
+_WITH_IDEMPOTENCY = ("idempotency_conflict", "request_in_progress")
+
+
+def _checked(routes: tuple[Route, ...]) -> dict[str, Route]:
+    """The routes by name. A table that leaves open who may call does not load."""
+    table: dict[str, Route] = {}
+    seen: set[tuple[str, str]] = set()
+    for route in routes:
+        unknown = [code for code in route.refusals if code not in REFUSALS]
+        if not route.callers or not route.callers.issubset(CALLERS):
+            raise ValueError(f"{route.name}: who may call it is not stated")
+        if NOBODY in route.callers and len(route.callers) > 1:
+            raise ValueError(f"{route.name}: either no key is asked for, or some are let in")
+        if unknown or route.name in table or (route.method, route.path) in seen:
+            raise ValueError(f"{route.name}: unknown refusal, or stands there twice")
+        table[route.name] = route
+        seen.add((route.method, route.path))
+    return table
+
+
+BY_NAME: dict[str, Route] = _checked(ROUTES)
+
+
+def refusals_of(route: Route) -> tuple[Refusal, ...]:
+    """Everything that a route may answer with a status of 400 and more, its own first."""
+    codes = list(route.refusals)
+    if NOBODY not in route.callers:
+        codes += _WITH_KEY
+        codes.append("rate_limited")
+    if route.request or route.raw or route.query:
+        codes.append("invalid_request")
+    if route.request or route.raw:
+        codes += _WITH_BODY
+    if route.parameters:
+        codes.append("not_found")
+    if route.idempotent:
+        codes += _WITH_IDEMPOTENCY
+    codes += _ALWAYS
+    return tuple(REFUSALS[code] for code in dict.fromkeys(codes))
+
+
+def type_named(name: str) -> Any:
+    """The Struct that a route names as `module.Struct`; its module is imported now."""
+    from importlib import import_module
+
+    module, _, struct = name.partition(".")
+    return getattr(import_module(f"nexctl.wire.{module}"), struct)
