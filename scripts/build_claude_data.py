@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Write src/nexctl/tokens/claude/*.bin from the ctok wheel (MIT licence, Sander Land).
 
-    python scripts/build_claude_data.py ctok-1.3.0-py3-none-any.whl [--check]
+    python scripts/build_claude_data.py [ctok-1.3.0-py3-none-any.whl] [--check]
 
+takes the wheel, else the installed package; where neither is there it says so and exits 77. It
 needs `regex` and `unicodedata2==15.1.0`: the classes of characters are asked from ctok's own
 functions over one pinned version of Unicode, so that a count does not depend on the Python that
 counts. The pieces are checked against the hashes below, and so is everything that the engine takes
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import sys
 import tempfile
@@ -35,12 +37,21 @@ SEPARATOR, SECTION = "\x1f", "\x1e"
 
 
 def main() -> int:
-    wheel = Path(next(argument for argument in sys.argv[1:] if not argument.startswith("-")))
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(wheel) as packed:
-            packed.extractall(folder)
-        sys.path.insert(0, folder)
-        built = build(Path(folder))
+    for needed in ("unicodedata2", "regex"):
+        if importlib.util.find_spec(needed) is None:
+            return skipped(needed)
+    wheels = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    if wheels:
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(wheels[0]) as packed:
+                packed.extractall(folder)
+            sys.path.insert(0, folder)
+            built = build(Path(folder))
+    else:
+        installed = importlib.util.find_spec("ctok")
+        if installed is None or installed.origin is None:
+            return skipped("ctok==1.3.0")
+        built = build(Path(installed.origin).parent.parent)
     stale = False
     for name, data in built.items():
         path = TARGET / name
@@ -52,6 +63,12 @@ def main() -> int:
     if stale:
         print("the data of tokens/claude is not what the wheel gives", file=sys.stderr)
     return int(stale)
+
+
+def skipped(needed: str) -> int:
+    """Say what is missing; 77 is the exit code of a check that could not run."""
+    print(f"skipped: needs {needed}", file=sys.stderr)
+    return 77
 
 
 def build(folder: Path) -> dict[str, bytes]:

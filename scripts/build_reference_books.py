@@ -544,8 +544,8 @@ def main(arguments: list[str]) -> int:
         import genai_prices
         from genai_prices import data
     except ImportError:
-        print(f"skipped: needs genai-prices=={VERSION}")
-        return 0
+        print(f"skipped: needs genai-prices=={VERSION}", file=sys.stderr)
+        return 77
     from importlib.metadata import version
 
     if version("genai-prices") != VERSION:
