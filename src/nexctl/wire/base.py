@@ -15,12 +15,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 __all__ = ["UNSET", "Answer", "Request", "UnsetType", "decode", "encode"]
 
-# Python's `$` also matches before a last line feed; JSON Schema has no \Z.
 _AMOUNT = r"[0-9]{1,12}(\.[0-9]{1,12})?"
 
 
 def _text(pattern: str, **more: Any) -> Meta:
-    return Meta(pattern=rf"^{pattern}\Z", extra_json_schema={"pattern": f"^{pattern}$", **more})
+    # Python's `$` also matches before a last line feed. The OpenAPI file spells \Z as `$`.
+    return Meta(pattern=rf"^{pattern}\Z", extra_json_schema=more or None)
 
 
 # In requests these are checked when a body is read; in answers they are only described.

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Write docs/reference/openapi.json from the route table and the types of its bodies.
+
+Usage: build_openapi.py [--check]   `--check` writes nothing and fails where the file would change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nexctl.wire.envelope import Envelope
+from nexctl.wire.refusals import REFUSALS
+from nexctl.wire.routes import CALLERS, NOBODY, ROUTES, Route, refusals_of, type_named
+
+OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "openapi.json"
+REFERENCE = "#/components/schemas/{name}"
+PATH_VALUES = {"request_id": "^[A-Za-z0-9._:-]{1,128}$"}
+ANY_ID = "^[A-Za-z0-9._:@-]{1,128}$"
+ABOUT = """\
+The contract that nexctl's embedded gateway speaks and that its `nexctl` driver expects.
+
+Money is a decimal string beside its currency; times are RFC 3339 UTC; what is not known is null.
+Lists answer `{"data": [...], "next_cursor": null}`. Every error has the shape of `Envelope`.
+Clients ignore fields that they do not know; the gateway refuses them.\
+"""
+
+
+def types() -> dict[str, Any]:
+    """Every body type that the table names, by that name."""
+    named = {
+        name
+        for route in ROUTES
+        for name in (route.request, route.query, route.response, route.streaming)
+        if name is not None
+    }
+    return {name: type_named(name) for name in sorted(named)}
+
+
+def operation(route: Route, schemas: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    """One route as an OpenAPI operation object."""
+    found: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "tags": [route.name.partition(".")[0]],
+        "x-callers": [caller for caller in CALLERS if caller in route.callers],
+        "x-body-limit": route.body_limit,
+        "security": [] if NOBODY in route.callers else [{"key": []}],
+    }
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": PATH_VALUES.get(name, ANY_ID)},
+        }
+        for name in route.parameters
+    ]
+    if route.query is not None:
+        parameters += query(components[schemas[route.query]["$ref"].rpartition("/")[2]])
+    if route.idempotent:
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if parameters:
+        found["parameters"] = parameters
+    if route.request is not None:
+        found["requestBody"] = {
+            "required": not route.optional_body,
+            "content": {"application/json": {"schema": schemas[route.request]}},
+        }
+    found["responses"] = responses(route, schemas)
+    return found
+
+
+def query(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fields of a query's type as parameters; null stands for absence and is no value."""
+    required = schema.get("required", [])
+    found = []
+    for name, inner in schema["properties"].items():
+        kept = {key: value for key, value in inner.items() if key not in ("anyOf", "default")}
+        options = [option for option in inner.get("anyOf", []) if option != {"type": "null"}]
+        if len(options) == 1:
+            kept.update(options[0])
+        elif options:
+            kept["anyOf"] = options
+        if "enum" in kept:
+            kept["enum"] = [value for value in kept["enum"] if value is not None]
+        if inner.get("default") is not None:
+            kept["default"] = inner["default"]
+        found.append({"name": name, "in": "query", "required": name in required, "schema": kept})
+    return found
+
+
+def responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a route, and its refusals gathered by status."""
+    content: dict[str, Any] = {route.media: {"schema": {"type": "string"}}}
+    if route.response is not None:
+        content = {route.media: {"schema": schemas[route.response]}}
+    if route.streaming is not None:
+        content["text/event-stream"] = {
+            "schema": {
+                "type": "string",
+                "description": "one `data: ` line a chunk, the last one `data: [DONE]`",
+                "contentMediaType": "application/json",
+                "contentSchema": schemas[route.streaming],
+            }
+        }
+    found: dict[str, Any] = {
+        str(route.status): {
+            "description": route.summary,
+            "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
+            "content": content,
+        }
+    }
+    by_status: dict[int, list[str]] = {}
+    for refusal in refusals_of(route):
+        by_status.setdefault(refusal.status, []).append(refusal.code)
+    for status, codes in by_status.items():
+        shape = SHAPES.get(status, "Refused")
+        found[str(status)] = {
+            "$ref": f"#/components/responses/{shape}",
+            "description": " or ".join(f"`{code}`" for code in codes),
+        }
+    return dict(sorted(found.items()))
+
+
+SHAPES = {401: "KeyRefused", 429: "RefusedForNow", 503: "RefusedForNow"}
+
+
+def refusal_shapes() -> dict[str, Any]:
+    """What refusals look like: the envelope, and headers by status."""
+    headers: dict[str, Any] = {
+        "X-Request-Id": {"$ref": "#/components/headers/RequestId"},
+        "X-Gateway-Error-Category": {"$ref": "#/components/headers/ErrorCategory"},
+    }
+    content = {"application/json": {"schema": {"$ref": REFERENCE.format(name="Envelope")}}}
+    retry = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    challenge = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return {
+        "Refused": {"description": "Refused", "headers": headers, "content": content},
+        "RefusedForNow": {
+            "description": "Refused for now",
+            "headers": headers | retry,
+            "content": content,
+        },
+        "KeyRefused": {
+            "description": "The key is refused",
+            "headers": headers | challenge,
+            "content": content,
+        },
+    }
+
+
+def document() -> dict[str, Any]:
+    """The whole file as plain values."""
+    named = types()
+    everything = [*named.values(), Envelope]
+    made, components = msgspec.json.schema_components(everything, ref_template=REFERENCE)
+    schemas = dict(zip(named, made, strict=False))
+    components["Problem"]["properties"]["code"]["examples"] = ["invalid_request"]
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        paths.setdefault(route.template, {})[route.method.lower()] = operation(
+            route, schemas, components
+        )
+    queries = {route.query.rpartition(".")[2] for route in ROUTES if route.query}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "nexctl gateway",
+            "version": "1",
+            "description": ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "http://127.0.0.1:8787"}],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "bearerFormat": "nxt_..."}
+            },
+            "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": False,
+                    "description": "The same key with the same body answers as the first time.",
+                    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                }
+            },
+            "responses": refusal_shapes(),
+            "headers": {
+                "RequestId": {
+                    "description": "For tracing only.",
+                    "schema": {"type": "string"},
+                },
+                "ErrorCategory": {
+                    "schema": {"enum": ["platform", "upstream", "quota", "user"]},
+                },
+                "RetryAfter": {
+                    "description": "Seconds.",
+                    "schema": {"type": "integer", "minimum": 0},
+                },
+            },
+            "schemas": {
+                name: tidied(schema) for name, schema in components.items() if name not in queries
+            },
+        },
+        "x-refusals": {
+            code: {"status": refusal.status, "type": refusal.type, "exit": refusal.exit}
+            for code, refusal in REFUSALS.items()
+        },
+    }
+
+
+def tidied(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose description is one flowing text, as Markdown readers show it."""
+    if "description" in schema:
+        schema["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", schema["description"])
+    return schema
+
+
+def text() -> str:
+    """The file's content."""
+    # Python's spelling of the end of a text; ECMA's `$` means nothing else.
+    found = json.dumps(document(), indent=1, ensure_ascii=False).replace(r'\\Z"', '$"')
+    return found + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file, or compare it; return the exit code."""
+    check = arguments == ["--check"]
+    if arguments and not check:
+        print(__doc__, file=sys.stderr)
+        return 2
+    wanted = text()
+    if OUTPUT.exists() and OUTPUT.read_text(encoding="utf-8") == wanted:
+        return 0
+    if check:
+        print("out of date: docs/reference/openapi.json; run scripts/build_openapi.py")
+        return 1
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(wanted, encoding="utf-8")
+    print("written: docs/reference/openapi.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
