@@ -120,24 +120,35 @@ class Engine:
                 part = next(coming, None)
                 more = part is not None
                 rest += part or ""
-            stop = self._seam(rest) if len(rest) > _BLOCK else len(rest)
-            if stop is None or _WHITE.search(rest, 0, stop):
+            if _WHITE.search(rest, 0, _BLOCK):
                 return None
-            ids = self.encode(rest[:stop])
-            if last and ids and not self.table.joins(last, self.table.token_bytes(ids[0])):
+            if len(rest) > _BLOCK:
+                seam = self._seam(rest)
+                if seam is None:
+                    return None
+                ids, stop = seam
+            else:
+                ids, stop = self.encode(rest), len(rest)
+            if last and ids and not self.table.joins(last, self.token_bytes(ids[0])):
                 return None
             total += len(ids)
-            last = self.table.token_bytes(ids[-1]) if ids else b""
+            last = self.token_bytes(ids[-1]) if ids else b""
             rest = rest[stop:]
         return total
 
-    def _seam(self, text: str) -> int | None:
-        for at in range(_BLOCK, _BLOCK - 128, -1):
-            if cuts.inside(text, 0, at):
-                left, right = self.encode(text[at - 512 : at]), self.encode(text[at : at + 512])
-                one, two = self.table.token_bytes(left[-1]), self.table.token_bytes(right[0])
-                if self.table.joins(one, two):
-                    return at
+    def _seam(self, text: str) -> tuple[list[int], int] | None:
+        """A place in `text` where its piece may be cut, near _BLOCK, and the tokens before it."""
+        part = text[:_BLOCK]
+        if self.table.normalize(part) != part:
+            return None
+        ids, at = self.encode(part), len(part)
+        for back in range(1, min(64, len(ids))):
+            token = self.token_bytes(ids[-back])
+            at -= sum(byte & 0xC0 != 0x80 for byte in token)
+            if token[0] & 0xC0 != 0x80 and cuts.inside(text, 0, at):
+                coming = self.encode(text[at : at + 512])
+                if self.table.joins(self.token_bytes(ids[-back - 1]), self.token_bytes(coming[0])):
+                    return ids[:-back], at
         return None
 
 
@@ -196,7 +207,7 @@ class _Guarded(Engine):
     def _block(self, block: str) -> int:
         try:
             if len(block) < 2 * _BLOCK:
-                if len(block) >= 400_000 and _WHITE.search(block):
+                if self.name == "tiktoken" and len(block) >= 400_000 and _WHITE.search(block):
                     return self.table.count(block)
                 return self._count(block)
         except UnicodeEncodeError:

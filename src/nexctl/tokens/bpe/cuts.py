@@ -69,8 +69,9 @@ def inside(text: str, start: int, at: int) -> bool:
     """Whether one piece of `text` goes on across `at`, and both sides are pieces if cut there.
 
     `start` is where the piece, or the part of it that was cut before, begins. True for a place
-    between two small letters, two letters without case, or two capitals after nothing but
-    capitals; and in a row of equal signs, none of them an apostrophe or '/'.
+    between two small letters, two letters without case, or two capitals of a row of them that
+    begins there or after another kind of ASCII; and in a row of equal signs, none of them an
+    apostrophe or '/'. (Before a row of capitals, o200k_base may go back to a letter without case.)
     """
     before, after, then = text[at - 1 : at], text[at : at + 1], text[at + 1 : at + 2]
     if _small(before) and _small(after):
@@ -79,11 +80,12 @@ def inside(text: str, start: int, at: int) -> bool:
     if _caseless(before) and _caseless(after):
         return True
     if _capital(before) and _capital(after):
-        part = text[start:at]
-        return part.isascii() and part.isalpha() and part.isupper()
+        first = start + len(text[start:at].rstrip(_CAPITALS))
+        return at - first > 2 and (first == start or text[first - 1].isascii())
     return before == after == then and before in _SIGNS
 
 
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SIGNS = frozenset('!"#$%&()*+,-.:;<=>?@[\\]^_`{|}~')
 
 
