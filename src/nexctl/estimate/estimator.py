@@ -248,7 +248,9 @@ class Estimator:
         return (name,)
 
     def _route(self, place: int, model: Model, name: str) -> Route:
-        choice = registry.choose(model.id, provider=model.provider, declared=model.tokenizer)
+        # A class row prices several models; the one that was asked for says how it is counted.
+        counted = name if model.kind == "class" else model.id
+        choice = registry.choose(counted, provider=model.provider, declared=model.tokenizer)
         lane = self._lane(place, model)
         if name in model.aliases:
             lane.note(f"{name} is an alias of {model.id}")
