@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
-from bpe_corpus import documents
+from bpe_corpus import documents, words
 
 from nexctl.tokens.bpe import cuts, table
 
@@ -83,9 +84,9 @@ def test_tokens_of_a_piece_that_is_cut_inside(name: str) -> None:
     """Where the tokens at a place within a piece join, both sides add up to the whole."""
     ours = table.open_table(name)
     tried = 0
-    for _, text in documents(60):
-        text = ours.normalize(text)
-        for at in range(1, min(len(text), 150)):
+    for _, text in itertools.islice(words(), 40):
+        text = ours.normalize(text[:300])
+        for at in range(1, min(len(text), 60)):
             if not cuts.inside(text, 0, at):
                 continue
             left, right = ours.encode(text[:at]), ours.encode(text[at:])
