@@ -5,7 +5,7 @@ Usage: startup.py [ROUNDS]   (default 21)
 Each round starts every program once, in random order; the figure is the median of the rounds'
 ratios. The compared tools are taken where they are importable, and named where they are not.
 Goals: --version and --help 1.3, a leaf 7, estimate of a 10 KB file 7 and at least 4 times faster
-than ttok and tiktoken.
+than ttok, tiktoken and tokencost.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ GOALS = {
 TIKTOKEN = """
 import sys, tiktoken
 print(len(tiktoken.get_encoding("o200k_base").encode(open(sys.argv[1]).read())))
+"""
+TOKENCOST = """
+import sys, tokencost
+print(tokencost.calculate_prompt_cost(open(sys.argv[1]).read(), "gpt-4o"))
 """
 VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings/{0}.tiktoken"
 
@@ -85,7 +89,9 @@ def candidates(file: str) -> dict[str, list[str]]:
         found["ttok"] = [sys.executable, "-m", "ttok", "-i", file]
     if find_spec("tiktoken"):
         found["tiktoken o200k"] = [sys.executable, "-c", TIKTOKEN, file]
-    for name, key in (("ttok", "ttok"), ("tiktoken", "tiktoken o200k")):
+    if find_spec("tokencost"):
+        found["tokencost"] = [sys.executable, "-c", TOKENCOST, file]
+    for name, key in (("ttok", "ttok"), ("tiktoken", "tiktoken o200k"), ("tokencost",) * 2):
         if key not in found:
             print(f"skipped: needs {name}")
     return found
@@ -135,7 +141,7 @@ def main(arguments: list[str]) -> int:
             missed.append(name)
         milliseconds = statistics.median(seconds[name]) * 1000
         print(f"{name:26} {ratio:7.2f}x {milliseconds:9.1f} ms  {verdict}".rstrip())
-    for rival in ("ttok", "tiktoken o200k"):
+    for rival in ("ttok", "tiktoken o200k", "tokencost"):
         if rival in seconds and "nexctl estimate" in seconds:
             pairs = zip(seconds[rival], seconds["nexctl estimate"], strict=True)
             faster = statistics.median(theirs / ours for theirs, ours in pairs)

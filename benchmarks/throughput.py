@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 NEXCTL = Path(sys.executable).with_name("nexctl")
@@ -32,6 +32,15 @@ for line in open(sys.argv[1], encoding="utf-8"):
     for message in json.loads(line)["messages"]:
         total += len(encoding.encode_ordinary(message["content"]))
 print(total)
+"""
+
+
+TOKENCOST = """
+import json, sys, tokencost
+print(sum(
+    tokencost.count_message_tokens(json.loads(line)["messages"], "gpt-4o")
+    for line in open(sys.argv[1], encoding="utf-8")
+))
 """
 
 
@@ -73,11 +82,13 @@ def timed(command: list[str]) -> tuple[float, str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print MB/s and the ratio to the yardstick, and the peak memory of the largest process."""
+    """Print MB/s and the ratio to the yardstick."""
+    from benchmarks.startup import fill_tiktoken_cache
     from nexctl.tokens.bpe.bulk import PATTERNS
 
     megabytes = int(arguments[0]) if arguments else 128
     with tempfile.TemporaryDirectory() as folder:
+        fill_tiktoken_cache(folder)
         requests = Path(folder) / "requests.jsonl"
         small = Path(folder) / "small.jsonl"
         size = write_requests(requests, megabytes) / 1e6
@@ -88,6 +99,16 @@ def main(arguments: list[str]) -> None:
         slow, _ = timed([sys.executable, "-c", YARDSTICK, str(small), PATTERNS["o200k_base"]])
         base = small_size / slow
         print(f"tiktoken in a loop, 1 process          {base:8.1f} MB/s   1.0x")
+        for rival, command in (
+            ("ttok", [sys.executable, "-m", "ttok", "-m", "gpt-4o", "-i", str(small)]),
+            ("tokencost", [sys.executable, "-c", TOKENCOST, str(small)]),
+        ):
+            if find_spec(rival) is None:
+                print(f"skipped: needs {rival}")
+                continue
+            took, _ = timed(command)
+            rate = small_size / took
+            print(f"{rival + ', 1 process':<38} {rate:8.1f} MB/s {rate / base:5.1f}x")
         for label, path, amount, options in (
             ("estimate JSONL, gpt-4o", requests, size, ["-m", "gpt-4o"]),
             ("estimate JSONL, nex-pro", requests, size, ["-m", "nex-pro"]),
@@ -100,8 +121,6 @@ def main(arguments: list[str]) -> None:
                 f"{label:<38} {amount / took:8.1f} MB/s {amount / took / base:5.1f}x"
                 f"   {tokens:,} tokens of {amount:.0f} MB"
             )
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"largest process: {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
