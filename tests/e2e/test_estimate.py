@@ -112,6 +112,32 @@ def test_nexu_s_conversation_to_the_digit(nexctl: Nexctl, tmp_path: Path) -> Non
     assert Fraction(only(ran.data)["charge"]["expected"]) == Fraction("0.70")
 
 
+def test_an_unknown_split_gives_its_ends_and_no_expected(nexctl: Nexctl, tmp_path: Path) -> None:
+    file = write_tokens(tmp_path / "prompt.txt", 2000)
+    common = ("estimate", file, "--on", "nexu", "-m", "mimo-v2-pro", "-o", "json")
+    even = only(nexctl(*common, "--output-tokens", "2000").data)["charge"]
+    assert even == {"low": "0.8", "expected": "0.8", "high": "0.8"}
+    uneven = only(nexctl(*common, "--output-tokens", "500").data)
+    assert uneven["charge"]["expected"] is None
+    assert (uneven["charge"]["low"], uneven["charge"]["high"]) == ("0.2", "0.8")
+    assert any("splits" in note for note in uneven["notes"])
+    assert any("approximate" in note for note in uneven["notes"])
+
+
+def test_an_own_key_costs_no_credits_but_the_provider_s_fee(nexctl: Nexctl, tmp_path: Path) -> None:
+    file = write_tokens(tmp_path / "prompt.txt", 2000)
+    common = ("estimate", file, "--on", "nexu", "--byok", "--output-tokens", "2000", "-o", "json")
+    row = only(nexctl(*common).data)
+    assert row["charge"]["expected"] == "0"
+    assert row["provider_fee"]["currency"] == "USD"
+    assert row["provider_fee"]["charge"]["expected"] == "0.007"
+    unknown = only(nexctl(*common, "-m", "mimo-v2-pro").data)
+    assert unknown["provider_fee"]["charge"] == {"low": None, "expected": None, "high": None}
+    shown = nexctl(*common[:-2], "-m", "mimo-v2-pro").out
+    assert "unknown" in shown
+    assert nexctl(*common, "--max-cost", "1").exit == 2
+
+
 def test_every_request_is_rounded_once_and_then_added(nexctl: Nexctl, tmp_path: Path) -> None:
     book = tmp_path / "odd.toml"
     book.write_text(

@@ -53,16 +53,25 @@ def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
         shown.append(("batch", row["batch_charge"], unit))
     if row["volume"]:
         shown.append(("a month", row["volume"]["charge_per_month"], unit))
+    fee = row["provider_fee"]
+    if fee:
+        shown.append(("provider", fee["charge"], fee["currency"] or ""))
     levels = _levels([row])
     screen.table(
         Table(
             [Column("", ""), *(Column(name, heading, right=True) for name, heading in levels)],
             [
-                [name, *(money(charge[level], currency) for level, _ in levels)]
+                [name, *(_shown(charge[level], currency, name) for level, _ in levels)]
                 for name, charge, currency in shown
             ],
         )
     )
+
+
+def _shown(amount: str | None, currency: str, name: str) -> str:
+    if amount is None and name == "provider":
+        return "unknown"
+    return money(amount, currency)
 
 
 def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) -> None:

@@ -114,6 +114,16 @@ class Track:
     def _charged(self, requests: int, input_tokens: int, cached: int, output: Range) -> Range:
         if self.pricer is None:
             return UNKNOWN
+        if output.expected is not None and not self.pricer.known:
+            self._lane.note(
+                "only what input and output cost together is published: low and high are the ends"
+                " of its possible splits"
+            )
+            return Range(
+                self._figure(requests, input_tokens, cached, output.expected, 0),
+                self._figure(requests, input_tokens, cached, output.expected, 1),
+                self._figure(requests, input_tokens, cached, output.expected, 2),
+            )
         return Range(
             self._figure(requests, input_tokens, cached, output.low, 0),
             self._figure(requests, input_tokens, cached, output.expected, 1),
@@ -165,7 +175,12 @@ class Lane:
         self._sync = Track(self, sync)
         self._cached = Track(self, sync) if ask.cached else None
         self._batch = Track(self, batch) if batch else None
+        self._fee = Track(self, sync.provider if sync else None) if ask.byok else None
         self._begin(self.notes)
+        for note in book.estimate_notes:
+            self.note(note)
+        if model.status:
+            self.note(f"the book marks this price as {model.status}")
 
     def _begin(self, notes: dict[str, int]) -> None:
         self.requests = 0
@@ -192,6 +207,14 @@ class Lane:
         """The same in a batch, None where the book has no batch price."""
         return self._batch.total() if self._batch else None
 
+    @property
+    def provider_fee(self) -> tuple[Book | None, Range] | None:
+        """With the customer's own key: the provider's book and its fee, unknown where None."""
+        if self._fee is None:
+            return None
+        pricer = self._fee.pricer
+        return (pricer.book if pricer else None), self._fee.total()
+
     def add(self, demand: Demand) -> None:
         """Count one request in: its tokens, its output range, its charges."""
         tokens = demand.input_tokens
@@ -206,6 +229,8 @@ class Lane:
             self._cached.add(tokens, cached, output)
         if self._batch:
             self._batch.add(tokens, 0, output)
+        if self._fee:
+            self._fee.add(tokens, 0, output)
 
     def counted_by(self, tokenizer: str, method: str, error: CountError | None) -> None:
         """Remember how a request's tokens were found; the widest doubt is the row's."""
@@ -221,6 +246,7 @@ class Lane:
             "charge": self._sync.take(),
             "cached_charge": self._cached and self._cached.take(),
             "batch_charge": self._batch and self._batch.take(),
+            "provider_fee": self._fee and self._fee.take(),
         }
         for name in (
             "requests",
@@ -249,6 +275,8 @@ class Lane:
             self._cached.merge(taken["cached_charge"])
         if self._batch:
             self._batch.merge(taken["batch_charge"])
+        if self._fee:
+            self._fee.merge(taken["provider_fee"])
         for note, times in taken["notes"].items():
             self.notes[note] = self.notes.get(note, 0) + times
         self.counted_by(taken["tokenizer"], taken["method"], taken["error"])

@@ -340,6 +340,7 @@ def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
         "cached_charge": lane.cached_charge and _money(lane.cached_charge, book.scale),
         "batch_charge": lane.batch_charge and _money(lane.batch_charge, book.scale),
         "money": _worth(lane),
+        "provider_fee": _fee(lane),
         "volume": _volume(lane, ask),
         "notes": [
             note if times == 1 or lane.requests == 1 else f"{note} ({times} requests)"
@@ -364,6 +365,7 @@ def _missing_row(missing: Missing) -> dict[str, Any]:
         "cached_charge": None,
         "batch_charge": None,
         "money": None,
+        "provider_fee": None,
         "volume": None,
         "notes": [missing.reason],
     }
@@ -385,6 +387,18 @@ def _worth(lane: Lane) -> dict[str, Any] | None:
     return {"currency": currency_of(book), "charge": _money(Range(*figures), NANO)}
 
 
+def _fee(lane: Lane) -> dict[str, Any] | None:
+    """Return what the provider charges with the customer's own key; unknown is null, not free."""
+    if lane.provider_fee is None:
+        return None
+    book, fee = lane.provider_fee
+    return {
+        "price_book": book and book.version,
+        "currency": book and book.unit,
+        "charge": _money(fee, book.scale if book else NANO),
+    }
+
+
 def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
     if ask.volume is None:
         return None
@@ -400,6 +414,12 @@ def _volume(lane: Lane, ask: Ask) -> dict[str, Any] | None:
 def _gate(estimator: Estimator, limit: int) -> gates.Gate:
     """Compare each alternative (a gateway, and a model where `-m` names some); the worst counts."""
     ask = estimator.ask
+    if ask.byok:
+        raise UsageError(
+            "--max-cost and --byok do not go together: the provider's fee is not the gateway's",
+            hint="gate on the provider's own book, like --on openai",
+            code="byok_gate",
+        )
     currencies = sorted({currency_of(book) for book in estimator.books})
     if len(currencies) > 1:
         raise UsageError(

@@ -314,6 +314,11 @@ class Book:
         return name
 
     @property
+    def estimate_notes(self) -> tuple[str, ...]:
+        """What whoever sees an estimate on this book should know."""
+        return tuple(self.head.get("estimate_notes", ()))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the whole book."""
         return tuple(self.head.get("notes", ()))

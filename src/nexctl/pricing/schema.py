@@ -234,6 +234,7 @@ BOOK = table(
                 "retrieved": date,
                 "source": text,
                 "default_model": ident,
+                "estimate_notes": many(text),
                 "api": text,
                 "rounding": table(
                     {

@@ -20,6 +20,8 @@ BOOK: dict[str, Any] = {'format': 1,
           'said': {'*': ('page', 'pricing', None),
                    'scale': ('ours', None, None),
                    'api': ('docs', 'code', None)},
+          'estimate_notes': ('approximate, as the page says; system prompt and conversation '
+                             'context count as input',),
           'notes': ('The page carries no date: in force at any time, read on 2026-11-20.',
                     'Estimates are approximate: the page says so, and input includes system prompt '
                     'and conversation context.',
@@ -309,4 +311,4 @@ BOOK: dict[str, Any] = {'format': 1,
  'keys': {'spelling': 'nxk_', 'said': {'*': ('docs', 'code', None)}},
  'surface': {'endpoints': ('POST /v1/chat/completions', 'GET /v1/models'),
              'said': {'*': ('docs', 'code', None)}},
- 'sha256': 'f22fd0893f8e71754a48b5b76d72838c84c2e08fe6840fbbd2c90698dec81c7d'}
+ 'sha256': '0f6f906515f49c44e82aca3867e6e2a5c098cf460f4c584710582561044e5c98'}
