@@ -61,6 +61,7 @@ CLASSES = (
 )
 UNSETTLED = 8  # a later Unicode may normalise it, the reference does not
 UNASSIGNED = 16  # a later Unicode may give it another class
+MOVES = 64  # NFC may change it, or what is before it because of it
 UNIT = 32  # merging may begin with this character as one token (`_units`)
 
 
@@ -85,7 +86,10 @@ def main() -> int:
             if not path.exists() or path.read_bytes() != table:
                 stale.append(path.name)
         else:
-            path.write_bytes(table)
+            # Renamed, because a running program may have the old file mapped.
+            part = path.with_suffix(".part")
+            part.write_bytes(table)
+            part.replace(path)
         print(f"{path.name}: {len(table)} bytes, SHA-256 {hashlib.sha256(table).hexdigest()}")
     for name in stale:
         print(f"{name} is not what its source gives", file=sys.stderr)
@@ -264,6 +268,9 @@ def character_classes() -> bytes:
         classes[ord(character)] |= UNASSIGNED
     for code in _unsettled(text):
         classes[code] |= UNSETTLED
+    for character in _moving(text):
+        if not classes[ord(character)] & UNSETTLED:
+            classes[ord(character)] |= MOVES
     return bytes(classes)
 
 
@@ -323,6 +330,18 @@ def _unsettled(text: str) -> list[int]:
                 raise ValueError(f"the reference normalises U+{ord(character):04X}, Python not")
         inert.append(ord(character))
     return inert
+
+
+def _moving(text: str) -> set[str]:
+    """Characters that a text in NFC does not have, or has only in some places."""
+    moving = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
+    for character in text:
+        if unicodedata.combining(character) or not unicodedata.is_normalized("NFC", character):
+            moving.add(character)
+        parts = unicodedata.decomposition(character).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            moving.add(chr(int(parts[1], 16)))
+    return moving
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ def test_without_the_optional_ones(name: str, monkeypatch: pytest.MonkeyPatch) -
 def test_an_engine_that_disagrees_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(name: str) -> bulk.Engine:
         ours = table.open_table(name)
-        return bulk._Guarded(ours, "wrong", lambda text: len(text) // 4, ours.encode, None)
+        return bulk._Guarded(ours, "wrong", lambda text: len(text) // 4, ours.encode, pinned=True)
 
     def broken(name: str) -> bulk.Engine:
         ours = table.open_table(name)
-        return bulk._Guarded(ours, "broken", lambda text: 1 // 0, ours.encode, None)
+        return bulk._Guarded(ours, "broken", lambda text: 1 // 0, ours.encode, pinned=True)
 
     makers = {"wrong": wrong, "broken": broken, "table": bulk._table}
     monkeypatch.setattr(bulk, "_MAKERS", makers)

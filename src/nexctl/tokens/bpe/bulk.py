@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from nexctl.tokens.bpe import cuts
-from nexctl.tokens.bpe.table import NAMES, UNASSIGNED, Table, open_table
+from nexctl.tokens.bpe.table import MOVES, NAMES, UNASSIGNED, Table, open_table
 
 # An engine gets at most about this many characters at once, so that its memory stays small.
 _BLOCK = 1 << 19
@@ -23,6 +23,10 @@ _SMALL = 1 << 12
 # tiktoken's regular expressions overflow their stack on a run of 1,000,000 white spaces, others
 # slow down: half of that goes to the table.
 _WHITE = re.compile(r"\s{400000}")
+
+_ASCII = bytes(range(128))
+# Not every engine takes the long s of a contraction for an s.
+_LONG_S = "'\u017f"
 
 # https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py and
 # https://huggingface.co/Qwen/Qwen2.5-7B-Instruct/blob/main/tokenizer.json
@@ -155,8 +159,9 @@ class Engine:
 class _Guarded(Engine):
     """An engine in another package, kept from what it is known to get wrong.
 
-    `odd` finds text that goes to the table, with the text around it up to the next cuts. `count`
-    and `encode` of the package take clean text of bounded length.
+    `count` and `encode` of the package take text of bounded length without lone surrogates, for
+    qwen2.5 in NFC. With `pinned` the engine's Unicode is another than the vocabulary's: characters
+    that may differ go to the table, with the text around them up to the next cuts.
     """
 
     def __init__(
@@ -165,33 +170,48 @@ class _Guarded(Engine):
         name: str,
         count: Callable[[str], int],
         encode: Callable[[str], list[int]],
-        odd: Callable[[str], object] | None,
+        *,
+        pinned: bool,
     ) -> None:
         super().__init__(table)
         self.name = name
         self._count = count
         self._encode = encode
-        self._odd = odd
-        self._normal = table.name == "qwen2.5"
+        self._pinned = pinned
+        normal = MOVES if table.name == "qwen2.5" else 0
+        flags = normal | (UNASSIGNED if pinned else 0)
+        self._unusual = _finder(table.name, flags) if flags else None
+        self._unassigned = _finder(table.name, UNASSIGNED) if normal and pinned else None
 
     def count(self, text: str) -> int:
         if not text.isascii():
-            if self._normal:
+            try:
+                wide = text.encode()
+            except UnicodeEncodeError:
                 text = self.table.normalize(text)
-            if self._odd is not None and self._odd(text):
-                return sum(map(self._careful, cuts.blocks(self.table.normalize(text), _SMALL)))
-        if len(text) > _BLOCK:
-            return sum(map(self._block, cuts.blocks(text, _BLOCK)))
-        try:
+                wide = text.encode()
+            if self._unusual is not None and (
+                self._unusual(wide.translate(None, _ASCII).decode()) or _LONG_S in text
+            ):
+                text = self.table.normalize(text)
+                if self._odd(text):
+                    return sum(map(self._careful, cuts.blocks(text, _SMALL)))
+        if len(text) <= _BLOCK:
             return self._count(text)
-        except UnicodeEncodeError:
-            return self._count(self.table.normalize(text))
+        return sum(map(self._block, cuts.blocks(text, _BLOCK)))
 
     def encode(self, text: str) -> list[int]:
         text = self.table.normalize(text)
-        if len(text) > _BLOCK or (self._odd is not None and self._odd(text)):
+        if len(text) > 2 * _BLOCK or self._odd(text):
             return self.table.encode(text)
         return self._encode(text)
+
+    def _odd(self, text: str) -> bool:
+        """Whether the engine may see other characters in `text` than the vocabulary does."""
+        if not self._pinned or text.isascii():
+            return False
+        find = self._unassigned or self._unusual
+        return _LONG_S in text or (find is not None and find(text) is not None)
 
     def agrees(self) -> bool:
         try:
@@ -200,18 +220,13 @@ class _Guarded(Engine):
             return False
 
     def _careful(self, block: str) -> int:
-        if self._odd is not None and self._odd(block):
-            return self.table.count(block)
-        return self._block(block)
+        return self.table.count(block) if self._odd(block) else self._block(block)
 
     def _block(self, block: str) -> int:
-        try:
-            if len(block) < 2 * _BLOCK:
-                if self.name == "tiktoken" and len(block) >= 400_000 and _WHITE.search(block):
-                    return self.table.count(block)
-                return self._count(block)
-        except UnicodeEncodeError:
-            return self._block(self.table.normalize(block))
+        if len(block) < 2 * _BLOCK:
+            if self.name == "tiktoken" and len(block) >= 400_000 and _WHITE.search(block):
+                return self.table.count(block)
+            return self._count(block)
         size = _BLOCK
         total = self.endless(block[at : at + size] for at in range(0, len(block), size))
         return self.table.count(block) if total is None else total
@@ -229,7 +244,7 @@ def _toktok(name: str) -> Engine | None:
     tokenizer: Any = Tokenizer(name)
     table = open_table(name)
     # Its classes are a later Unicode's, and it does not take the long s for an s.
-    return _Guarded(table, "toktok", tokenizer.count, tokenizer.encode_ordinary, _odd(table).search)
+    return _Guarded(table, "toktok", tokenizer.count, tokenizer.encode_ordinary, pinned=True)
 
 
 def _splintr(name: str) -> Engine | None:
@@ -250,7 +265,7 @@ def _splintr(name: str) -> Engine | None:
             return len(ordinary(text))
         return len(flat(text)) >> 2
 
-    return _Guarded(table, "splintr", count, ordinary, _odd(table).search)
+    return _Guarded(table, "splintr", count, ordinary, pinned=True)
 
 
 def _tiktoken(name: str) -> Engine | None:
@@ -263,7 +278,7 @@ def _tiktoken(name: str) -> Engine | None:
         name, pat_str=PATTERNS[name], mergeable_ranks=table.ranks(), special_tokens={}
     )
     ordinary = encoding.encode_ordinary
-    return _Guarded(table, "tiktoken", lambda text: len(ordinary(text)), ordinary, None)
+    return _Guarded(table, "tiktoken", lambda text: len(ordinary(text)), ordinary, pinned=False)
 
 
 def _table(name: str) -> Engine:
@@ -289,22 +304,14 @@ def _special(tokenizer: Any, size: int) -> re.Pattern[str]:
     return re.compile("|".join(sorted(re.escape(text) for text in found if text)))
 
 
-@lru_cache(maxsize=4)
-def _odd(table: Table) -> re.Pattern[str]:
-    """Characters that Unicode 16 does not have, whose class a later one may change, and a long s
-    after an apostrophe."""
-    runs: list[tuple[int, int]] = []
-    start = 0
-    for code in range(0x110001):
-        if code == 0x110000 or table.class_of(code) & UNASSIGNED:
-            if code > start:
-                runs.append((start, code - 1))
-            start = code + 1
+@lru_cache(maxsize=8)
+def _finder(name: str, flags: int) -> Callable[[str], object]:
+    """What finds a character with any of `flags` in the table of `name`."""
+    ranges = open_table(name).ranges_without(flags)
     # Those beyond the first plane are tried one after another: emoji first, then Han.
-    runs.sort(key=lambda run: (run[0] > 0xFFFF, run[0] // 0x1000 not in (0x1F, 0x20), run))
-    known = "".join(f"{_escaped(first)}-{_escaped(last)}" for first, last in runs)
-    return re.compile(f"[^{known}]|'\u017f")
+    ranges.sort(key=lambda run: (run[0] > 0xFFFF, run[0] // 0x1000 not in (0x1F, 0x20), run))
+    return re.compile(f"[^{''.join(map(_escaped, ranges))}]").search
 
 
-def _escaped(code: int) -> str:
-    return f"\\U{code:08x}"
+def _escaped(run: tuple[int, int]) -> str:
+    return f"\\U{run[0]:08x}-\\U{run[1]:08x}"

@@ -22,6 +22,7 @@ NAMES = ("o200k_base", "cl100k_base", "qwen2.5")
 
 _MAGIC = b"nexctl bpe 2\n"
 UNASSIGNED = 16
+MOVES = 64
 _UNIT = 32
 # Pieces longer than this many bytes are merged part by part.
 _LONG = 384
@@ -121,6 +122,22 @@ class Table:
         data, first = self._data, self._first_class
         at = first + (code >> 8) * 2
         return data[first + 0x2200 + (data[at] << 8) + (data[at + 1] << 16) + (code & 255)]
+
+    def ranges_without(self, flags: int) -> list[tuple[int, int]]:
+        """First and last of each run of code points that have none of `flags`."""
+        import re
+
+        data, first = self._data, self._first_class
+        blocks = first + 0x2200
+        flat = b"".join(
+            data[at : at + 256]
+            for at in (
+                blocks + (data[index] << 8) + (data[index + 1] << 16)
+                for index in range(first, blocks, 2)
+            )
+        )
+        marked = flat.translate(bytes(bool(value & flags) for value in range(256)))
+        return [(run.start(), run.end() - 1) for run in re.finditer(b"\0+", marked)]
 
     def normalize(self, text: str) -> str:
         """What the reference encodes in place of `text`: no surrogates, for qwen2.5 its NFC."""
