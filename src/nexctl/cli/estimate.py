@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from typing import IO, Any
+from typing import Any
 
 from nexctl.cli.base import App, Declared, View, argument, command, flag, option, whole
 from nexctl.cli.estimate_report import sheet, write
-from nexctl.errors import ConfigError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.estimate.ask import Ask, parse_cached, parse_volume
 from nexctl.estimate.gate import parse_max_cost
 from nexctl.estimate.quote import Quote, quote
 from nexctl.estimate.sources import Source, find
-from nexctl.settings import paths as folders
 
 ON = option(
     "--on",
@@ -52,7 +50,7 @@ def ask_from(
         books=on or (book_of(app),),
         models=model,
         default_model=profile.model if own else None,
-        books_folder=books_folder(app),
+        books_folder=app.books_folder,
         output_tokens=output_tokens,
         tier=tier,
         plan=plan or (profile.plan if own else None),
@@ -72,15 +70,18 @@ def book_of(app: App) -> str:
     return app.profile.book
 
 
-def books_folder(app: App) -> str | None:
-    """Return the folder of the user's own price books, None where there is none."""
-    folder = folders.books_dir(app.environ)
-    return folder if os.path.isdir(folder) else None
-
-
-def stdin_of(app: App) -> IO[bytes] | None:
-    """Return standard input as bytes, None where it is closed."""
-    return getattr(app.stdin, "buffer", None)
+def sources_of(app: App, paths: tuple[str, ...]) -> tuple[Source, ...]:
+    """Find what to read: the paths, else what is piped in; notes go to standard error."""
+    if not paths and app.is_terminal("stdin"):
+        raise UsageError(
+            f"{app.command} has nothing to read",
+            hint="name a file or a folder, or pipe text in",
+            code="no_input",
+        )
+    found = find(paths or ("-",))
+    for note in found.notes:
+        app.note(note)
+    return found.files
 
 
 @command(
@@ -106,11 +107,9 @@ def estimate(app: App, paths: tuple[str, ...], **options: Any) -> View:
     what you expect (--output-tokens), and the most that the request or the model allows.
     """
     ask = ask_from(app, **options)
-    found = find(paths or ("-",))
-    for note in found.notes:
-        app.note(note)
-    with app.progress("counted", total=_bytes_of(found.files), unit="bytes") as step:
-        answer = quote(ask, found.files, stdin=stdin_of(app), progress=step)
+    sources = sources_of(app, paths)
+    with app.progress("counted", total=_bytes_of(sources), unit="bytes") as step:
+        answer = quote(ask, sources, stdin=app.stdin_buffer, progress=step)
     for note in answer.notes:
         app.note(note)
     app.emit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nexctl.cli.base import App, View, argument, command, flag, option, whole
-from nexctl.cli.estimate import ON, book_of, books_folder
+from nexctl.cli.estimate import ON, book_of
 from nexctl.cli.figures import grouped, money, plural, tokens
 from nexctl.cli.prices_report import write_history, write_model
 from nexctl.cli.render import Column, Screen, Table
@@ -19,7 +19,7 @@ AT = option("--at", metavar="DATE", help="Prices in force on that day, like 2026
 
 def chosen(app: App, on: tuple[str, ...], at: str | None = None) -> list[Book]:
     """Return the books named by --on, else the profile's."""
-    folder = books_folder(app)
+    folder = app.books_folder
     moment = books.instant(at) if at else None
     return [books.load(name, at=moment, folder=folder) for name in on or (book_of(app),)]
 
@@ -96,7 +96,7 @@ def _dotted(price: str) -> str:
 
 def _books(app: App) -> View:
     rows = []
-    for book in chosen(app, books.available(books_folder(app))):
+    for book in chosen(app, books.available(app.books_folder)):
         rows.append(
             {
                 "id": book.id,
@@ -306,7 +306,7 @@ def _amount(row: dict[str, Any]) -> tuple[str, int]:
 )
 def history(app: App, model: str, on: tuple[str, ...]) -> View:
     """Show the dated prices of a model, oldest first."""
-    folder = books_folder(app)
+    folder = app.books_folder
     book = one(app, on)
     starts = books.versions(on[0] if on else book.id, folder=folder)
     versions = [

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from nexctl.cli.base import App, View, argument, command, flag, option
-from nexctl.cli.estimate import ON, book_of, books_folder, stdin_of
+from nexctl.cli.estimate import ON, book_of, sources_of
 from nexctl.cli.estimate_report import how_sure
 from nexctl.cli.figures import tokens
 from nexctl.cli.render import Column, Screen, Table
 from nexctl.errors import UsageError
-from nexctl.estimate.sources import find
 from nexctl.estimate.tokenized import Tokenized
 from nexctl.estimate.tokenized import tokenize as count
 from nexctl.pricing import books
@@ -44,10 +43,10 @@ def tokenize(
     Counts offline. Text that spells a special token, like <|endoftext|>, counts as text.
     """
     choice = chosen(app, model, tokenizer, on)
-    found = find(paths or ("-",))
-    for note in (*found.notes, *choice.notes):
+    sources = sources_of(app, paths)
+    for note in choice.notes:
         app.note(note)
-    rows = count(found.files, choice, stdin=stdin_of(app), ids=ids, pieces=pieces)
+    rows = count(sources, choice, stdin=app.stdin_buffer, ids=ids, pieces=pieces)
     return View(
         lambda: {"files": [as_json(row, choice) for row in rows]},
         text=lambda screen: write(rows, choice, screen),
@@ -67,7 +66,7 @@ def chosen(
         return registry.tokenizer(tokenizer)
     if len(on) > 1:
         raise UsageError("tokenize takes one --on", hint="count once for each book")
-    book = books.load(on[0] if on else book_of(app), folder=books_folder(app))
+    book = books.load(on[0] if on else book_of(app), folder=app.books_folder)
     name = model or (None if on else app.profile.model) or book.default_model
     if name is None:
         raise UsageError(f"{book.id} has no default model", hint="choose one with -m")
