@@ -1,0 +1,273 @@
+"""Calls made from the route table: a name, ids, a query, a body; an answer in the contract's type.
+
+The same code serves a gateway in this process and one across the network: only the transport
+under `safety.http.Client` differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from nexctl.errors import UsageError
+from nexctl.gateways import refused
+from nexctl.safety import http
+from nexctl.safety.http import Call, NetworkError, Reply
+from nexctl.wire import base
+from nexctl.wire.routes import BY_NAME, Route, type_named
+
+# A list is finished long before; a gateway that never ends one is broken.
+MOST_PAGES = 1_000_000
+
+
+class GatewayClient:
+    """Speaks the contract to one gateway. `name` is what messages call it."""
+
+    def __init__(self, client: http.Client, name: str) -> None:
+        self.http = client
+        self.name = name
+
+    def ask(
+        self,
+        route_name: str,
+        *ids: str,
+        query: msgspec.Struct | None = None,
+        body: msgspec.Struct | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Make one call and return its answer, decoded.
+
+        Refused (its exit code by the code of the refusal) where the gateway says no, NetworkError
+        where no usable answer came. A write gets an idempotency key, made once for all its tries;
+        where its outcome is unknown the error names that key in `details`.
+        """
+        route = BY_NAME[route_name]
+        call = self._call(route, ids, query, body, idempotency_key)
+        reply = self._sent(route, call)
+        return self._decoded(route.response, reply.read())
+
+    def stream(self, route_name: str, body: msgspec.Struct) -> Events:
+        """Make a call whose answer comes in events."""
+        route = BY_NAME[route_name]
+        call = self._call(route, (), None, body, None)._replace(stream=True)
+        reply = self._sent(route, call)
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "text/event-stream":
+            reply.close()
+            raise self._no_gateway(f"it answered {kind[:60] or 'nothing'} instead of a stream")
+        return Events(self, reply, type_named(route.streaming or ""))
+
+    def pages(self, route_name: str, query: Any = None) -> Iterator[Any]:
+        """Every page of a list; each is asked for when the one before is used up."""
+        seen: set[str] = set()
+        route = BY_NAME[route_name]
+        asked = query
+        for _ in range(MOST_PAGES):
+            page = self.ask(route_name, query=asked)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+            if cursor in seen or route.query is None:
+                raise self._no_gateway("its list comes back to where it was")
+            seen.add(cursor)
+            asked = msgspec.structs.replace(query or type_named(route.query)(), cursor=cursor)
+        raise self._no_gateway("its list does not end")
+
+    def every(self, route_name: str, query: Any = None) -> Iterator[Any]:
+        """Every item of a list."""
+        for page in self.pages(route_name, query):
+            yield from page.data
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.http.close()
+
+    def _call(
+        self,
+        route: Route,
+        ids: tuple[str, ...],
+        query: msgspec.Struct | None,
+        body: msgspec.Struct | None,
+        idempotency_key: str | None,
+    ) -> Call:
+        raw = base.encode(body) if body is not None else b""
+        headers: dict[str, str] = {}
+        repeatable = not route.writes
+        if route.idempotent:
+            headers["idempotency-key"] = _header_safe(idempotency_key or http.new_idempotency_key())
+            repeatable = True
+        elif getattr(body, "request_id", None) is not None or route.name in FREE:
+            repeatable = True
+        if raw and len(raw) > route.body_limit:
+            raise UsageError(
+                f"the request is larger than {route.body_limit:,} bytes",
+                hint="send less at once",
+                code="payload_too_large",
+            )
+        return Call(route.method, target_of(route, ids, query), headers, raw, repeatable)
+
+    def _sent(self, route: Route, call: Call) -> Reply:
+        try:
+            reply = self.http.send(call)
+        except NetworkError as error:
+            key = call.headers.get("idempotency-key")
+            if key is not None and error.sent:
+                error.details["idempotency_key"] = key
+                error.hint = f"whether it was done is not known; --idempotency-key {key} asks again"
+            raise
+        if reply.status >= 400:
+            error_ = refused.refusal(reply, self.name)
+            key = call.headers.get("idempotency-key")
+            if key is not None and error_.exit in (7, 8):
+                error_.details["idempotency_key"] = key
+            raise error_
+        return reply
+
+    def _decoded(self, type_name: str | None, raw: bytes) -> Any:
+        if type_name is None:
+            return raw
+        body: type[msgspec.Struct] = type_named(type_name)
+        try:
+            return base.decode(body, raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # The place (`$.data[0].id`) helps; the content might be anything.
+            raise self._no_gateway(f"its answer is not one: {str(error)[:200]}") from None
+
+    def _no_gateway(self, why: str) -> NetworkError:
+        return NetworkError(
+            f"{self.name} does not answer as this kind of gateway does: {why}",
+            code="bad_answer",
+            hint="check the profile's address and driver",
+        )
+
+
+# Inference that charges nothing may be made twice.
+FREE = frozenset(("tokenize.create", "estimates.create"))
+
+
+class Events:
+    """The events of one stream, decoded; read once, to the end or closed."""
+
+    def __init__(self, client: GatewayClient, reply: Reply, body: type[msgspec.Struct]) -> None:
+        self._client = client
+        self._reply = reply
+        self._body = body
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._reply.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        """Each event. Refused for an error inside the stream, NetworkError where it breaks off."""
+        try:
+            for data in event_data(self._reply.pieces()):
+                if data == b"[DONE]":
+                    return
+                yield self._event(data)
+        finally:
+            self.close()
+        raise NetworkError(
+            f"{self._client.name} broke off its answer",
+            code="connection_lost",
+            hint="what was delivered may be charged; 'nexctl usage list' shows it",
+        )
+
+    def _event(self, data: bytes) -> Any:
+        if b'"error"' in data[:4096]:
+            parts = refused.parts_of(data)
+            if parts.message is not None or parts.code is not None:
+                raise refused.refusal_of(data, 0, self._reply.headers, self._client.name)
+        try:
+            return base.decode(self._body, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._client._no_gateway(f"an event is not one: {str(error)[:200]}") from None
+
+
+def event_data(pieces: Iterator[bytes], limit: int = http.EVENT_LIMIT) -> Iterator[bytes]:
+    """The data of each server-sent event, comments and other fields left out.
+
+    Lines end in LF, CR LF or CR; an event ends with an empty line; several `data` lines are joined
+    by LF. An event over `limit` bytes is refused. Source: the WHATWG's HTML standard, section
+    "Server-sent events".
+    """
+    waiting: list[bytes] = []
+    size = 0
+    for line in _lines(pieces, limit):
+        if not line:
+            if waiting:
+                yield b"\n".join(waiting)
+            waiting, size = [], 0
+            continue
+        name, _, value = line.partition(b":")
+        if name != b"data":
+            continue
+        value = value.removeprefix(b" ")
+        size += len(value) + 1
+        if size > limit:
+            raise http.too_large(limit)
+        waiting.append(value)
+    # An event that no empty line ended is incomplete, by the standard.
+
+
+def _lines(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    size = 0
+    after_return = False
+    for piece in pieces:
+        if not piece:
+            continue
+        if after_return:
+            piece = piece.removeprefix(b"\n")
+        after_return = piece.endswith(b"\r")
+        lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        for line in lines[:-1]:
+            rest.append(line)
+            yield b"".join(rest)
+            rest, size = [], 0
+        rest.append(lines[-1])
+        size += len(lines[-1])
+        if size > limit:
+            raise http.too_large(limit)
+
+
+def target_of(route: Route, ids: tuple[str, ...], query: msgspec.Struct | None) -> str:
+    """Path and query of a call. UsageError for an id that would change the path."""
+    names = route.parameters
+    if len(ids) != len(names):
+        raise ValueError(f"{route.name} takes {len(names)} ids")
+    path = route.path
+    for name, value in zip(names, ids, strict=True):
+        whole = f"{{{name}:path}}"
+        deep = whole in path
+        segments = value.split("/") if deep else [value]
+        if any(segment in ("", ".", "..") for segment in segments) or len(value) > 256:
+            raise UsageError(f"{value[:40]!r} is not an id", code="bad_id", hint="check the id")
+        quoted = quote(value, safe="/" if deep else "")
+        path = path.replace(whole if deep else f"{{{name}}}", quoted)
+    pairs = base.plain(query) if query is not None else {}
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def root_of(base_url: str) -> str:
+    """An address without the `/v1` that OpenAI's clients want at its end."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def connect(
+    transport: http.Transport, key: http.Key | None, name: str, **more: Any
+) -> GatewayClient:
+    """A client over a transport; `more` are the settings of `safety.http.Client`."""
+    return GatewayClient(http.Client(transport, key, judge=refused.judge, **more), name)
+
+
+def _header_safe(key: str) -> str:
+    if not (0 < len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError(
+            "an idempotency key is 1 to 255 printable ASCII characters without blanks",
+            code="bad_idempotency_key",
+        )
+    return key

@@ -1,0 +1,319 @@
+"""What workflows and commands may ask of a gateway: one protocol a noun.
+
+Drivers of foreign gateways answer in the contract's types too, so that nobody above asks which
+gateway it is. What a gateway cannot do raises `Lacking` (exit 1); nothing is ever made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from nexctl.errors import NexctlError
+
+if TYPE_CHECKING:
+    from nexctl.wire import (
+        admin,
+        budgets,
+        chat,
+        counts,
+        embeddings,
+        keys,
+        models,
+        topups,
+        usage,
+        wallet,
+    )
+    from nexctl.wire.me import Health, Me
+
+
+class Lacking(NexctlError):
+    """The gateway has no such capability (exit 1)."""
+
+    code = "not_offered"
+
+    def __init__(self, gateway: str, what: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{gateway} does not offer {what}", hint=hint)
+        self.details = {"gateway": gateway, "capability": what}
+
+
+class Absent:
+    """Stands where a gateway lacks a whole noun: any use of it is `Lacking`."""
+
+    __slots__ = ("_gateway", "_what")
+
+    def __init__(self, gateway: str, what: str) -> None:
+        self._gateway = gateway
+        self._what = what
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Lacking(self._gateway, self._what)
+
+
+class Keys(Protocol):
+    """API keys and their verbs. `overlap`: whether `rotate` can leave the old secret valid."""
+
+    overlap: bool
+
+    def list(self, query: keys.KeyQuery | None = None) -> Iterator[keys.Key]:
+        """Every key that the query fits."""
+
+    def show(self, key_id: str) -> keys.Key:
+        """One key."""
+
+    def create(
+        self, wanted: keys.KeyCreate, *, idempotency_key: str | None = None
+    ) -> keys.KeySecret:
+        """A new key with its secret."""
+
+    def update(self, key_id: str, change: keys.KeyUpdate) -> keys.Key:
+        """The key with what was changed."""
+
+    def rotate(
+        self, key_id: str, overlap_seconds: int | None = None, *, idempotency_key: str | None = None
+    ) -> keys.KeySecret:
+        """The key with a new secret."""
+
+    def revoke(self, key_id: str) -> keys.Key:
+        """The key, ended for ever."""
+
+
+class Budgets(Protocol):
+    """Limits on money."""
+
+    def list(self, query: budgets.BudgetQuery | None = None) -> Iterator[budgets.Budget]:
+        """Every budget that the query fits."""
+
+    def set(self, wanted: budgets.BudgetSet) -> budgets.Budget:
+        """The budget of a scope and window, as it is now."""
+
+    def remove(self, budget_id: str) -> budgets.Removed:
+        """Take it away."""
+
+
+class Wallet(Protocol):
+    """Where the money is."""
+
+    def show(self) -> wallet.Wallet:
+        """Balance, held, spendable and the layers."""
+
+    def ledger(self, query: wallet.LedgerQuery | None = None) -> Iterator[wallet.LedgerEntry]:
+        """Entries in sequence order."""
+
+    def methods(self) -> topups.PaymentMethods:
+        """Ways to pay, packs, limits."""
+
+    def redeem(self, code: str, *, idempotency_key: str | None = None) -> wallet.Redeemed:
+        """Turn a code into credits."""
+
+    def grants(self) -> Iterator[wallet.Grant]:
+        """Credits given."""
+
+
+class TopUps(Protocol):
+    """Orders of credits."""
+
+    def list(self, query: topups.TopUpQuery | None = None) -> Iterator[topups.TopUp]:
+        """Orders, newest first."""
+
+    def show(self, order_id: str) -> topups.TopUp:
+        """One order."""
+
+    def create(
+        self, wanted: topups.TopUpCreate, *, idempotency_key: str | None = None
+    ) -> topups.TopUp:
+        """A new order, or with `preview` its figures."""
+
+    def submit(
+        self, order_id: str, proof: topups.TopUpSubmit, *, idempotency_key: str | None = None
+    ) -> topups.TopUp:
+        """Declare a manual payment."""
+
+
+class Models(Protocol):
+    """What the gateway serves to this key."""
+
+    def list(self) -> Iterator[models.Model]:
+        """All of them."""
+
+    def show(self, model_id: str) -> models.Model:
+        """One of them."""
+
+
+class Stream(Protocol):
+    """The chunks of one answer, once; the last one has `nex`."""
+
+    def __iter__(self) -> Iterator[chat.Chunk]: ...
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Chat(Protocol):
+    """Inference."""
+
+    def complete(self, request: chat.ChatRequest) -> chat.Completion:
+        """The whole answer."""
+
+    def stream(self, request: chat.ChatRequest) -> Stream:
+        """The answer as it comes."""
+
+    def embed(self, request: embeddings.EmbeddingsRequest) -> embeddings.Embeddings:
+        """Vectors."""
+
+    def tokenize(self, request: counts.TokenizeRequest) -> counts.Tokenized:
+        """Input tokens."""
+
+    def estimate(self, request: counts.EstimateRequest) -> counts.Estimate:
+        """What the request would be charged."""
+
+
+class Usage(Protocol):
+    """Metered requests."""
+
+    def pages(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsagePage]:
+        """Pages in sequence order."""
+
+    def list(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsageRecord]:
+        """Records in sequence order."""
+
+    def show(self, request_id: str) -> usage.UsageRecord:
+        """One record."""
+
+    def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
+        """Sums."""
+
+
+class Prices(Protocol):
+    """The prices in force."""
+
+    def list(self, query: models.PricesQuery | None = None) -> models.PriceList:
+        """The book, as served."""
+
+
+class Customers(Protocol):
+    """The operator's customers."""
+
+    def list(self, query: admin.CustomerQuery | None = None) -> Iterator[admin.Customer]:
+        """Every customer that the query fits."""
+
+    def create(
+        self, wanted: admin.CustomerCreate, *, idempotency_key: str | None = None
+    ) -> admin.CustomerCreated:
+        """A new customer with its management key."""
+
+
+class Payments(Protocol):
+    """Orders of all customers, and what the operator decides about them."""
+
+    def list(self, query: admin.PaymentQuery | None = None) -> Iterator[admin.Payment]:
+        """Orders, newest first."""
+
+    def show(self, order_id: str) -> admin.Payment:
+        """One order."""
+
+    def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
+        """Credit it."""
+
+    def reject(self, order_id: str, why: admin.Reject) -> admin.Payment:
+        """Refuse it."""
+
+    def refund(
+        self, order_id: str, what: admin.Refund, *, idempotency_key: str | None = None
+    ) -> admin.Payment:
+        """Give back."""
+
+
+class Providers(Protocol):
+    """Where requests go."""
+
+    def list(self) -> Iterator[admin.Provider]:
+        """All of them, by priority."""
+
+    def add(self, wanted: admin.ProviderSet) -> admin.Provider:
+        """A new one."""
+
+    def update(self, provider_id: str, change: admin.ProviderUpdate) -> admin.Provider:
+        """With what was changed."""
+
+    def remove(self, provider_id: str) -> Any:
+        """Take it away."""
+
+
+class Codes(Protocol):
+    """Codes that can be redeemed."""
+
+    def list(self, query: admin.CodeQuery | None = None) -> Iterator[admin.Code]:
+        """Codes and their states."""
+
+    def create(
+        self, wanted: admin.CodesCreate, *, idempotency_key: str | None = None
+    ) -> admin.CodePage:
+        """New codes, shown once."""
+
+
+class Gateway(Protocol):
+    """A gateway as commands see it. `name` is what messages call it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def keys(self) -> Keys:
+        """API keys."""
+
+    @property
+    def budgets(self) -> Budgets:
+        """Limits on money."""
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet."""
+
+    @property
+    def topups(self) -> TopUps:
+        """Orders of credits."""
+
+    @property
+    def models(self) -> Models:
+        """What is served."""
+
+    @property
+    def chat(self) -> Chat:
+        """Inference."""
+
+    @property
+    def usage(self) -> Usage:
+        """Metered requests."""
+
+    @property
+    def prices(self) -> Prices:
+        """The prices in force."""
+
+    @property
+    def customers(self) -> Customers:
+        """The operator's customers."""
+
+    @property
+    def payments(self) -> Payments:
+        """Orders of all customers."""
+
+    @property
+    def providers(self) -> Providers:
+        """Where requests go."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes to redeem."""
+
+    def me(self) -> Me:
+        """Whose key this is."""
+
+    def health(self) -> Health:
+        """What works and what does not, for an operator's key."""
+
+    def close(self) -> None:
+        """Let go of connections."""

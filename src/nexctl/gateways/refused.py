@@ -1,0 +1,289 @@
+"""What a refusal means: by its code first, its status second.
+
+The same status means different things on different gateways: exhausted credit is 402 here and 429
+there, a budget is 403, 422 or 429, and retrying either is wrong. So codes decide where they are
+known, in the spellings that gateways document; a status decides only where no code is.
+Sources: the error pages of NexToken, NexRelay, DeepToken (two generations) and nexu; LiteLLM,
+OpenRouter, new-api, OpenAI and Anthropic for the gateways that imitate them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from nexctl import errors
+from nexctl.errors import NexctlError
+from nexctl.safety import redaction, retry
+from nexctl.safety.http import Reply
+from nexctl.wire.refusals import REFUSALS
+
+LONGEST_MESSAGE = 400
+
+# Other gateways' words -> the contract's.
+SYNONYMS = {
+    # money: never tried again
+    "insufficient_credits": "insufficient_balance",
+    "insufficient_funds": "insufficient_balance",
+    "insufficient_quota": "insufficient_balance",
+    "insufficient_user_quota": "insufficient_balance",
+    "pre_consume_token_quota_failed": "insufficient_balance",
+    "wallet_empty": "insufficient_balance",
+    "org_wallet_empty": "insufficient_balance",
+    "payment_required": "insufficient_balance",
+    "credit_balance_too_low": "insufficient_balance",
+    "billing": "insufficient_balance",
+    "billing_not_active": "insufficient_balance",
+    "no_balance": "insufficient_balance",
+    "budget_limit_exceeded": "budget_exceeded",
+    "key_limit_exceeded": "budget_exceeded",
+    "usage_limit_exceeded": "budget_exceeded",
+    "usage_limit_reached": "budget_exceeded",
+    "billing_hard_limit_reached": "budget_exceeded",
+    "spending_limit_exceeded": "budget_exceeded",
+    "spend_limit_exceeded": "budget_exceeded",
+    "monthly_limit_exceeded": "budget_exceeded",
+    "quota_limit_exceeded": "allowance_exceeded",
+    # rates
+    "rate_limit": "rate_limited",
+    "rate_limit_exceeded": "rate_limited",
+    "too_many_requests": "rate_limited",
+    "concurrency_limit_exceeded": "rate_limited",
+    "requests_per_minute_exceeded": "rate_limited",
+    # who
+    "missing_api_key": "invalid_api_key",
+    "forbidden_api_key": "invalid_api_key",
+    "authentication": "invalid_api_key",
+    "invalid_token": "invalid_api_key",
+    "token_expired": "invalid_api_key",
+    "unauthorized": "invalid_api_key",
+    "unauthenticated": "invalid_api_key",
+    "permission": "not_permitted",
+    "permission_denied": "not_permitted",
+    "access_denied": "not_permitted",
+    "forbidden": "not_permitted",
+    "model_access_denied": "model_not_allowed",
+    # what was asked
+    "invalid_model": "model_not_found",
+    "unknown_model": "model_not_found",
+    "invalid_json": "invalid_request",
+    "bad_request": "invalid_request",
+    "request_too_large": "payload_too_large",
+    "context_window_exceeded": "context_length_exceeded",
+    # theirs
+    "no_available_channel": "upstream_unavailable",
+    "upstream": "upstream_error",
+    "server": "internal_error",
+    "overloaded": "overloaded",
+    "service_unavailable": "overloaded",
+}
+# Types that decide where the code says nothing (OpenAI's, Anthropic's and LiteLLM's).
+TYPES = frozenset(
+    (
+        "insufficient_quota",
+        "budget_exceeded",
+        "billing_error",
+        "rate_limit_error",
+        "authentication_error",
+        "permission_error",
+        "overloaded_error",
+    )
+)
+BY_STATUS = {
+    401: errors.EXIT_AUTH,
+    402: errors.EXIT_MONEY,
+    403: errors.EXIT_AUTH,
+    404: errors.EXIT_NOT_FOUND,
+    405: errors.EXIT_FAILURE,
+    408: errors.EXIT_NETWORK,
+    409: errors.EXIT_FAILURE,
+    410: errors.EXIT_NOT_FOUND,
+    421: errors.EXIT_AUTH,
+    425: errors.EXIT_NETWORK,
+    429: errors.EXIT_RATE,
+}
+HINTS = {
+    "invalid_api_key": "'nexctl auth status' shows the key, 'nexctl auth login' stores another",
+    "not_permitted": "it needs another kind of key; 'nexctl auth status' shows which this is",
+    "model_not_allowed": "'nexctl models list' shows what this key may use",
+    "model_not_found": "'nexctl models list' shows what there is",
+    "ip_not_allowed": "the key's allow-list names the addresses that may use it",
+    "plan_limit": "'nexctl wallet show' and the price book's plans say what is included",
+    "insufficient_balance": "'nexctl wallet topup AMOUNT' adds money",
+    "budget_exceeded": "'nexctl budgets list' shows every budget",
+    "allowance_exceeded": "'nexctl budgets list' shows every allowance",
+    "wallet_frozen": "ask the gateway's operator",
+    "request_in_progress": "wait, then run the same command again",
+    "already_billed": "'nexctl usage show REQUEST' shows what it was charged",
+    "idempotency_conflict": "use a new --idempotency-key for another request",
+    "not_found": "check the id",
+    "code_not_found": "check the code for a slip",
+    "upstream_error": "try again, or another model",
+    "upstream_unavailable": "try again later, or another model",
+    "upstream_timeout": "try again, or another model",
+    "topup_below_minimum": "'nexctl wallet packs' shows the limits",
+    "payment_method_unavailable": "'nexctl wallet packs' shows the ways to pay",
+    "context_length_exceeded": "shorten the prompt or ask for less output",
+    "max_output_exceeded": "ask for less output",
+}
+
+_TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")
+_WORD = re.compile(r"[a-z][a-z0-9_]{2,63}")
+_DETAILS = ("layer", "id", "name", "remaining", "resets_at", "limit", "plan", "usage", "window")
+
+
+class Refused(NexctlError):
+    """The gateway said no. `details` hold status, code, layer, reset time, request id, as known."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        exit: int,
+        status: int,
+        hint: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code, exit=exit, details=details)
+        self.status = status
+
+
+class Parts(NamedTuple):
+    """An error body, whatever its shape: the contract's code (None: not known), words, details."""
+
+    code: str | None
+    stated: str | None
+    message: str | None
+    param: str | None
+    details: Mapping[str, Any]
+
+
+def canonical(word: object) -> str | None:
+    """The contract's code for a word of any gateway; None where it is not known."""
+    if not isinstance(word, str):
+        return None
+    lowered = word.strip().lower().replace("-", "_").replace(" ", "_")
+    for spelling in (lowered, lowered.removesuffix("_error")):
+        if spelling in REFUSALS:
+            return spelling
+        if spelling in SYNONYMS:
+            return SYNONYMS[spelling]
+    return None
+
+
+def parts_of(body: bytes) -> Parts:
+    """Read an error body leniently: the envelope, OpenAI's, a bare message, FastAPI's detail."""
+    import msgspec
+
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        decoded = None
+    found: Any = decoded.get("error", decoded) if isinstance(decoded, dict) else decoded
+    if isinstance(found, str):
+        found = {"message": found}
+    if not isinstance(found, dict):
+        return Parts(None, None, None, None, {})
+    message = next(
+        (found[name] for name in ("message", "detail", "msg") if isinstance(found.get(name), str)),
+        None,
+    )
+    stated = found.get("code")
+    code = canonical(stated)
+    if code is None and message is not None and (tag := _TAG.match(message)):
+        stated = tag[1]
+        code = canonical(stated)
+    # A type is a coarse word ("quota", "invalid_request_error"): only some of them decide.
+    if code is None and found.get("type") in TYPES:
+        stated = found["type"]
+        code = canonical(stated)
+    details = found.get("details")
+    return Parts(
+        code,
+        stated if isinstance(stated, str) and _WORD.fullmatch(stated) else None,
+        message,
+        found["param"] if isinstance(found.get("param"), str) else None,
+        details if isinstance(details, dict) else {},
+    )
+
+
+def exit_of(code: str | None, status: int) -> int:
+    """The exit code of a refusal, by its code, else by its status."""
+    if code is not None:
+        return REFUSALS[code].exit
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    return errors.EXIT_NETWORK if status >= 500 else errors.EXIT_USAGE
+
+
+def judge(reply: Reply) -> bool | None:
+    """Whether the same call may succeed by itself; None leaves it to the status.
+
+    Money never does, whatever its status; a request that is still running does, though a 409.
+    """
+    code = parts_of(reply.read()).code
+    return None if code is None else REFUSALS[code].retry
+
+
+def refusal(reply: Reply, gateway: str) -> Refused:
+    """The error for an answer of 400 and more."""
+    return refusal_of(reply.read(), reply.status, reply.headers, gateway)
+
+
+def refusal_of(body: bytes, status: int, headers: Mapping[str, str], gateway: str) -> Refused:
+    """The error for an error body; `status` 0 where it came inside a stream."""
+    parts = parts_of(body)
+    code = parts.code or parts.stated or (f"http_{status}" if status else "stream_error")
+    ends = exit_of(parts.code, status or 502)
+    details: dict[str, Any] = {"gateway": gateway, "status": status or None, "code": code}
+    details.update({name: parts.details[name] for name in _DETAILS if name in parts.details})
+    if parts.param is not None:
+        details["param"] = parts.param
+    if "x-request-id" in headers:
+        details["request_id"] = redaction.redact(headers["x-request-id"])[:128]
+    wait = retry.retry_after(headers)
+    if wait is not None:
+        details["retry_after_seconds"] = -int(-wait // 1)
+    return Refused(
+        _message(gateway, parts, status, details),
+        code=code,
+        exit=ends,
+        status=status,
+        hint=_hint(parts.code, ends, details),
+        details=details,
+    )
+
+
+def _message(gateway: str, parts: Parts, status: int, details: Mapping[str, Any]) -> str:
+    said = parts.message
+    if not said and parts.code is not None:
+        said = REFUSALS[parts.code].message
+    if not said:
+        said = f"it answered {status} without saying why"
+    text = redaction.redact(_TAG.sub("", said))[:LONGEST_MESSAGE].strip().rstrip(".")
+    layer = details.get("layer")
+    if isinstance(layer, str):
+        name = details.get("name") or details.get("id")
+        named = f"{layer} {name}" if isinstance(name, str) else layer
+        left = details.get("remaining")
+        more = f", {left} left" if isinstance(left, str) else ""
+        text = f"{text} (binding: {redaction.redact(named)[:150]}{more})"
+    return f"{gateway}: {text}"
+
+
+def _hint(code: str | None, ends: int, details: Mapping[str, Any]) -> str | None:
+    resets, wait = details.get("resets_at"), details.get("retry_after_seconds")
+    if isinstance(resets, str):
+        advice = HINTS.get(code or "", "")
+        return f"it resets at {resets[:40]}" + (f"; {advice}" if advice else "")
+    if ends == errors.EXIT_RATE:
+        return f"try again in {wait} s" if wait is not None else "try again later"
+    if code in HINTS:
+        return HINTS[code]
+    if ends == errors.EXIT_MONEY:
+        return HINTS["insufficient_balance"]
+    if ends == errors.EXIT_NETWORK:
+        return "try again later"
+    return None
