@@ -19,7 +19,7 @@ def write(answer: Quote, ask: Ask, screen: Screen) -> None:
     """Write the report: one quote in full, or several side by side; then the files, the gate."""
     rows = answer.rows
     models = rows[0]["model"] if len(rows) == 1 else plural(len(rows), "model")
-    screen.line((f"{', '.join(answer.titles.values())} · {models}", "bold"))
+    screen.line((f"{answer.title} · {models}", "bold"))
     screen.blank()
     if len(rows) == 1:
         _write_one(rows[0], ask, screen)

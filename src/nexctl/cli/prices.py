@@ -239,7 +239,7 @@ def _write_compared(
     batch: bool,
     screen: Screen,
 ) -> None:
-    screen.line((f"{', '.join(dated(book) for book in used)} · {plural(len(rows), 'row')}", "bold"))
+    screen.line((f"{dated(*used)} · {plural(len(rows), 'row')}", "bold"))
     cached = f", {tokens(workload['cached'])} cached" if workload["cached"] else ""
     screen.line(
         f"{plural(workload['requests'], 'request')} of {tokens(workload['input_tokens'])} input"

@@ -16,6 +16,7 @@ EXPECTED = "expected"
 HIGH = "high"
 INPUT_ONLY = "input only"
 PERCENT = "percent"
+UNLIMITED = "unlimited"
 
 
 class Gate(NamedTuple):
@@ -34,6 +35,8 @@ class Gate(NamedTuple):
     def words(self) -> str:
         """Say what was compared: `0.52 USD (input only)`."""
         unit = "%" if self.unit == PERCENT else f" {self.unit}"
+        if self.compared == UNLIMITED:
+            return f"growth from nothing against {self.limit}{unit} ({self.rule})"
         return f"{self.compared}{unit} against {self.limit}{unit} ({self.rule})"
 
     def as_json(self) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def fail_over(before: int, after: int, scale: int, unit: str, limit: Limit, rule
     text = limit.text.removesuffix("%")
     share = percent_text(before, after)
     if share is None:
-        return Gate(growth <= 0, "0" if growth == 0 else "unlimited", text, rule, PERCENT)
+        return Gate(growth <= 0, "0" if growth == 0 else UNLIMITED, text, rule, PERCENT)
     return Gate(growth * 1_000_000 <= limit.millionths * before, share, text, rule, PERCENT)
 
 

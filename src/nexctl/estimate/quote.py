@@ -32,7 +32,7 @@ class Quote(NamedTuple):
     files: list[dict[str, Any]]
     gate: gates.Gate | None
     notes: list[str]
-    titles: dict[str, str]
+    title: str
 
     def check(self) -> None:
         """Raise what the quote has to say besides figures: nothing priced (2), gate shut (9)."""
@@ -279,15 +279,16 @@ def summed(estimator: Estimator, notes: list[str]) -> Quote:
         for row in estimator.files.values()
     ]
     gate = None if ask.max_cost is None else _gate(estimator, ask.max_cost)
-    titles = {book.id: dated(book) for book in estimator.books}
-    return Quote(rows, files, gate, notes, titles)
+    return Quote(rows, files, gate, notes, dated(*estimator.books))
 
 
-def dated(book: Book) -> str:
-    """Return a book's name and date for the first line of a report."""
-    if book.valid_from:
-        return f"{book.id}, prices valid from {book.valid_from}"
-    return f"{book.id}, prices retrieved {book.retrieved}"
+def dated(*books: Book) -> str:
+    """Return the names and dates of books for the first line of a report."""
+    names: dict[str, list[str]] = {}
+    for book in books:
+        date = f"valid from {book.valid_from}" if book.valid_from else f"retrieved {book.retrieved}"
+        names.setdefault(date, []).append(book.id)
+    return "; ".join(f"{', '.join(ids)}, prices {date}" for date, ids in names.items())
 
 
 def currency_of(book: Book) -> str:
