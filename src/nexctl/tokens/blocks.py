@@ -21,7 +21,7 @@ from nexctl.errors import UsageError
 BLOCK = 4 << 20
 WINDOW = 1 << 16
 ENDLESS = 8 << 20
-LARGEST = 64 << 20
+LARGEST = 16 << 20
 
 # Below the first an engine takes longer to load than the table to count, below the second another
 # process costs more than it saves.

@@ -227,7 +227,7 @@ class _Guarded(Engine):
             if self.name == "tiktoken" and len(block) >= 400_000 and _WHITE.search(block):
                 return self.table.count(block)
             return self._count(block)
-        if self.name == "toktok":
+        if self.name == "toktok" and len(block) <= 32 * _BLOCK:
             # Its time and memory grow in step with the text, whatever that is.
             return self._count(block)
         size = _BLOCK
