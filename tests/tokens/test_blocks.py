@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,16 @@ def test_a_character_that_the_end_cuts_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_gigabytes_of_nothing_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "sparse"
+    with file.open("wb") as stream:
+        stream.truncate(4 << 30)
+    started = time.monotonic()
+    with pytest.raises(UsageError, match="offset 0"):
+        blocks.count_file(str(file), registry.tokenizer("o200k_base"))
+    assert time.monotonic() - started < 10, "it looked for a place to cut in all of it"
+
+
 def test_a_binary_file_is_told_by_its_first_nul(tmp_path: Path) -> None:
     content = b"text " * 500 + b"\0\xff" + b"text " * 500
     for source in (file_of(tmp_path, content), io.BytesIO(content)):

@@ -215,8 +215,11 @@ def _cut(
 def _cut_in(window: bytes, find: Callable[[str, int], int]) -> tuple[int, int]:
     """Where `window` may be cut, -1 for nowhere; and how far the next window is.
 
-    What is no UTF-8 is cut anywhere: whoever counts it finds the fault.
+    What is binary or no UTF-8 is cut anywhere: whoever counts it finds the fault.
     """
+    zero = window.find(b"\0")
+    if zero >= 0:
+        return zero + 1, 0
     first = 0
     while first < 4 and first < len(window) and window[first] & 0xC0 == 0x80:
         first += 1
