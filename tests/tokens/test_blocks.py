@@ -119,7 +119,6 @@ def test_a_character_that_the_end_cuts_off(tmp_path: Path) -> None:
     assert caught.value.details == {"offset": 600}
 
 
-@pytest.mark.usefixtures("small")
 def test_gigabytes_of_nothing_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "sparse"
     with file.open("wb") as stream:
@@ -130,6 +129,7 @@ def test_gigabytes_of_nothing_are_told_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 10, "it looked for a place to cut in all of it"
 
 
+@pytest.mark.usefixtures("small")
 def test_a_binary_file_is_told_by_its_first_nul(tmp_path: Path) -> None:
     content = b"text " * 500 + b"\0\xff" + b"text " * 500
     for source in (file_of(tmp_path, content), io.BytesIO(content)):
