@@ -16,7 +16,7 @@ REQUEST_KEYS = ("messages", "input", "prompt", "contents")
 
 
 # From this size on, loading a faster engine costs less than it saves.
-BULK_FROM_BYTES = 512 * 1024
+BULK_FROM_BYTES = 1024 * 1024
 
 
 class Readable(Protocol):
