@@ -1,0 +1,284 @@
+"""One core, two executors: inline (one transaction an operation) and group commit (`serve`).
+
+Group commit takes up to MOST waiting operations into one transaction, each inside a savepoint, so
+that one refusal undoes only its own statements. Nobody is answered before the commit, and a commit
+that fails is answered to all.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from nexctl.server.ledger.clock import Clock
+from nexctl.server.ledger.errors import Busy
+from nexctl.server.ledger.port import Cursor, Database, Transaction
+from nexctl.server.ledger.state import Shared
+
+if TYPE_CHECKING:
+    import asyncio
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Execute = Callable[[str, Sequence[Any]], Cursor]
+MOST = 64
+POLITE = 20  # times that the loop comes back for a locked database before it waits for it
+
+
+class Inline:
+    """Each operation in a transaction of its own, in the calling thread. Safe for many threads."""
+
+    def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
+        self.database, self.clock, self.shared = database, clock, shared
+        self._lock = threading.Lock()
+
+    def write(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Run one operation and commit it."""
+        tx: Transaction | None = None
+
+        def body(execute: Execute) -> T:
+            nonlocal tx
+            tx = Transaction(execute, self.database.dialect, self.clock, self.shared)
+            return operation(tx, *args, **named)
+
+        with self._lock:
+            result = self.database.write(body)
+            for act in tx.after if tx is not None else ():
+                act()
+        return result
+
+    def read(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Run one operation that only reads, on one snapshot."""
+
+        def body(execute: Execute) -> T:
+            tx = Transaction(execute, self.database.dialect, self.clock, self.shared)
+            tx.lock = ""
+            return operation(tx, *args, **named)
+
+        with self._lock:
+            return self.database.read(body)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+
+class Job(NamedTuple):
+    """One operation that waits for a commit, and who is told."""
+
+    operation: Callable[..., Any]
+    args: tuple[Any, ...]
+    named: dict[str, Any]
+    done: Callable[[Any, BaseException | None], None]
+
+
+def commit_together(
+    database: Database, clock: Clock, shared: Shared, jobs: Sequence[Job], *, wait: bool = True
+) -> None:
+    """Run the jobs in one transaction and tell each its result; only Busy is raised."""
+    if len(jobs) > 1:
+        body = lambda execute: _all(execute, database, clock, shared, jobs)  # noqa: E731
+    else:
+        body = lambda execute: _only(execute, database, clock, shared, jobs[0])  # noqa: E731
+    try:
+        ended = database.write(body, wait=wait)
+    except Busy:
+        raise
+    except BaseException as error:
+        for job in jobs:
+            job.done(None, error)
+        if not isinstance(error, Exception):
+            raise
+        return
+    for _, _, _, after in ended:
+        for act in after:
+            act()
+    for job, result, fault, _ in ended:
+        job.done(result, fault)
+
+
+Ended = tuple[Job, Any, "BaseException | None", "list[Callable[[], None]]"]
+
+
+def _only(
+    execute: Execute, database: Database, clock: Clock, shared: Shared, job: Job
+) -> list[Ended]:
+    tx = Transaction(execute, database.dialect, clock, shared)
+    return [(job, job.operation(tx, *job.args, **job.named), None, tx.after)]
+
+
+def _all(
+    execute: Execute, database: Database, clock: Clock, shared: Shared, jobs: Sequence[Job]
+) -> list[Ended]:
+    ended: list[Ended] = []
+    for job in jobs:
+        tx = Transaction(execute, database.dialect, clock, shared)
+        execute("SAVEPOINT job", ())
+        try:
+            result = job.operation(tx, *job.args, **job.named)
+        except Exception as error:
+            if database.ends(error):
+                raise
+            execute("ROLLBACK TO SAVEPOINT job", ())
+            ended.append((job, None, database.meant(error), []))
+        else:
+            ended.append((job, result, None, tx.after))
+        execute("RELEASE SAVEPOINT job", ())
+    return ended
+
+
+class Grouped(Inline):
+    """Group commit by a thread of its own; reads go over a second connection."""
+
+    def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
+        super().__init__(database.again(), clock, shared)
+        self._writer = database
+        self._waiting: deque[Job] = deque()
+        self._some = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Callable[..., T], *args: Any, **named: Any) -> Future[T]:
+        """Queue one operation; the future ends after its commit."""
+        future: Future[T] = Future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self._queue(Job(operation, args, named, done))
+        return future
+
+    def _queue(self, job: Job) -> None:
+        with self._some:
+            if self._ended:
+                raise RuntimeError("the ledger is closed")
+            self._waiting.append(job)
+            if len(self._waiting) == 1:
+                self._some.notify()
+
+    def write(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Queue one operation and wait for its commit."""
+        return self.submit(operation, *args, **named).result()
+
+    def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
+        """The same for a coroutine: an awaitable of the running loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue(
+            Job(operation, args, named, lambda result, error: _tell(loop, future, result, error))
+        )
+        return future
+
+    def _work(self) -> None:
+        while True:
+            with self._some:
+                while not self._waiting and not self._ended:
+                    self._some.wait()
+                if not self._waiting:
+                    return
+                jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+            try:
+                commit_together(self._writer, self.clock, self.shared, jobs)
+            except Busy as error:
+                for job in jobs:
+                    job.done(None, error)
+
+    def close(self) -> None:
+        """Finish what is queued, then close both connections."""
+        with self._some:
+            self._ended = True
+            self._some.notify()
+        self._thread.join()
+        self._writer.close()
+        super().close()
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Any],
+    result: Any,
+    error: BaseException | None,
+) -> None:
+    def tell() -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    loop.call_soon_threadsafe(tell)
+
+
+class OnLoop(Inline):
+    """Group commit on the event loop itself: what was asked in one turn is committed in the next.
+
+    The fastest for SQLite on a local disk. A database locked by another process is tried again
+    between other work of the loop, and only after POLITE tries waited for. `write` and `read` may
+    be called from any thread.
+    """
+
+    def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
+        super().__init__(database, clock, shared)
+        self._waiting: deque[Job] = deque()
+        self._tries = 0
+        self._due = False
+
+    def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
+        """Queue one operation from a coroutine; the awaitable ends after its commit."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self._waiting.append(Job(operation, args, named, done))
+        if not self._due:
+            self._due = True
+            loop.call_soon(self._drain, loop)
+        return future
+
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        try:
+            with self._lock:
+                commit_together(
+                    self.database, self.clock, self.shared, jobs, wait=self._tries >= POLITE
+                )
+            self._tries = 0
+        except Busy as error:
+            if self._tries >= POLITE:
+                self._tries = 0
+                for job in jobs:
+                    job.done(None, error)
+            else:
+                self._tries += 1
+                self._waiting.extendleft(reversed(jobs))
+                loop.call_later(2 / 1000, self._drain, loop)  # not money: a pause
+                return
+        if self._waiting:
+            loop.call_soon(self._drain, loop)
+        else:
+            self._due = False

@@ -1,0 +1,410 @@
+"""Money in and out: top-ups, grants, adjustments, refunds, disputes, and paying off debt.
+
+Nothing is ever edited: a correction is a new entry that names the one it reverses.
+"""
+
+from __future__ import annotations
+
+from nexctl.server.ledger import ids, lots, settings
+from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
+from nexctl.server.ledger.errors import Refused
+from nexctl.server.ledger.port import Transaction
+from nexctl.server.ledger.types import Credit
+
+PAYMENTS, BONUS, GRANTS, ADJUSTMENTS, WRITE_OFF = (
+    "payments",
+    "bonus",
+    "grants",
+    "adjustments",
+    "written_off",
+)
+_SOURCE = {"included": GRANTS, "grant": GRANTS, "code": "codes", "bonus": BONUS}
+
+
+def credit(
+    tx: Transaction,
+    head: Head,
+    kind: str,
+    amount: int,
+    source: str,
+    *,
+    lot_kind: str,
+    reference: str | None = None,
+    note: str | None = None,
+    expires_at: int | None = None,
+    priority: int | None = None,
+    order_id: str | None = None,
+    sandbox: bool = False,
+    lifetime: int = 0,
+) -> tuple[Head, Credit]:
+    """Post one credit that makes a lot; open debt is paid from it at once."""
+    if not 0 < amount <= MOST:
+        raise Refused("invalid_request", "a credit is more than nothing and fits 64 bits")
+    lot = lots.open_lot(
+        tx,
+        head,
+        lot_kind,
+        amount,
+        tx.clock.now(),
+        priority=priority,
+        expires_at=expires_at,
+        order_id=order_id,
+        sandbox=sandbox,
+    )
+    head = post(
+        tx,
+        head,
+        kind,
+        [(WALLET, lot, amount), (source, None, -amount)],
+        reference=reference,
+        note=note,
+        lifetime=lifetime,
+        next_expiry=min(head.next_expiry, expires_at or head.next_expiry),
+    )
+    repaid = min(head.debt, amount, head.balance - head.held)
+    if repaid > 0:
+        lots.take(tx, head.wallet, lot, repaid)
+        head = post(
+            tx,
+            head,
+            "debt_paid",
+            [(WALLET, lot, -repaid), (DEBT, None, repaid)],
+            reference=reference,
+            reverses=lot,
+        )
+    return head, Credit(head.wallet, lot, amount, head.balance, max(0, repaid))
+
+
+def topup(
+    tx: Transaction,
+    wallet: str,
+    amount: int,
+    *,
+    provider: str,
+    bonus: int = 0,
+    reference: str | None = None,
+    expires_at: int | None = None,
+    bonus_expires_at: int | None = None,
+    sandbox: bool = False,
+) -> tuple[Credit, Credit | None]:
+    """Credit a paid order: its pack, and its bonus as a lot of its own. Once is the order's matter.
+
+    The bonus counts in neither the lifetime top-up nor refunds.
+    """
+    head = locked(tx, wallet)
+    head, paid = credit(
+        tx,
+        head,
+        "topup",
+        amount,
+        f"{PAYMENTS}:{provider}",
+        lot_kind="paid",
+        reference=reference,
+        order_id=reference,
+        expires_at=expires_at,
+        sandbox=sandbox,
+        lifetime=amount,
+    )
+    extra = None
+    if bonus:
+        head, extra = credit(
+            tx,
+            head,
+            "bonus",
+            bonus,
+            BONUS,
+            lot_kind="bonus",
+            reference=reference,
+            order_id=reference,
+            expires_at=bonus_expires_at,
+            sandbox=sandbox,
+        )
+    return paid, extra
+
+
+def grant(
+    tx: Transaction,
+    wallet: str,
+    amount: int,
+    *,
+    kind: str = "grant",
+    period: str | None = None,
+    expires_at: int | None = None,
+    note: str | None = None,
+    reference: str | None = None,
+) -> Credit | None:
+    """Give credits. With `period` (such as "2026-12") at most once for it: None where it was given.
+
+    Raises Refused `clock_stopped` for a periodic grant while a clock jump is not resolved.
+    """
+    head = locked(tx, wallet)
+    if period is not None:
+        there = tx.one(
+            "SELECT 1 FROM grants WHERE wallet=? AND kind=? AND period=?", wallet, kind, period
+        )
+        if there is not None:
+            return None
+        if settings.clock_stopped(tx):
+            raise Refused(
+                "clock_stopped",
+                "the clock has jumped: expiry and grants stand still",
+                hint="check the time, then: nexctl gateway resume",
+            )
+    name = ids.new("grt")
+    _, made = credit(
+        tx,
+        head,
+        "grant",
+        amount,
+        _SOURCE.get(kind, GRANTS),
+        lot_kind=kind,
+        reference=reference or name,
+        note=note,
+        expires_at=expires_at,
+    )
+    tx.run(
+        "INSERT INTO grants (id, wallet, lot, kind, period, note, created_at) "
+        "VALUES (?,?,?,?,?,?,?)",
+        *(name, wallet, made.seq, kind, period, note, tx.clock.now()),
+    )
+    return made
+
+
+def adjust(
+    tx: Transaction, wallet: str, amount: int, *, note: str, by: str, reverses: int | None = None
+) -> Credit:
+    """The operator adds (a lot of its own) or takes away (at most what no hold keeps)."""
+    head = locked(tx, wallet)
+    if amount > 0:
+        _, made = credit(
+            tx,
+            head,
+            "adjustment",
+            amount,
+            ADJUSTMENTS,
+            lot_kind="adjustment",
+            reference=by,
+            note=note,
+        )
+        return made
+    if not amount or -amount > head.balance - head.held:
+        raise Refused(
+            "insufficient_balance", "an adjustment takes at most what is there and not held"
+        )
+    draws = lots.burn(tx, wallet, -amount)
+    head = post(
+        tx,
+        head,
+        "adjustment",
+        lots.lines(draws, ADJUSTMENTS),
+        reference=by,
+        note=note,
+        reverses=reverses,
+    )
+    return Credit(wallet, head.seq, amount, head.balance)
+
+
+def reverse_usage(
+    tx: Transaction, wallet: str, seq: int, amount: int, *, note: str, by: str
+) -> Credit:
+    """Give back part or all of a debit: a reversing entry that makes a lot and names the debit."""
+    head = locked(tx, wallet)
+    row = tx.one("SELECT kind, amount FROM entries WHERE wallet=? AND seq=?", wallet, seq)
+    given = tx.value(
+        "SELECT coalesce(sum(amount), 0) FROM entries "
+        "WHERE wallet=? AND kind='reversal' AND reverses=?",
+        *(wallet, seq),
+    )
+    if row is None or row[0] != "usage":
+        raise Refused("not_found", "there is no such debit")
+    if not 0 < amount <= -row[1] - int(given):
+        raise Refused("not_refundable", "that is more than the debit that it reverses")
+    lot = lots.open_lot(tx, head, "adjustment", amount, tx.clock.now())
+    head = post(
+        tx,
+        head,
+        "reversal",
+        [(WALLET, lot, amount), ("usage", None, -amount)],
+        reference=by,
+        note=note,
+        reverses=seq,
+    )
+    return Credit(wallet, lot, amount, head.balance)
+
+
+def refundable(tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None) -> int:
+    """What of a top-up can go back now: what is left of it, less the bonus that was consumed."""
+    head = locked(tx, wallet)
+    paid, spent_bonus, _ = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    return max(0, min(paid - spent_bonus, _free_after(tx, head, wallet, bonus_lot) - spent_bonus))
+
+
+def _free_after(tx: Transaction, head: Head, wallet: str, bonus_lot: int | None) -> int:
+    """What no hold keeps, once the rest of the bonus is taken back."""
+    bonus = _remaining(tx, wallet, bonus_lot)[1] if bonus_lot is not None else 0
+    return head.balance - head.held - bonus
+
+
+def _order_lots(
+    tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None
+) -> tuple[int, int, int]:
+    """(left of the pack, consumed and not yet taken back of the bonus, left of the bonus)."""
+    paid = _remaining(tx, wallet, paid_lot)[1]
+    if bonus_lot is None:
+        return paid, 0, 0
+    amount, left = _remaining(tx, wallet, bonus_lot)
+    back = tx.value(
+        "SELECT coalesce(sum(-p.amount), 0) FROM postings p JOIN entries e "
+        "ON e.wallet=p.wallet AND e.seq=p.seq WHERE p.wallet=? AND e.kind='bonus_reversal' "
+        "AND e.reverses=? AND p.account='wallet'",
+        *(wallet, bonus_lot),
+    )
+    if int(back):
+        return paid, 0, left
+    return paid, amount - left, left
+
+
+def _remaining(tx: Transaction, wallet: str, lot: int) -> tuple[int, int]:
+    row = tx.one("SELECT amount, remaining FROM lots WHERE wallet=? AND lot=?", wallet, lot)
+    if row is None:
+        raise Refused("not_found", "there is no such top-up in this wallet")
+    return row[0], row[1]
+
+
+def refund(
+    tx: Transaction,
+    wallet: str,
+    amount: int,
+    *,
+    provider: str,
+    paid_lot: int,
+    bonus_lot: int | None,
+    reference: str,
+    note: str | None = None,
+) -> Credit:
+    """Pay a top-up back, at most `refundable`. It ends the whole bonus of that top-up.
+
+    What is left of the bonus is taken back; what was consumed of it is taken from the pack. The
+    lifetime top-up falls by `amount`.
+    """
+    most = refundable(tx, wallet, paid_lot, bonus_lot)
+    if not 0 < amount <= most:
+        raise Refused(
+            "not_refundable",
+            "that much cannot be refunded any more",
+            hint="what is spent or held, and consumed bonus, stays",
+            details={"refundable_units": most},
+        )
+    head = locked(tx, wallet)
+    _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    if spent or left:
+        back: list[Line] = []
+        for lot, part in ((bonus_lot or 0, left), (paid_lot, spent)):
+            if part:
+                lots.take(tx, wallet, lot, part)
+                back.append((WALLET, lot, -part))
+        head = post(
+            tx,
+            head,
+            "bonus_reversal",
+            [*back, (BONUS, None, spent + left)],
+            reference=reference,
+            reverses=bonus_lot,
+            note=note,
+        )
+    lots.take(tx, wallet, paid_lot, amount)
+    head = post(
+        tx,
+        head,
+        "refund",
+        [(WALLET, paid_lot, -amount), (f"{PAYMENTS}:{provider}", None, amount)],
+        reference=reference,
+        note=note,
+        reverses=paid_lot,
+        lifetime=-amount,
+    )
+    return Credit(wallet, head.seq, -amount, head.balance)
+
+
+def dispute(
+    tx: Transaction,
+    wallet: str,
+    amount: int,
+    *,
+    provider: str,
+    paid_lot: int,
+    bonus_lot: int | None,
+    reference: str,
+    note: str | None = None,
+) -> Credit:
+    """A bank has taken a payment back: freeze, take what is left of it, the rest becomes debt.
+
+    Its bonus goes with it, the consumed part as debt too.
+    """
+    head = locked(tx, wallet)
+    paid, spent_bonus, bonus = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    free = head.balance - head.held
+    lines: list[Line] = []
+    owed = amount + spent_bonus + bonus
+    for lot, most in ((bonus_lot, bonus), (paid_lot, paid)):
+        part = min(most, free, owed)
+        if lot is not None and part > 0:
+            lots.take(tx, wallet, lot, part)
+            lines.append((WALLET, lot, -part))
+            free -= part
+            owed -= part
+    lines += [
+        (DEBT, None, -owed),
+        (BONUS, None, spent_bonus + bonus),
+        (f"{PAYMENTS}:{provider}", None, amount),
+    ]
+    if head.debt + owed > MOST:
+        raise Refused("amount_too_large", "the debt would not fit the ledger's 64 bits")
+    before = head.balance
+    head = post(
+        tx,
+        head,
+        "dispute",
+        lines,
+        reference=reference,
+        note=note,
+        reverses=paid_lot,
+        lifetime=-amount,
+    )
+    tx.run("UPDATE wallets SET state='frozen' WHERE id=?", wallet)
+    return Credit(wallet, head.seq, head.balance - before, head.balance)
+
+
+def dispute_won(
+    tx: Transaction, wallet: str, amount: int, *, provider: str, reference: str, sandbox: bool
+) -> Credit:
+    """The bank has given a disputed payment back: a new pack, which pays the debt first."""
+    head = locked(tx, wallet)
+    _, made = credit(
+        tx,
+        head,
+        "dispute_won",
+        amount,
+        f"{PAYMENTS}:{provider}",
+        lot_kind="paid",
+        reference=reference,
+        order_id=reference,
+        sandbox=sandbox,
+        lifetime=amount,
+    )
+    return made
+
+
+def forgive_debt(tx: Transaction, wallet: str, *, note: str, by: str) -> int:
+    """The operator writes a wallet's debt off, which unblocks it; how much it was."""
+    head = locked(tx, wallet)
+    if head.debt:
+        post(
+            tx,
+            head,
+            "debt_forgiven",
+            [(DEBT, None, head.debt), (WRITE_OFF, None, -head.debt)],
+            reference=by,
+            note=note,
+        )
+    return head.debt

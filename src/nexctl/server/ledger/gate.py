@@ -1,0 +1,89 @@
+"""Turns at one SQLite file among processes.
+
+SQLite's own busy handler lets one busy process keep the others waiting for seconds. Here everybody
+takes the lock as it comes, which is fastest; who has waited longer than PATIENT asks for the
+gate, a lock file beside the database, and then all others let it pass. The kernel opens the gate
+when its holder dies.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock: there the polling alone decides
+    fcntl = None  # type: ignore[assignment]
+
+LOCKS: bool = fcntl is not None
+
+MILLISECOND = 1_000_000
+PATIENT = 40 * MILLISECOND
+_NAPS = (1, 2, 4, 8, 8)  # milliseconds
+
+
+class Gate:
+    """The gate of one database, for one connection at a time."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, database: str) -> None:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        self._file = os.open(database + ".gate", flags, 0o600)
+
+    def enter(self, attempt: Callable[[], bool], timeout: int) -> bool:
+        """Call `attempt` until it answers True; False after `timeout` nanoseconds."""
+        self._let_pass()
+        if attempt():
+            return True
+        started = time.monotonic_ns()
+        naps = 0
+        while (waited := time.monotonic_ns() - started) < min(PATIENT, timeout):
+            _nap(_NAPS[min(naps, len(_NAPS) - 1)] * MILLISECOND)
+            naps += 1
+            self._let_pass()
+            if attempt():
+                return True
+        asked = False
+        try:
+            while waited < timeout:
+                asked = asked or self._try(exclusive=True)
+                if attempt():
+                    return True
+                _nap(MILLISECOND // 4 if asked else MILLISECOND)
+                waited = time.monotonic_ns() - started
+            return False
+        finally:
+            if asked:
+                self._leave()
+
+    def _let_pass(self) -> None:
+        """Wait while somebody impatient holds the gate; but politeness has an end."""
+        for _ in range(200):
+            if self._try(exclusive=False):
+                self._leave()
+                return
+            _nap(MILLISECOND)
+
+    def _try(self, *, exclusive: bool) -> bool:
+        if not LOCKS:
+            return True
+        try:
+            fcntl.flock(self._file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def _leave(self) -> None:
+        if LOCKS:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def _nap(nanoseconds: int) -> None:
+    time.sleep(nanoseconds / 1_000_000_000)  # not money: a pause

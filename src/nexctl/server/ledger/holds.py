@@ -1,0 +1,381 @@
+"""Reserve, dispatch, settle, release, unknown: what happens to the money of one request.
+
+    reserved -> dispatched -> settled | released | unknown -> settled | released (by the operator)
+
+Rows are locked in one order everywhere: owner, hold, rates, buckets (by rank and id), wallet, lots.
+"""
+
+# ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
+from __future__ import annotations
+
+import msgspec
+
+from nexctl.records import METERS, Usage
+from nexctl.server.ledger import budgets, lots, owners, rates, snapshots
+from nexctl.server.ledger.budgets import Part
+from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
+from nexctl.server.ledger.errors import Layer, Refused
+from nexctl.server.ledger.port import Row, Transaction
+from nexctl.server.ledger.types import (
+    Alert,
+    Ask,
+    Draw,
+    HoldRow,
+    Outcome,
+    Reservation,
+    Settled,
+    Snapshot,
+)
+
+OPEN = ("reserved", "dispatched", "unknown")
+REVENUE = "usage"
+_encode = msgspec.json.encode
+
+_INSERT = (
+    "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
+    "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
+    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT (customer_id, request_id) WHERE state <> 'released' DO NOTHING RETURNING id"
+)
+_HOLD = (
+    "UPDATE wallets SET held=held+? "
+    "WHERE id=? AND customer_id=? AND balance-held>=? AND state='active' AND debt=0 "
+    "AND next_expiry>? "
+    "RETURNING balance, held"
+)
+
+
+def reserve(tx: Transaction, ask: Ask) -> Reservation:
+    """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
+
+    Raises Refused: request_in_progress, already_billed (with the record), idempotency_conflict,
+    rate_limited, budget_exceeded, allowance_exceeded (each with its layer), insufficient_balance,
+    wallet_frozen, not_found.
+    """
+    if not 0 <= ask.amount <= MOST or not 0 <= ask.floor <= ask.amount:
+        raise Refused("invalid_request", "the amount to hold does not fit")
+    wallet = ask.wallet or ask.customer
+    at = tx.clock.now()
+    snapshot = snapshots.keep(tx, ask.snapshot)
+    owner = owners.ensure(tx)
+    met = budgets.applying(tx, ask.customer, ask.key, ask.parent, ask.model)
+    parts = [
+        Part(b.id, budgets.start_of(b.span, at), budgets.counted(b, ask.amount, ask.usage))
+        for b in met
+    ]
+    row = tx.one(
+        _INSERT,
+        *(ask.customer, wallet, ask.request_id, ask.body_hash, ask.key, ask.parent, ask.model),
+        *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
+        *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
+    )
+    if row is None:
+        raise _repeated(tx, ask)
+    counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
+    if met:
+        budgets.take(tx, met, ask.key, parts, at)
+    found = tx.one(_HOLD, ask.amount, wallet, ask.customer, ask.amount, at)
+    if found is None:
+        found = _hold_slowly(tx, wallet, ask, at)
+    return Reservation(row[0], wallet, ask.amount, at, found[0], found[1], counted)
+
+
+def _facts(ask: Ask) -> str:
+    """What a hold keeps to be settled by its rule, should nobody learn the outcome."""
+    usage = {"floor": _named(ask.floor_usage), "held": _named(ask.usage)}
+    return _encode({"usage": usage, "record": ask.facts}).decode()
+
+
+def _named(usage: Usage) -> dict[str, int]:
+    return {name: count for name, count in zip(METERS, usage, strict=True) if count}
+
+
+def _hold_slowly(tx: Transaction, wallet: str, ask: Ask, at: int) -> Row:
+    """The wallet did not take the hold at once: look why, write off what has expired, try again."""
+    head = locked(tx, wallet)
+    if head.customer != ask.customer:
+        raise Refused("not_found", f"there is no wallet {wallet}")
+    head = lots.expire(tx, head, at)
+    free = head.balance - head.held
+    if head.state != "active" or head.debt:
+        raise Refused(
+            "wallet_frozen",
+            "the wallet is frozen until it is reviewed"
+            if head.state != "active"
+            else "the wallet is blocked until its debt is paid",
+            hint="ask the operator" if head.state != "active" else "top up",
+            layer=_wallet_layer(head),
+        )
+    if ask.amount > free:
+        raise Refused(
+            "insufficient_balance",
+            "the wallet does not cover this request",
+            hint="top up, or ask for less output",
+            layer=_wallet_layer(head),
+        )
+    tx.run("UPDATE wallets SET held=held+? WHERE id=?", ask.amount, wallet)
+    return head.balance, head.held + ask.amount
+
+
+def _wallet_layer(head: Head) -> Layer:
+    free = head.balance - head.held if head.state == "active" and not head.debt else 0
+    return Layer("wallet", head.wallet, "wallet", budgets.MONEY, head.balance, 0, head.held, free)
+
+
+def _repeated(tx: Transaction, ask: Ask) -> Refused:
+    """The same request id again: running, done, or another body. Never a second charge."""
+    row = tx.one(
+        "SELECT id, body_hash, state, wallet, seq FROM holds "
+        "WHERE customer_id=? AND request_id=? AND state<>'released'",
+        *(ask.customer, ask.request_id),
+    )
+    if row is None:  # given back between the two statements
+        return Refused("request_in_progress", "a request with this id has just ended", hint="retry")
+    _, body_hash, state, wallet, seq = row
+    if state != "retired" and body_hash != ask.body_hash:
+        return Refused(
+            "idempotency_conflict",
+            "this request id was used with another body",
+            hint="use a new request id for a new request",
+        )
+    if state in OPEN:
+        return Refused(
+            "request_in_progress",
+            "a request with this id is still running"
+            if state != "unknown"
+            else "a request with this id has no known outcome yet",
+            hint="wait for it",
+        )
+    from nexctl.server.ledger import entries
+
+    return Refused(
+        "already_billed",
+        "a request with this id is done and billed",
+        hint="see its usage record, or use a new request id",
+        record=None if seq is None else entries.usage_at(tx, wallet, seq),
+    )
+
+
+def dispatch(tx: Transaction, hold: int) -> None:
+    """Say that the request goes upstream now. Raises Refused `hold_lost` where it must not."""
+    if not tx.run("UPDATE holds SET state='dispatched' WHERE id=? AND state='reserved'", hold):
+        state = tx.value("SELECT state FROM holds WHERE id=?", hold)
+        if state != "dispatched":
+            raise Refused("hold_lost", f"the hold is {state or 'not there'}: do not send it")
+
+
+_BEGIN_SETTLE = (
+    "SELECT state, wallet, amount, layers, request_id, customer_id, key_id, parent_id, created_at, "
+    "seq, model FROM holds WHERE id=?"
+)
+
+
+def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None) -> Settled:
+    """Debit the exact charge and free the hold, once.
+
+    What the hold and the balance do not cover becomes debt and blocks the wallet: usage that
+    happened is never rolled back. A hold that was given up (unknown, or released) is debited all
+    the same. Repeated, it answers the first settle's figures with `replayed`.
+    """
+    if not 0 <= outcome.charge <= MOST or min(outcome.usage) < 0:
+        raise Refused("invalid_request", "a charge and its usage are not negative")
+    row = tx.one(_BEGIN_SETTLE + tx.lock, hold)
+    if row is None:
+        raise Refused("not_found", f"there is no hold {hold}")
+    state, wallet, amount, layers, request, customer, key, _, created, seq, model = row
+    if state == "settled":
+        return _settled_before(tx, hold, wallet, seq)
+    if state == "retired":
+        raise Refused("state_conflict", "the request belongs to a replaced database")
+    is_open = state in OPEN
+    snapshot = snapshots.keep(tx, outcome.snapshot)
+    passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
+    head = locked(tx, wallet)
+    kept = amount if is_open else 0
+    free = head.balance - head.held + kept
+    paid = outcome.charge if outcome.charge <= free else free
+    draws = lots.burn(tx, wallet, paid)
+    record = _encode({**outcome.record, "usage": _named(outcome.usage)}).decode()
+    row = (
+        *(hold, created, customer, request, key, outcome.model or model, outcome.status),
+        *(outcome.charge, snapshot, record),
+    )
+    head = post(
+        tx,
+        head,
+        "usage",
+        _debit(draws, paid, outcome.charge),
+        held=-kept,
+        reference=request,
+        usage=row,
+    )
+    tx.run(
+        "INSERT INTO usage_records (wallet, seq, hold, created_at, customer_id, request_id, "
+        "key_id, model, status, charge, snapshot, record) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        *(wallet, head.seq, *row),
+    )
+    tx.run(
+        "UPDATE holds SET state='settled', seq=?, closed_at=?, why=? WHERE id=?",
+        *(head.seq, head.last_at, why, hold),
+    )
+    if head.next_expiry <= head.last_at:
+        head = lots.expire(tx, head, head.last_at)
+    return Settled(
+        *(wallet, head.seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
+        *(head.balance, head.held, draws, passed),
+        late=state in ("unknown", "released"),
+    )
+
+
+def _debit(draws: tuple[Draw, ...], paid: int, charge: int) -> list[Line]:
+    lines: list[Line] = lots.lines(draws, REVENUE)
+    if paid != charge:
+        lines[-1] = (REVENUE, None, charge)
+        lines.append((DEBT, None, paid - charge))
+    return lines
+
+
+def _spend(
+    tx: Transaction, parts: list[Part], outcome: Outcome, is_open: bool
+) -> tuple[Alert, ...]:
+    """Move each bucket from held to spent by the true quantities."""
+    passed: list[Alert] = []
+    for part in parts:
+        budget = budgets.by_id(tx, part.budget)
+        if budget is None:
+            continue
+        spent = budgets.counted(budget, outcome.charge, outcome.usage)
+        after = budgets.give(tx, part if is_open else part._replace(amount=0), spent)
+        if budget.alert_at:
+            passed += budgets.alerts(budget, after - spent, after)
+    return tuple(passed)
+
+
+def _settled_before(tx: Transaction, hold: int, wallet: str, seq: int) -> Settled:
+    entry = tx.one("SELECT at, amount, balance FROM entries WHERE wallet=? AND seq=?", wallet, seq)
+    charge = tx.value("SELECT charge FROM usage_records WHERE wallet=? AND seq=?", wallet, seq)
+    held = tx.value("SELECT held FROM wallets WHERE id=?", wallet)
+    draws = tx.all(
+        "SELECT lot, -amount FROM postings WHERE wallet=? AND seq=? AND account='wallet' "
+        "ORDER BY line",
+        *(wallet, seq),
+    )
+    at, amount, balance = entry or (0, 0, 0)
+    return Settled(
+        *(wallet, seq, at, charge, -amount, charge + amount, balance, held),
+        *(tuple(Draw(*draw) for draw in draws),),
+        replayed=True,
+    )
+
+
+def release(tx: Transaction, hold: int, why: str) -> bool:
+    """Give a hold back: the request failed before a usable response. False if it was given back.
+
+    A settled hold, or one without a known outcome, is not released: Refused `state_conflict`.
+    """
+    if give_back(tx, hold, why, ("reserved", "dispatched")):
+        return True
+    return _not_given(tx, hold)
+
+
+def write_off(tx: Transaction, hold: int, why: str) -> bool:
+    """The operator's decision that a request without a known outcome is not charged."""
+    return give_back(tx, hold, why, ("unknown",)) or _not_given(tx, hold)
+
+
+def _not_given(tx: Transaction, hold: int) -> bool:
+    state = tx.value("SELECT state FROM holds WHERE id=?", hold)
+    if state == "released":
+        return False
+    if state is None:
+        raise Refused("not_found", f"there is no hold {hold}")
+    raise Refused("state_conflict", f"the hold is {state}")
+
+
+def give_back(tx: Transaction, hold: int, why: str, states: tuple[str, ...]) -> bool:
+    """Release a hold that is in one of these states; whether it was."""
+    row = tx.one("SELECT state, wallet, amount, layers FROM holds WHERE id=?" + tx.lock, hold)
+    if row is None or row[0] not in states:
+        return False
+    for part in budgets.parts_of(row[3]):
+        budgets.give(tx, part, 0)
+    tx.run("UPDATE wallets SET held=held-? WHERE id=?", row[2], row[1])
+    tx.run(
+        "UPDATE holds SET state='released', closed_at=?, why=? WHERE id=?",
+        *(tx.clock.now(), why, hold),
+    )
+    return True
+
+
+def mark_unknown(tx: Transaction, hold: int, why: str) -> bool:
+    """A dispatched request without an outcome: its money stays held until its deadline."""
+    return bool(
+        tx.run(
+            "UPDATE holds SET state='unknown', why=?, deadline=deadline-created_at+? "
+            "WHERE id=? AND state='dispatched'",
+            *(why, tx.clock.now(), hold),
+        )
+    )
+
+
+def due(tx: Transaction, now: int, most: int = 100) -> list[int]:
+    """Unknown holds whose deadline has come and whose rule needs nobody."""
+    rows = tx.all(
+        "SELECT id FROM holds WHERE state IN ('reserved', 'dispatched', 'unknown') "
+        "AND state='unknown' AND rule<>'operator' AND deadline<=? ORDER BY deadline, id LIMIT ?",
+        *(now, most),
+    )
+    return [row[0] for row in rows]
+
+
+def resolve(tx: Transaction, hold: int) -> Settled | None:
+    """Settle an unknown hold by its rule: at its floor, or at all that was held."""
+    row = tx.one(
+        "SELECT state, rule, floor, amount, facts, snapshot, model FROM holds WHERE id=?" + tx.lock,
+        hold,
+    )
+    if row is None or row[0] != "unknown" or row[1] == "operator":
+        return None
+    _, rule, floor, amount, facts, snapshot, model = row
+    kept = msgspec.json.decode(facts)
+    usage = Usage(request=0)._replace(**kept["usage"][rule])
+    body = tx.value("SELECT body FROM price_snapshots WHERE hash=?", snapshot)
+    outcome = Outcome(
+        floor if rule == "floor" else amount,
+        usage,
+        Snapshot(snapshot, body),
+        "partial",
+        model,
+        {**kept["record"], "counted_by": "gateway", "resolved_by": rule},
+    )
+    return settle(tx, hold, outcome, f"no outcome until its deadline: rule {rule}")
+
+
+_ROW = (
+    "id, customer_id, wallet, request_id, key_id, model, state, amount, owner, created_at, rule, "
+    "floor, deadline, closed_at, seq, why"
+)
+
+
+def by_request(tx: Transaction, customer: str, request_id: str) -> HoldRow | None:
+    """The hold of a request id, the one that counts where an earlier one was released."""
+    row = tx.one(
+        f"SELECT {_ROW} FROM holds WHERE customer_id=? AND request_id=? "
+        "ORDER BY CASE WHEN state='released' THEN 1 ELSE 0 END, id DESC LIMIT 1",
+        *(customer, request_id),
+    )
+    return None if row is None else HoldRow(*row)
+
+
+def listed(
+    tx: Transaction, customer: str | None = None, states: tuple[str, ...] = OPEN
+) -> list[HoldRow]:
+    """Holds in some states, oldest first."""
+    marks = ",".join("?" * len(states))
+    rows = tx.all(
+        f"SELECT {_ROW} FROM holds WHERE state IN ({marks})"
+        + ("" if customer is None else " AND customer_id=?")
+        + " ORDER BY id",
+        *(*states, *(() if customer is None else (customer,))),
+    )
+    return [HoldRow(*row) for row in rows]

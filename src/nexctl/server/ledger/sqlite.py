@@ -1,0 +1,186 @@
+"""The port to SQLite: WAL, synchronous=FULL, one writer at a time, fair among processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from nexctl.errors import ConfigError
+from nexctl.server.ledger.errors import Busy, Refused, Unavailable
+from nexctl.server.ledger.gate import Gate
+from nexctl.server.ledger.mounts import network_kind
+from nexctl.server.ledger.port import Cursor
+
+T = TypeVar("T")
+Execute = Callable[[str, Sequence[Any]], Cursor]
+
+OLDEST = (3, 37, 0)  # STRICT tables
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PRAGMAS = (
+    "PRAGMA busy_timeout=0",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA recursive_triggers=ON",
+    "PRAGMA trusted_schema=OFF",
+)
+
+
+class Sqlite:
+    """One connection to one file. `timeout` is in milliseconds."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str, *, create: bool = False, timeout: int = 10_000) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise ConfigError(
+                f"SQLite {sqlite3.sqlite_version} is too old for the ledger",
+                hint="use a Python built with SQLite 3.37 or newer",
+            )
+        self.place = path
+        self._timeout = timeout * 1_000_000
+        _check_place(path, create)
+        self._gate = Gate(path)
+        try:
+            self.raw = self._connect()
+        except sqlite3.Error as error:
+            self._gate.close()
+            raise unavailable(error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(
+            self.place,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=self._timeout / 1_000_000_000,  # not money: while the pragmas are set
+        )
+        for pragma in _PRAGMAS[1:]:
+            raw.execute(pragma)
+        raw.execute(_PRAGMAS[0])
+        return raw
+
+    def write(self, body: Callable[[Execute], T], *, wait: bool = True) -> T:
+        """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Busy at once."""
+        raw = self.raw
+        try:
+            if not self._gate.enter(self._begin, self._timeout if wait else 0):
+                raise Busy
+            try:
+                result = body(raw.execute)
+                raw.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+        return result
+
+    def _begin(self) -> bool:
+        try:
+            self.raw.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in _BUSY:
+                return False
+            raise
+        return True
+
+    def _roll_back(self) -> None:
+        """End the transaction; where even that fails, so must the connection."""
+        try:
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK")
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                self.raw.close()
+            self.raw = self._connect()
+
+    def read(self, body: Callable[[Execute], T]) -> T:
+        """Run `body` on one snapshot."""
+        try:
+            self.raw.execute("BEGIN")
+            try:
+                return body(self.raw.execute)
+            finally:
+                self._roll_back()
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def ends(self, error: BaseException) -> bool:
+        """Whether SQLite itself rolled the transaction back (full disk, I/O error)."""
+        return not self.raw.in_transaction
+
+    def meant(self, error: Exception) -> Exception:
+        """What a fault of one statement means to the caller."""
+        return unavailable(error) if isinstance(error, sqlite3.Error) else error
+
+    def again(self) -> Sqlite:
+        """Another connection to the same file."""
+        return type(self)(self.place, timeout=self._timeout // 1_000_000)
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Hold the write lock: nobody else can write until this ends."""
+        with contextlib.suppress(sqlite3.Error):
+            self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            if not self._gate.enter(self._begin, self._timeout):
+                raise Busy
+            try:
+                yield
+                self.raw.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        except sqlite3.Error as error:
+            raise unavailable(error) from error
+
+    def script(self, statements: Iterator[str]) -> None:
+        """Run the statements in one transaction."""
+
+        def body(execute: Execute) -> None:
+            for statement in statements:
+                execute(statement, ())
+
+        self.write(body)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(sqlite3.Error):
+            self.raw.close()
+        self._gate.close()
+
+
+def unavailable(error: sqlite3.Error) -> Exception:
+    """What a fault of SQLite means to the caller."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    if isinstance(error, sqlite3.IntegrityError):
+        return Refused("state_conflict", f"the database's own guard refused that: {error}")
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return Unavailable("the disk is full: the ledger cannot be written", hint="free some space")
+    if code & 0xFF in _BUSY:
+        return Busy()
+    if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return Unavailable(
+            f"the ledger's file is damaged: {error}", hint="restore a backup: gateway restore"
+        )
+    return Unavailable(f"the ledger's database failed: {error}", hint="see the disk and try again")
+
+
+def _check_place(path: str, create: bool) -> None:
+    kind = network_kind(path)
+    if kind is not None:
+        raise ConfigError(
+            f"{path} lies on a network file system ({kind}), where SQLite's WAL is not safe",
+            hint="use a local disk, or PostgreSQL: --database postgresql://...",
+        )
+    if os.path.exists(path):
+        return
+    if not create:
+        raise ConfigError(f"there is no ledger at {path}", hint="make one: nexctl gateway init")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, flags, 0o600))

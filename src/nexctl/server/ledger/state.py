@@ -1,0 +1,67 @@
+"""What one process knows beside its connection: who it is, its keys, what it has already stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import socket
+from typing import Protocol
+
+from nexctl.server.ledger.life import Life
+
+
+class Sealer(Protocol):
+    """Encrypts what must be read back, with a key that is not in the database."""
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Decrypt; raises where it was made with another key."""
+        ...
+
+
+class Shared:
+    """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its
+    heartbeat is good for, in microseconds.
+    """
+
+    __slots__ = (
+        "anchor_key",
+        "beaten_at",
+        "lease",
+        "life",
+        "owner",
+        "process",
+        "sealer",
+        "snapshots",
+    )
+
+    def __init__(
+        self, *, anchor_key: bytes | None, sealer: Sealer | None, lease: int, life: Life
+    ) -> None:
+        self.life = life
+        self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
+        self.process = f"{socket.gethostname()}:{os.getpid()}"
+        self.owner = ""
+        self.beaten_at = 0
+        self.snapshots: set[str] = set()
+        self.fresh_owner()
+
+    def fresh_owner(self) -> None:
+        """Become a new owner: a new random epoch, not in the database yet."""
+        self.owner = os.urandom(12).hex()
+        self.beaten_at = 0
+
+    def mac(self, wallet: str, seq: int, head: bytes) -> bytes:
+        """Keyed proof of a chain's head; empty without a key."""
+        if self.anchor_key is None:
+            return b""
+        return hmac.digest(self.anchor_key, b"%s\n%d\n%s" % (wallet.encode(), seq, head), "sha256")
+
+
+def digest(*parts: bytes) -> bytes:
+    """SHA-256 over the parts, one after the other."""
+    return hashlib.sha256(b"".join(parts)).digest()

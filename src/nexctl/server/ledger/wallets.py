@@ -1,0 +1,132 @@
+"""The wallet as its owner sees it: what is there, what is held, what can be spent and why."""
+
+from __future__ import annotations
+
+from nexctl.server.ledger import budgets, lots, settings
+from nexctl.server.ledger.chain import GENESIS, Head, locked
+from nexctl.server.ledger.clock import NEVER
+from nexctl.server.ledger.errors import Layer, Refused
+from nexctl.server.ledger.port import Transaction
+from nexctl.server.ledger.types import Wallet
+
+
+def create(
+    tx: Transaction,
+    customer: str,
+    currency: str,
+    scale: int,
+    *,
+    wallet: str | None = None,
+    name: str = "main",
+) -> str:
+    """Make a customer's wallet; the first one bears the customer's own id."""
+    at = tx.clock.now()
+    made = wallet or customer
+    tx.run(
+        "INSERT INTO wallets (id, customer_id, name, currency, scale, state, balance, held, debt, "
+        "lifetime, seq, head, mac, last_at, next_expiry, created_at) "
+        "VALUES (?,?,?,?,?,'active',0,0,0,0,0,?,?,?,?,?)",
+        *(made, customer, name, currency, scale, GENESIS, tx.shared.mac(made, 0, GENESIS)),
+        *(at, NEVER, at),
+    )
+    return made
+
+
+def show(
+    tx: Transaction,
+    customer: str,
+    *,
+    wallet: str | None = None,
+    key: str | None = None,
+    parent: str | None = None,
+    model: str | None = None,
+) -> Wallet:
+    """A wallet seen from a key: its own budgets and its parent's among the layers.
+
+    Without a key every budget of the customer itself is a layer. Lots that have expired and that
+    nobody has written off yet are not counted as spendable.
+    """
+    found = wallet or customer
+    row = tx.one(
+        "SELECT id, customer_id, balance, held, debt, seq, head, last_at, state, next_expiry, "
+        "lifetime, currency, scale FROM wallets WHERE id=?",
+        found,
+    )
+    if row is None or row[1] != customer:
+        raise Refused("not_found", f"there is no wallet {found}")
+    head = Head(*row[:11])
+    now = tx.clock.now()
+    unknown = tx.value(
+        "SELECT coalesce(sum(amount), 0) FROM holds WHERE customer_id=? "
+        "AND state IN ('reserved', 'dispatched', 'unknown') AND state='unknown' AND wallet=?",
+        *(customer, found),
+    )
+    state = "blocked" if head.state == "active" and head.debt else head.state
+    ended = _ended(tx, head, now)
+    free = max(0, head.balance - head.held - ended) if state == "active" else 0
+    layers = [
+        Layer(
+            *("wallet", found, "wallet", budgets.MONEY),
+            *(head.balance, 0, head.held, free),
+        )
+    ]
+    for budget in budgets.applying(tx, customer, key, parent, model):
+        layers.append(budgets.layer_of(budgets.state(tx, budget, now), key))
+    hard = [layer for layer in layers if layer.hard and layer.unit == budgets.MONEY]
+    binding = min(hard, key=lambda layer: layer.remaining)
+    return Wallet(
+        *(found, customer, row[11], row[12], state, head.balance, head.held, int(unknown)),
+        *(head.debt, head.lifetime, binding.remaining if state == "active" else 0, binding),
+        *(tuple(layers), lots.listed(tx, found), head.seq),
+    )
+
+
+def _ended(tx: Transaction, head: Head, now: int) -> int:
+    if head.next_expiry > now or settings.clock_stopped_seen(tx):
+        return 0
+    return int(
+        tx.value(
+            "SELECT coalesce(sum(remaining), 0) FROM lots "
+            "WHERE wallet=? AND remaining>0 AND expires_at<=?",
+            *(head.wallet, now),
+        )
+    )
+
+
+def of_customer(tx: Transaction, customer: str) -> list[str]:
+    """The ids of a customer's wallets, its own first."""
+    rows = tx.all(
+        "SELECT id FROM wallets WHERE customer_id=? "
+        "ORDER BY CASE WHEN id=customer_id THEN 0 ELSE 1 END, created_at, id",
+        customer,
+    )
+    return [row[0] for row in rows]
+
+
+def freeze(tx: Transaction, wallet: str, *, frozen: bool) -> None:
+    """Stop a wallet from taking new holds, or let it again. Open requests settle all the same."""
+    if not tx.run(
+        "UPDATE wallets SET state=? WHERE id=?", "frozen" if frozen else "active", wallet
+    ):
+        raise Refused("not_found", f"there is no wallet {wallet}")
+
+
+def expire_due(tx: Transaction, most: int = 50) -> int:
+    """Write off ended lots of up to `most` wallets; how many entries that made."""
+    now = tx.clock.now()
+    count = 0
+    for (wallet,) in tx.all(
+        "SELECT id FROM wallets WHERE next_expiry<=? AND held<balance ORDER BY id LIMIT ?",
+        *(now, most),
+    ):
+        head = locked(tx, wallet)
+        count += lots.expire(tx, head, now).seq - head.seq
+    return count
+
+
+def has_due(tx: Transaction) -> bool:
+    """Whether `expire_due` would find something."""
+    row = tx.one(
+        "SELECT 1 FROM wallets WHERE next_expiry<=? AND held<balance LIMIT 1", tx.clock.now()
+    )
+    return row is not None
