@@ -196,9 +196,10 @@ def parts_of(body: bytes) -> Parts:
         stated = tag[1]
         code = canonical(stated)
     # A type is a coarse word ("quota", "invalid_request_error"): only some of them decide.
-    if code is None and found.get("type") in TYPES:
-        stated = found["type"]
-        code = canonical(stated)
+    kind = found.get("type")
+    if code is None and isinstance(kind, str) and kind in TYPES:
+        stated = kind
+        code = canonical(kind)
     details = found.get("details")
     return Parts(
         code,

@@ -1,0 +1,239 @@
+"""Many keys from a sheet: checked whole before the first is made, resumable, no secret lost.
+
+Columns: name, and where wanted budget, models, ip, rpm, expires, parent, labels. Several values in
+a cell are separated by blanks or semicolons; labels are NAME=VALUE.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.account import keys as workflow
+from nexctl.account import terms
+from nexctl.errors import NexctlError, UsageError
+from nexctl.safety import sheets
+
+if TYPE_CHECKING:
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.keys import KeyCreate
+
+COLUMNS = ("name", "budget", "models", "ip", "rpm", "expires", "parent", "labels")
+RESULT = ("name", "id", "prefix", "secret", "created", "error")
+MOST_ROWS = 10_000
+LARGEST_FILE = 10_000_000
+
+
+class Row(NamedTuple):
+    """One wanted key and the line that it stands in."""
+
+    line: int
+    wanted: KeyCreate
+
+
+class Done(NamedTuple):
+    """What became of a row: the key, or why there is none."""
+
+    row: Row
+    made: workflow.Made | None
+    error: NexctlError | None
+
+
+def read(path: str) -> list[Row]:
+    """The rows of a sheet. UsageError (exit 2) with every fault's line, before anything is made."""
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name a CSV file") from error
+    if len(raw) > LARGEST_FILE:
+        raise UsageError(f"{path}: larger than {LARGEST_FILE:,} bytes", hint="split it")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: not UTF-8", hint="save it as CSV UTF-8") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: str) -> list[Row]:
+    """The rows of a sheet's text; `path` is named in faults."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[Row] = []
+    faults: list[str] = []
+    seen: dict[str, int] = {}
+    try:
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        _check_header(header, path)
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            line = reader.line_num
+            try:
+                row = _row(header, cells, line)
+            except NexctlError as error:
+                faults.append(f"{path}:{line}: {error.message}")
+                continue
+            if row.wanted.name in seen:
+                first = seen[row.wanted.name]
+                faults.append(f"{path}:{line}: {row.wanted.name!r} stands in line {first} too")
+            seen.setdefault(row.wanted.name, line)
+            rows.append(row)
+            if len(rows) > MOST_ROWS:
+                raise UsageError(f"{path}: more than {MOST_ROWS:,} keys", hint="split it")
+    except csv.Error as error:
+        faults.append(f"{path}:{reader.line_num}: {error}")
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise UsageError(
+            faults[0] + more,
+            hint="correct the sheet; no key was made",
+            code="bad_sheet",
+            details={"faults": faults[:100]},
+        )
+    if not rows:
+        raise UsageError(f"{path}: no keys in it", hint="the first line names the columns")
+    return rows
+
+
+def make(
+    gateway: Gateway,
+    rows: list[Row],
+    result: str,
+    *,
+    done: Callable[[Done], object] = lambda _: None,
+) -> list[Done]:
+    """Make the keys of `rows`, writing each with its secret to the file `result` before the next.
+
+    The file is for its owner only. Names that it already holds with a secret are left alone, so
+    the same command resumes; a key that exists elsewhere is told as such, without a secret. A key
+    that the gateway refuses does not stop the others; NetworkError, an empty wallet or a refused
+    login do (the next run goes on).
+    """
+    held = _held(result)
+    answers: list[Done] = []
+    with _ResultFile(result) as write:
+        for row in rows:
+            if row.wanted.name in held:
+                continue
+            try:
+                made = workflow.make(gateway, row.wanted, if_not_exists=True)
+                answer = Done(row, made, None)
+            except NexctlError as error:
+                if error.exit not in (1, 2, 3):
+                    raise
+                answer = Done(row, None, error)
+            write(answer)
+            answers.append(answer)
+            done(answer)
+    return answers
+
+
+def _check_header(header: list[str], path: str) -> None:
+    unknown = [name for name in header if name not in COLUMNS]
+    if "name" not in header or unknown or len(set(header)) != len(header):
+        wrong = f"unknown column {unknown[0]!r}" if unknown else "it needs the column 'name' once"
+        raise UsageError(
+            f"{path}:1: {wrong}", hint=f"columns are {', '.join(COLUMNS)}", code="bad_sheet"
+        )
+
+
+def _row(header: list[str], cells: list[str], line: int) -> Row:
+    import msgspec
+
+    from nexctl.wire.keys import KeyCreate
+
+    if len(cells) > len(header):
+        raise UsageError("more cells than columns", code="bad_sheet")
+    given = {
+        name: sheets.unguard(cell).strip()
+        for name, cell in zip(header, cells, strict=False)
+        if cell.strip()
+    }
+    if "name" not in given:
+        raise UsageError("a key without a name", code="bad_sheet")
+    found: dict[str, Any] = {"name": given["name"]}
+    if "budget" in given:
+        budget = terms.parse_budget(given["budget"], what="budget")
+        found["budget"] = {"amount": budget.amount, "window": budget.window}
+    for column, field in (("models", "models"), ("ip", "ip_allowlist")):
+        if column in given:
+            found[field] = given[column].replace(";", " ").split()
+    if "rpm" in given:
+        if not (given["rpm"].isascii() and given["rpm"].isdigit() and len(given["rpm"]) < 10):
+            raise UsageError(f"rpm: {given['rpm']!r} is not a whole number", code="bad_sheet")
+        found["rpm"] = int(given["rpm"])
+    if "expires" in given:
+        found["expires_in_seconds"] = terms.parse_age(given["expires"], what="expires")
+    if "parent" in given:
+        found["parent_id"] = given["parent"]
+    if "labels" in given:
+        pairs = given["labels"].replace(";", " ").split()
+        found["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
+    try:
+        return Row(line, msgspec.convert(found, KeyCreate))
+    except msgspec.ValidationError as error:
+        raise UsageError(str(error), code="bad_sheet") from None
+
+
+def _held(path: str) -> set[str]:
+    """The names whose secret the result file already holds."""
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = csv.reader(stream)
+            header = next(rows, None)
+            if header is not None and tuple(header) != RESULT:
+                raise UsageError(
+                    f"{path}: not a result of 'keys import'", hint="name another file for it"
+                )
+            return {
+                sheets.unguard(cells[0]) for cells in rows if len(cells) == len(RESULT) and cells[3]
+            }
+    except FileNotFoundError:
+        return set()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", hint="name another file") from error
+
+
+class _ResultFile:
+    """The result file, open for more rows; each row is on disk before the next key is made."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> Callable[[Done], None]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(self._path, flags, 0o600)
+        os.fchmod(handle, 0o600)
+        self._stream = os.fdopen(handle, "a", encoding="utf-8", newline="")
+        if os.fstat(handle).st_size == 0:
+            self._stream.write(sheets.csv_row(RESULT))
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def _write(self, answer: Done) -> None:
+        made, error = answer.made, answer.error
+        self._stream.write(
+            sheets.csv_row(
+                (
+                    answer.row.wanted.name,
+                    made.key.id if made else None,
+                    made.key.prefix if made else None,
+                    made.secret if made else None,
+                    made.created if made else None,
+                    error.message if error else None,
+                )
+            )
+        )
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+
+def failed(answers: list[Done]) -> Iterator[Done]:
+    """Those rows that have no key."""
+    return (answer for answer in answers if answer.error is not None)

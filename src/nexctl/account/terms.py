@@ -1,0 +1,68 @@
+"""How people write budgets, ages, labels and limits, on the command line and in sheets alike."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nexctl.errors import UsageError
+from nexctl.money import parse_units, text_of
+
+if TYPE_CHECKING:
+    from nexctl.wire.keys import BudgetTerms
+
+_AGE = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+LONGEST_SECONDS = 3_650 * 86_400
+WINDOWS = {"month": "month", "mo": "month", "lifetime": "lifetime", "total": "lifetime"}
+
+
+def parse_budget(text: str, *, what: str = "--budget") -> BudgetTerms:
+    """`20/month`, `500/lifetime`, or `20` (a month's). Amounts are in the wallet's currency."""
+    from nexctl.wire.keys import BudgetTerms
+
+    amount, _, window = text.strip().partition("/")
+    chosen = WINDOWS.get(window.strip().lower() or "month")
+    if chosen is None:
+        raise UsageError(
+            f"{what}: {window.strip()!r} is no window",
+            hint="write 20/month or 500/lifetime",
+            code="bad_budget",
+        )
+    return BudgetTerms(
+        amount=parse_positive(amount, what=what),
+        window="month" if chosen == "month" else "lifetime",
+    )
+
+
+def parse_positive(text: str, *, what: str) -> str:
+    """An amount of zero or more as the contract spells it."""
+    units = parse_units(text.strip(), 12, what=what)
+    if units < 0:
+        raise UsageError(f"{what}: an amount cannot be negative", code="bad_amount")
+    return text_of(units, 12)
+
+
+def parse_age(text: str, *, what: str, smallest: int = 1) -> int:
+    """Seconds of `90d`, `24h`, `30m`, `2w`, `45s`; a number needs its unit. `0` where allowed."""
+    written = text.strip().lower()
+    if written == "0" and smallest == 0:
+        return 0
+    found = _AGE.fullmatch(written)
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else -1
+    if not smallest <= seconds <= LONGEST_SECONDS:
+        raise UsageError(
+            f"{what}: {text!r} is not a length of time",
+            hint="write 90d, 24h, 30m or 2w, at most 10 years",
+            code="bad_age",
+        )
+    return seconds
+
+
+def parse_label(text: str, *, what: str = "--label") -> tuple[str, str]:
+    """`team=search` as a pair."""
+    name, equals, value = text.partition("=")
+    name, value = name.strip(), value.strip()
+    if not equals or not name or len(name) > 64 or len(value) > 512:
+        raise UsageError(f"{what}: {text!r} is not NAME=VALUE", code="bad_label")
+    return name, value
