@@ -172,6 +172,16 @@ def test_a_gateway_without_layers_binds_by_what_it_says(
     assert wallet.public(wallet.summary(gateway))["binding"] is None
 
 
+def test_layers_that_only_warn_or_count_tokens_do_not_bind(
+    gateway: Gateway, wire: MemoryTransport
+) -> None:
+    others = [layer("member", "1", hard=False), layer("org", "3", unit="tokens")]
+    wire.expect("GET", "/v1/wallet", says(200, shown(layers=[*others, *LAYERS])))
+    found = wallet.summary(gateway)
+    assert found.binding is not None
+    assert (found.binding.layer, found.notes) == ("key", ())
+
+
 def test_an_amount_that_is_none_is_not_taken_for_zero(
     gateway: Gateway, wire: MemoryTransport
 ) -> None:

@@ -104,6 +104,12 @@ def test_words_are_read_in_every_spelling(word: Any, code: str | None) -> None:
     assert canonical(word) == code
 
 
+def test_a_code_that_a_book_restates_keeps_its_meaning() -> None:
+    restated = {"code": "credits_gone", "details": {"contract_code": "insufficient_balance"}}
+    assert refused(429, {"error": restated}).exit == 5
+    assert judge(Reply(429, {}, iter([json.dumps({"error": restated}).encode()]))) is False
+
+
 def test_a_budget_names_its_layer_and_when_it_resets() -> None:
     error = refused(
         403,

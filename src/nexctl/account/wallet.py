@@ -42,8 +42,12 @@ def summary(gateway: Gateway) -> Summary:
 
 
 def binding_of(layers: list[Layer]) -> Layer | None:
-    """The layer that leaves least; the first of equals; None where none has a number."""
-    known = [(left, layer) for layer in layers if (left := _units(layer.remaining)) is not None]
+    """The hard layer of money that leaves least; the first of equals; None where there is none."""
+    known = [
+        (left, layer)
+        for layer in layers
+        if layer.hard and layer.unit == "money" and (left := _units(layer.remaining)) is not None
+    ]
     return min(known, key=lambda pair: pair[0])[1] if known else None
 
 

@@ -190,8 +190,11 @@ def parts_of(body: bytes) -> Parts:
         (found[name] for name in ("message", "detail", "msg") if isinstance(found.get(name), str)),
         None,
     )
+    details = found.get("details")
     stated = found.get("code")
-    code = canonical(stated)
+    # A book may restate a code; what it means in the contract then stands beside it.
+    meant = details.get("contract_code") if isinstance(details, dict) else None
+    code = canonical(meant) or canonical(stated)
     if code is None and message is not None and (tag := _TAG.match(message)):
         stated = tag[1]
         code = canonical(stated)
@@ -200,7 +203,6 @@ def parts_of(body: bytes) -> Parts:
     if code is None and isinstance(kind, str) and kind in TYPES:
         stated = kind
         code = canonical(kind)
-    details = found.get("details")
     return Parts(
         code,
         stated if isinstance(stated, str) and _WORD.fullmatch(stated) else None,

@@ -12,7 +12,8 @@ from nexctl.wire.base import Answer, Instant, Money, PageQuery, Request, Time
 class Layer(Answer):
     """One limit on what the caller can spend now.
 
-    `layer` is wallet, key, parent, project, member, org or customer; `id` names it.
+    `layer` is wallet, key, parent, project, member, org or customer; `id` names it. `unit` is
+    money (the wallet's currency) or tokens; a layer that is not `hard` only warns.
     """
 
     layer: str
@@ -24,6 +25,8 @@ class Layer(Answer):
     held: Money | None = None
     window: str | None = None
     resets_at: Time | None = None
+    unit: str = "money"
+    hard: bool = True
 
 
 class Lot(Answer):
@@ -42,7 +45,10 @@ class Lot(Answer):
 
 
 class Wallet(Answer):
-    """`balance` = unspent lots, `held` inside it, `spendable` = the least of all layers."""
+    """`balance` = unspent lots, `held` lies inside it.
+
+    `spendable` = the least of all hard layers of money, `binding` that layer.
+    """
 
     currency: str
     balance: Money
