@@ -5,6 +5,8 @@ Nothing is ever edited: a correction is a new entry that names the one it revers
 
 from __future__ import annotations
 
+from typing import Any
+
 from nexctl.server.ledger import ids, lots, settings
 from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
 from nexctl.server.ledger.errors import Refused
@@ -253,15 +255,11 @@ def _order_lots(
     if bonus_lot is None:
         return paid, 0, 0
     amount, left = _remaining(tx, wallet, bonus_lot)
-    back = tx.value(
-        "SELECT coalesce(sum(-p.amount), 0) FROM postings p JOIN entries e "
-        "ON e.wallet=p.wallet AND e.seq=p.seq WHERE p.wallet=? AND e.kind='bonus_reversal' "
-        "AND e.reverses=? AND p.account='wallet'",
+    back = tx.one(
+        "SELECT 1 FROM entries WHERE wallet=? AND kind='bonus_reversal' AND reverses=?",
         *(wallet, bonus_lot),
     )
-    if int(back):
-        return paid, 0, left
-    return paid, amount - left, left
+    return paid, 0 if back else amount - left, 0 if back else left
 
 
 def _remaining(tx: Transaction, wallet: str, lot: int) -> tuple[int, int]:
@@ -336,43 +334,57 @@ def dispute(
     bonus_lot: int | None,
     reference: str,
     note: str | None = None,
+    freeze: bool = True,
 ) -> Credit:
-    """A bank has taken a payment back: freeze, take what is left of it, the rest becomes debt.
+    """A bank has taken a payment back: take what is left of it, the rest becomes debt; freeze.
 
     Its bonus goes with it, the consumed part as debt too.
     """
     head = locked(tx, wallet)
-    paid, spent_bonus, bonus = _order_lots(tx, wallet, paid_lot, bonus_lot)
-    free = head.balance - head.held
-    lines: list[Line] = []
-    owed = amount + spent_bonus + bonus
-    for lot, most in ((bonus_lot, bonus), (paid_lot, paid)):
-        part = min(most, free, owed)
-        if lot is not None and part > 0:
-            lots.take(tx, wallet, lot, part)
-            lines.append((WALLET, lot, -part))
-            free -= part
-            owed -= part
-    lines += [
-        (DEBT, None, -owed),
-        (BONUS, None, spent_bonus + bonus),
-        (f"{PAYMENTS}:{provider}", None, amount),
-    ]
-    if head.debt + owed > MOST:
-        raise Refused("amount_too_large", "the debt would not fit the ledger's 64 bits")
     before = head.balance
-    head = post(
+    paid, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    if bonus_lot is not None and spent + left:
+        head = _take_back(
+            tx,
+            head,
+            bonus_lot,
+            left,
+            spent + left,
+            "bonus_reversal",
+            BONUS,
+            reverses=bonus_lot,
+            reference=reference,
+            note=note,
+        )
+    head = _take_back(
         tx,
         head,
-        "dispute",
-        lines,
+        paid_lot,
+        paid,
+        amount,
+        "dispute" if freeze else "refund",
+        f"{PAYMENTS}:{provider}",
+        reverses=paid_lot,
         reference=reference,
         note=note,
-        reverses=paid_lot,
         lifetime=-amount,
     )
-    tx.run("UPDATE wallets SET state='frozen' WHERE id=?", wallet)
+    if freeze:
+        tx.run("UPDATE wallets SET state='frozen' WHERE id=?", wallet)
     return Credit(wallet, head.seq, head.balance - before, head.balance)
+
+
+def _take_back(
+    tx: Transaction, head: Head, lot: int, left: int, amount: int, kind: str, to: str, **more: Any
+) -> Head:
+    """Take `amount` from one lot as far as it goes and no hold keeps it; the rest becomes debt."""
+    part = min(left, amount, head.balance - head.held)
+    if head.debt + amount - part > MOST:
+        raise Refused("amount_too_large", "the debt would not fit the ledger's 64 bits")
+    if part:
+        lots.take(tx, head.wallet, lot, part)
+    lines: list[Line] = [(WALLET, lot, -part), (DEBT, None, part - amount), (to, None, amount)]
+    return post(tx, head, kind, lines, **more)
 
 
 def dispute_won(
