@@ -213,6 +213,8 @@ def test_an_answer_that_is_no_stream_is_named(gateway: Gateway, wire: MemoryTran
         (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"a", b"b"]),
         (b"data: a\r\rdata: b\r\r", [b"a", b"b"]),
         (b"data: a\ndata: b\n\n", [b"a\nb"]),
+        (b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"]),
+        (b"data: a\rdata: b\r\r", [b"a\nb"]),
         (b"data:a\n\ndata:  b\n\n", [b"a", b" b"]),
         (b": ping\n\n: ping\n\nevent: x\nid: 1\ndata: a\n\n", [b"a"]),
         (b"data\n\n\n\ndata: a\n\n", [b"", b"a"]),

@@ -206,6 +206,16 @@ def test_the_total_time_holds_however_the_answer_drips(gateway: LoopbackGateway,
     assert 0.4 < seconds < 1.5
 
 
+def test_silence_after_a_late_beginning_does_not_get_the_whole_time_again(
+    gateway: LoopbackGateway,
+) -> None:
+    late = raw_bytes(b"", OK_HEAD + b"Content-Length: 9\r\n\r\n", b"", b"", b"", pause=0.35)
+    gateway.expect("GET", "/v1/me", late)
+    seconds, error = took(GET, client_of(gateway, seconds=0.5, tries=1))
+    assert error.code == "timeout"
+    assert 0.4 < seconds < 0.75
+
+
 def test_tries_share_one_total_time(gateway: LoopbackGateway) -> None:
     gateway.expect("GET", "/v1/me", *[reply(503, retry_after="0.2")] * 3)
     client = client_of(gateway, seconds=0.5, tries=10, sleep=time.sleep)

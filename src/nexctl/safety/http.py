@@ -262,6 +262,7 @@ class Client:
 
     def _redirect(self, reply: Reply) -> NetworkError:
         reply.close()
+        # Redacted before it is cut: half a key would not be known as one.
         target = redaction.redact(reply.headers.get("location", "nowhere"), self._known())
         return NetworkError(
             f"{self.transport.origin} redirects to {target[:200]}; a key goes to one origin only",
