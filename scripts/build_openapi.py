@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Write docs/reference/openapi.json from the route table and the types of its bodies.
+"""Write docs/reference/openapi.json and gateway-api.md from the route table and its types.
 
-Usage: build_openapi.py [--check]   `--check` writes nothing and fails where the file would change.
+Usage: build_openapi.py [--check]   `--check` writes nothing and fails where a file would change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from nexctl.wire.envelope import Envelope
 from nexctl.wire.refusals import REFUSALS
 from nexctl.wire.routes import CALLERS, NOBODY, ROUTES, Route, refusals_of, type_named
 
-OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "reference" / "openapi.json"
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE_FOLDER = ROOT / "docs" / "reference"
 REFERENCE = "#/components/schemas/{name}"
 PATH_VALUES = {"request_id": "^[A-Za-z0-9._:-]{1,128}$"}
 ANY_ID = "^[A-Za-z0-9._:@-]{1,128}$"
@@ -231,21 +232,90 @@ def text() -> str:
     return found + "\n"
 
 
+PAGE = """\
+# The gateway's API
+
+Every route of the embedded gateway, made from its route table. The same table makes
+[openapi.json](openapi.json), which has the bodies field by field.
+
+Calls carry `Authorization: Bearer KEY`. Lists take `limit` and `cursor` and answer
+`{"data": [...], "next_cursor": null}`. Writes marked *once* take `Idempotency-Key`: the same key
+with the same body answers as the first time. Money is a decimal string beside its currency, times
+are RFC 3339 UTC.
+
+*Who*: sub = sub-key, key, mgmt = management key; owner, billing, support, read-only = operator keys
+with that role; nobody = no key is asked for.
+"""
+SHORT = {
+    "nobody": "nobody",
+    "sub_key": "sub",
+    "key": "key",
+    "management_key": "mgmt",
+    "operator:owner": "owner",
+    "operator:billing": "billing",
+    "operator:support": "support",
+    "operator:read_only": "read-only",
+}
+NOUNS = {
+    "models": "Inference",
+    "me": "Account",
+    "wallet": "Wallet",
+    "prices": "Prices and usage",
+    "customers": "Operator",
+    "health.live": "Without a key",
+}
+
+
+def page() -> str:
+    """The reference page in Markdown."""
+    lines = [PAGE]
+    for route in ROUTES:
+        title = NOUNS.get(route.name) or NOUNS.get(route.name.partition(".")[0])
+        if title is not None and f"## {title}" not in lines:
+            lines += ["", f"## {title}", "", "| route | does | who |", "|---|---|---|"]
+        who = ", ".join(SHORT[caller] for caller in CALLERS if caller in route.callers)
+        once = " *once*" if route.idempotent else ""
+        lines.append(f"| `{route.method} {route.template}` | {route.summary}{once} | {who} |")
+    lines += [
+        "",
+        "## Refusals",
+        "",
+        'Every error is `{"error": {"type", "code", "message", "param", "request_id", "details"}}`.',
+        "A price book may restate a status and code for its own gateway; `details.contract_code`",
+        "then has the one of this table. *Exit* is the command line's exit code; *retried* says that",
+        "the client tries again by itself where that is safe.",
+        "",
+        "| code | status | type | exit | retried | says |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{refusal.code}` | {refusal.status} | {refusal.type} | {refusal.exit} | "
+        f"{'yes' if refusal.retry else ''} | {refusal.message} |"
+        for refusal in REFUSALS.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    """Write the file, or compare it; return the exit code."""
+    """Write the files, or compare them; return the exit code."""
     check = arguments == ["--check"]
     if arguments and not check:
         print(__doc__, file=sys.stderr)
         return 2
-    wanted = text()
-    if OUTPUT.exists() and OUTPUT.read_text(encoding="utf-8") == wanted:
-        return 0
-    if check:
-        print("out of date: docs/reference/openapi.json; run scripts/build_openapi.py")
+    stale = []
+    for name, wanted in (("openapi.json", text()), ("gateway-api.md", page())):
+        path = REFERENCE_FOLDER / name
+        if path.exists() and path.read_text(encoding="utf-8") == wanted:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted, encoding="utf-8")
+    if check and stale:
+        print(f"out of date: {', '.join(stale)}; run scripts/build_openapi.py")
         return 1
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(wanted, encoding="utf-8")
-    print("written: docs/reference/openapi.json")
+    if stale:
+        print(f"written: {', '.join(stale)}")
     return 0
 
 

@@ -31,6 +31,14 @@ def test_the_file_is_what_the_table_makes() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_reference_page_names_every_route_and_refusal() -> None:
+    page = (ROOT / "docs" / "reference" / "gateway-api.md").read_text(encoding="utf-8")
+    for route in ROUTES:
+        assert f"| `{route.method} {route.template}` |" in page
+        for refusal in refusals_of(route):
+            assert f"| `{refusal.code}` | {refusal.status} |" in page
+
+
 def test_it_holds_every_route_and_no_other(document: dict[str, Any]) -> None:
     there = {
         (method.upper(), path): operation["operationId"]
