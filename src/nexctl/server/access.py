@@ -1,0 +1,159 @@
+"""Who may call: Host names, keys, roles, addresses, and a rough brake on attempts.
+
+Nothing in the transport makes a caller trusted: a call in this process brings a bearer like any
+other, and has no address, so that no allow-list of addresses lets it in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from nexctl.server.calls import Call, Caller, Holder
+from nexctl.server.http import Request
+from nexctl.server.refusing import Refuse
+
+if TYPE_CHECKING:
+    from nexctl.server.house import House
+    from nexctl.server.ledger.keys import Key
+    from nexctl.server.ledger.port import Transaction
+    from nexctl.wire.routes import Route
+
+LONGEST_SECRET = 256
+# Tries a minute that one key may make where its plan has no RPM limit; beyond are only accidents.
+SPARE_ATTEMPTS = 20
+
+
+def check_host(house: House, request: Request) -> None:
+    """Refuse a Host that is not served here: no page of another site may call this machine."""
+    allowed = house.options.hosts
+    if allowed is None:
+        return
+    host = request.headers.get("host", "").lower()
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in allowed and host not in allowed:
+        raise Refuse("host_not_allowed")
+
+
+def authenticate(house: House, route: Route, request: Request) -> Caller:
+    """The caller of a route that asks for a key, or the refusal that it meets."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not 0 < len(secret) <= LONGEST_SECRET or not secret.isascii():
+        raise Refuse("invalid_api_key")
+    digest = hashlib.sha256(secret.encode()).digest()
+    caller = house.read(_known, digest, secret.startswith("nxt_op_"))
+    if caller is None:
+        raise Refuse("invalid_api_key")
+    caller = caller._replace(address=address_of(house, request))
+    if caller.kind not in route.callers:
+        raise Refuse("not_permitted")
+    if not caller.is_operator:
+        _check_key(house, route, caller)
+    return caller
+
+
+def _known(tx: Transaction, digest: bytes, operator: bool) -> Caller | None:
+    """The live key that a secret's hash belongs to, its parent and its customer."""
+    if operator:
+        from nexctl.server.ledger import operators
+
+        found = operators.by_secret(tx, digest)
+        if found is None or found.state != "active":
+            return None
+        return Caller(f"operator:{found.role}", found.id, found.prefix, found.name)
+    from nexctl.server.ledger import keys
+
+    known = keys.by_secret(tx, digest)
+    if known is None:
+        return None
+    now = tx.clock.now()
+    if known.secret_expires_at is not None and known.secret_expires_at <= now:
+        return None
+    key, parent = known.key, known.parent
+    if not all(is_live(found, now) for found in (key, parent) if found is not None):
+        return None
+    customer = Holder(key.customer, known.customer_state, known.plan)
+    return Caller(key.kind, key.id, known.prefix, key.name, key, parent, customer)
+
+
+def is_live(key: Key, now: int) -> bool:
+    """Whether a key works: active, and not expired."""
+    return key.state == "active" and (key.expires_at is None or key.expires_at > now)
+
+
+def _check_key(house: House, route: Route, caller: Caller) -> None:
+    for key in (caller.key, caller.parent):
+        allowed = key.ip_allowlist if key is not None else None
+        if allowed is not None and not inside(caller.address, tuple(allowed)):
+            raise Refuse("ip_not_allowed")
+    customer = caller.customer
+    if customer is None or (customer.state != "active" and (route.writes or is_paid(route))):
+        raise Refuse("customer_suspended")
+
+
+def is_paid(route: Route) -> bool:
+    """Whether a route sends something to a provider."""
+    return "upstream_error" in route.refusals
+
+
+def brake(house: House, call: Call) -> None:
+    """Refuse a key that tries far more often than its limits allow, before its body is read."""
+    caller = call.caller
+    if caller.customer is None or "model_not_found" not in call.route.refusals:
+        return
+    plan = house.plan_of(caller.customer.plan)
+    limits = [key.rpm for key in (caller.key, caller.parent) if key is not None and key.rpm]
+    most = plan.limit("rpm") if plan is not None else None
+    if most is not None:
+        limits.append(most)
+    if not limits:
+        return
+    seconds = house.attempts.wait(caller.id, 2 * min(limits) + SPARE_ATTEMPTS)
+    if seconds:
+        raise Refuse("rate_limited", seconds=seconds, details={"retry_after_seconds": seconds})
+
+
+def address_of(house: House, request: Request) -> str | None:
+    """The caller's address: the peer's, or what a trusted proxy says that it forwards for."""
+    peer = request.peer
+    proxies = house.options.proxies
+    if peer is None or not proxies or not inside(peer, proxies):
+        return peer
+    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
+    for address in reversed(forwarded):
+        if not address:
+            continue
+        if not inside(address, proxies):
+            return address if _parsed(address) is not None else None
+    return peer
+
+
+def inside(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of the networks; no address lies nowhere."""
+    found = _parsed(address) if address else None
+    if found is None:
+        return False
+    return any(network is not None and found in network for network in map(_network, networks))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> Any:
+    import ipaddress
+
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> Any:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None

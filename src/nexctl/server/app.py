@@ -1,0 +1,296 @@
+"""The ASGI application: a router made from the route table and one chain in front of it.
+
+Order: Host, route, body limit by its declared length, key and role, the rough rate brake, body,
+types, handler. What costs something comes after what can refuse cheaply.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nexctl.errors import NexctlError
+from nexctl.server import access, bodies, handlers
+from nexctl.server.calls import Call
+from nexctl.server.house import READING_SECONDS, WRITING_SECONDS, House
+from nexctl.server.http import (
+    Answer,
+    Disconnected,
+    Headers,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    Streamed,
+)
+from nexctl.server.ledger.errors import Refused
+from nexctl.server.refusing import Refuse, of_error
+from nexctl.server.router import Router
+from nexctl.wire.base import encode
+from nexctl.wire.refusals import REFUSALS
+from nexctl.wire.routes import NOBODY, Route
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from nexctl.server.house import Options
+
+_TRACE = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+# Answers are for the caller alone, and never anything but what their type says.
+_ALWAYS: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_JSON = ("", "application/json")
+
+
+class Gateway:
+    """One gateway over ASGI. `open_house` is called at lifespan start (or with the first call)."""
+
+    def __init__(self, open_house: Callable[[], House]) -> None:
+        self._open = open_house
+        self._house: House | None = None
+        self._router = Router()
+
+    @property
+    def house(self) -> House:
+        """What the gateway has; opened when first needed."""
+        if self._house is None:
+            self._house = self._open()
+        return self._house
+
+    def waits(self, method: str, path: str) -> bool:
+        """Whether a call may have to wait for something outside: for a provider."""
+        found = self._router.find(path)
+        route = found.routes.get(method) if found is not None else None
+        return route is not None and access.is_paid(route)
+
+    def pending(self) -> tuple[asyncio.Future[None], ...]:
+        """Streams that still have to settle."""
+        return tuple(self._house.pumps) if self._house is not None else ()
+
+    async def finish(self) -> None:
+        """Let go of providers' connections."""
+        house = self._house
+        if house is not None and "switchboard" in house.__dict__:
+            await house.switchboard.close()
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        house, self._house = self._house, None
+        if house is not None:
+            house.ledger.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI 3."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1003})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    _ = self.house
+                except NexctlError as error:
+                    await send({"type": "lifespan.startup.failed", "message": error.message})
+                    raise
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._drain()
+                await self.finish()
+                self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _drain(self) -> None:
+        pending = self.pending()
+        if pending and self._house is not None:
+            import asyncio
+
+            await asyncio.wait(pending, timeout=self._house.options.draining_seconds + 2)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace_id = "req_" + os.urandom(12).hex()
+        house = self.house
+        try:
+            request = Request(scope, receive)
+            asked = request.headers.get("x-request-id", "")
+            trace_id = asked if _TRACE.fullmatch(asked) else trace_id
+            answer = await self._answer(house, request, trace_id)
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever happens, the caller gets an envelope
+            refuse = refusal_of(house, error)
+            status, headers, body = house.words.envelope(refuse, trace_id)
+            answer = Answer(body, status, tuple(headers))
+        await _send(house.options, send, answer, trace_id)
+
+    async def _answer(self, house: House, request: Request, trace_id: str) -> Answer | Streamed:
+        access.check_host(house, request)
+        route, values = self._routed(request)
+        call = Call(house, route, request, values, trace_id)
+        if (request.declared_length() or 0) > route.body_limit:
+            raise Refuse("payload_too_large", f"the body is larger than {route.body_limit:,} bytes")
+        if NOBODY not in route.callers:
+            call.caller = access.authenticate(house, route, request)
+            access.brake(house, call)
+        await self._read(house, call)
+        mode, handler = handlers.bound(route.name)
+        if mode == "read":
+            return Answer(house.read(handler, call), route.status)
+        if mode == "write":
+            return await call.commit(handler)
+        found: Answer | Streamed = await handler(call)
+        return found
+
+    def _routed(self, request: Request) -> tuple[Route, tuple[str, ...]]:
+        found = self._router.find(request.path)
+        if found is None:
+            raise Refuse("not_found", "there is no such path")
+        route = found.routes.get(request.method)
+        if route is None:
+            raise Refuse("method_not_allowed", details={"allowed": sorted(found.routes)})
+        return route, found.values
+
+    async def _read(self, house: House, call: Call) -> None:
+        """The query and the body, as the route's types."""
+        route, request = call.route, call.request
+        if route.query is not None:
+            call.query = bodies.query(request.pairs(), route.query)
+        if not (route.request or route.raw):
+            if route.writes:
+                # A body that nobody wants is still read, so that the connection stays usable.
+                await house.within(
+                    READING_SECONDS, request.body(route.body_limit), "request_timeout"
+                )
+            return
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Refuse("unsupported_media_type")
+        call.raw = await house.within(
+            READING_SECONDS, request.body(route.body_limit), "request_timeout"
+        )
+        if route.raw:
+            return
+        if not call.raw and route.optional_body:
+            call.plain = {}
+        else:
+            _check_media(request)
+            call.plain = bodies.plain(call.raw)
+        try:
+            call.body = bodies.typed(call.plain, str(route.request))
+        except Refuse as refuse:
+            own = "unsupported_parameter" in route.refusals and "." not in (refuse.param or ".")
+            if own and refuse.message == bodies.NO_SUCH_FIELD:
+                raise Refuse("unsupported_parameter", param=refuse.param) from None
+            raise
+
+
+def _check_media(request: Request) -> None:
+    kind, _, rest = request.headers.get("content-type", "").partition(";")
+    charset = rest.lower().replace(" ", "").replace('"', "")
+    if kind.strip().lower() not in _JSON or charset not in ("", "charset=utf-8"):
+        raise Refuse("unsupported_media_type")
+
+
+def refusal_of(house: House, error: Exception) -> Refuse:
+    """Any exception as the refusal that the caller is told."""
+    if isinstance(error, Refuse):
+        return error
+    if isinstance(error, Refused):
+        return _of_ledger(house, error)
+    if isinstance(error, NexctlError):
+        refuse = of_error(error)
+        if refuse.refusal.code == "ledger_unavailable":
+            refuse.seconds = 1
+    else:
+        refuse = Refuse("internal_error")
+    if refuse.refusal.code == "internal_error":
+        _log(error)
+    return refuse
+
+
+def _of_ledger(house: House, error: Refused) -> Refuse:
+    """What the ledger said: the layer, what is left of it, when it resets."""
+    from nexctl.server.shapes import layer_details, usage_details
+
+    code = error.code if error.code in REFUSALS else "state_conflict"
+    if error.code == "hold_lost":
+        code = "ledger_unavailable"
+    details: dict[str, Any] = dict(error.details)
+    if error.layer is not None:
+        details.update(layer_details(house, error.layer))
+    if error.record is not None:
+        details["usage"] = usage_details(house, error.record)
+    seconds = None
+    if error.retry_at is not None and REFUSALS[code].retry:
+        seconds = max(1, -((house.now() - error.retry_at) // 1_000_000))
+        details["retry_after_seconds"] = seconds
+    elif REFUSALS[code].retry:
+        seconds = 1
+    return Refuse(code, error.message, details=details or None, seconds=seconds)
+
+
+def _log(error: Exception) -> None:
+    """Type and place of a fault. Its words may hold anything, so they stay out of the log."""
+    import logging
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    places = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))
+    logging.getLogger("nexctl.server").error("%s at %s", type(error).__name__, places)
+
+
+async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_id: str) -> None:
+    headers: Headers = [
+        (b"content-type", answer.media),
+        (b"x-request-id", trace_id.encode()),
+        *_ALWAYS,
+        *answer.headers,
+    ]
+    if isinstance(answer, Answer):
+        body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
+        headers.append((b"content-length", str(len(body)).encode()))
+        await _sent(
+            options,
+            send,
+            {"type": "http.response.start", "status": answer.status, "headers": headers},
+        )
+        await _sent(options, send, {"type": "http.response.body", "body": body})
+        return
+    try:
+        await _sent(
+            options, send, {"type": "http.response.start", "status": 200, "headers": headers}
+        )
+        async for piece in answer.pieces:
+            await _sent(
+                options, send, {"type": "http.response.body", "body": piece, "more_body": True}
+            )
+        await _sent(options, send, {"type": "http.response.body", "body": b""})
+    except Slow:
+        pass
+    finally:
+        close = getattr(answer.pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class Slow(Exception):
+    """The caller reads too slowly: it is treated as gone."""
+
+
+async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
+    if not options.served:
+        await send(message)
+        return
+    import asyncio
+
+    try:
+        async with asyncio.timeout(WRITING_SECONDS):
+            await send(message)
+    except (TimeoutError, OSError):
+        raise Slow from None

@@ -1,0 +1,94 @@
+"""Reading JSON strictly: what two readers could understand differently is refused.
+
+A body is decoded once into plain values (which the counter takes), checked for repeated keys, and
+only then taken as its type. Whatever is wrong with it is a refusal, never a fault of the gateway.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from nexctl.server.refusing import Refuse
+from nexctl.wire.routes import type_named
+
+NO_SUCH_FIELD = "there is no such field"
+
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]{0,200})`$")
+_UNKNOWN = re.compile(r"contains unknown field `([^`]{1,100})`")
+
+
+@lru_cache(maxsize=1)
+def _strings() -> re.Pattern[bytes]:
+    # Outside strings JSON has no quotation mark, so this finds every string, and every key.
+    return re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
+
+
+def plain(raw: bytes) -> Any:
+    """JSON text in UTF-8 as plain values. Refused: what is not JSON, NaN, repeated keys, absurd
+    nesting, numbers that no reader holds.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+    except RecursionError:
+        raise Refuse("invalid_request", "the body is nested too deeply") from None
+    except (ValueError, UnicodeError, OverflowError):
+        # The library's words quote nothing, but tell little; the place would need the content.
+        raise Refuse("invalid_request", "the body is not JSON in UTF-8") from None
+    if _written_keys(raw) != _distinct_keys(value):
+        raise Refuse("invalid_request", "a key of the body stands there twice")
+    return value
+
+
+def typed(value: Any, name: str) -> Any:
+    """Plain values as the wire type called `name`; refused with the place of the first fault."""
+    try:
+        return msgspec.convert(value, type_named(name))
+    except msgspec.ValidationError as error:
+        raise _fault(str(error)) from None
+    except (ValueError, RecursionError, OverflowError, TypeError):
+        raise Refuse("invalid_request") from None
+
+
+def query(fields: dict[str, str], name: str) -> Any:
+    """A query's fields as the wire type called `name`."""
+    try:
+        return msgspec.convert(fields, type_named(name), strict=False)
+    except msgspec.ValidationError as error:
+        raise _fault(str(error)) from None
+    except (ValueError, OverflowError):
+        raise Refuse("invalid_request", "the query is not readable") from None
+
+
+def _fault(text: str) -> Refuse:
+    place = _PLACE.search(text)
+    where = place[1] if place else ""
+    unknown = _UNKNOWN.search(text)
+    if unknown:
+        field = f"{where}.{unknown[1]}" if where else unknown[1]
+        return Refuse("invalid_request", NO_SUCH_FIELD, param=field)
+    what = text[: place.start()] if place else text
+    # An invalid value of an enumeration is quoted by the library; it stays out of the answer.
+    if what.startswith(("Invalid enum value", "Invalid value")):
+        what = "not one of the allowed values"
+    return Refuse("invalid_request", what[:200], param=where or None)
+
+
+def _written_keys(raw: bytes) -> int:
+    return sum(map(bool, _strings().findall(raw)))
+
+
+def _distinct_keys(value: Any) -> int:
+    total = 0
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if type(found) is dict:
+            total += len(found)
+            waiting.extend(x for x in found.values() if type(x) is dict or type(x) is list)
+        elif type(found) is list:
+            waiting.extend(x for x in found if type(x) is dict or type(x) is list)
+    return total

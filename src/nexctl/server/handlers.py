@@ -1,0 +1,72 @@
+"""Which function answers which route. A module is imported when one of its routes is called.
+
+"read" and "write" handlers are functions of (transaction, call) that return the route's answer: one
+snapshot, or one transaction that an Idempotency-Key covers. "async" ones take the call alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+
+class Bound(NamedTuple):
+    """A handler by module and name."""
+
+    mode: str
+    module: str
+    function: str
+
+
+def _of(mode: str, module: str, **functions: str) -> dict[str, Bound]:
+    return {
+        name.replace("__", "."): Bound(mode, module, function)
+        for name, function in functions.items()
+    }
+
+
+HANDLERS: dict[str, Bound] = {
+    **_of("read", "rooms.catalogue", models__list="listed", models__show="shown"),
+    **_of("read", "rooms.catalogue", prices__list="prices"),
+    **_of("async", "inference.chat", chat__create="create"),
+    **_of("async", "inference.embeddings", embeddings__create="create"),
+    **_of("async", "inference.counts", tokenize__create="tokenize", estimates__create="estimate"),
+    **_of("read", "rooms.me", me__show="show"),
+    **_of("read", "rooms.health", health__show="show", health__live="live"),
+    **_of("read", "rooms.keys", keys__list="listed", keys__show="shown"),
+    **_of("write", "rooms.keys", keys__create="create", keys__update="update"),
+    **_of("write", "rooms.keys", keys__rotate="rotate", keys__revoke="revoke"),
+    **_of("read", "rooms.budgets", budgets__list="listed", budgets__show="shown"),
+    **_of("write", "rooms.budgets", budgets__set="put", budgets__remove="remove"),
+    **_of("read", "rooms.wallet", wallet__show="show", wallet__ledger="ledger"),
+    **_of("read", "rooms.wallet", grants__list="grants"),
+    **_of("async", "rooms.codes", wallet__redeem="redeem"),
+    **_of("read", "rooms.topups", wallet__methods="methods"),
+    **_of("read", "rooms.topups", topups__list="listed", topups__show="shown"),
+    **_of("async", "rooms.topups", topups__create="create"),
+    **_of("write", "rooms.topups", topups__submit="submit"),
+    **_of("read", "rooms.usage", usage__list="listed", usage__show="shown", usage__summary="sums"),
+    **_of("read", "rooms.customers", customers__list="listed"),
+    **_of("write", "rooms.customers", customers__create="create"),
+    **_of("read", "rooms.payments", payments__list="listed", payments__show="shown"),
+    **_of("write", "rooms.payments", payments__approve="approve", payments__reject="reject"),
+    **_of("write", "rooms.payments", payments__refund="refund"),
+    **_of("read", "rooms.providers", providers__list="listed"),
+    **_of("async", "rooms.providers", providers__add="add", providers__update="update"),
+    **_of("write", "rooms.providers", providers__remove="remove"),
+    **_of("read", "rooms.codes", codes__list="listed"),
+    **_of("write", "rooms.codes", codes__create="create"),
+    **_of("async", "payments.webhooks", webhooks__payment="receive"),
+    **_of("async", "payments.sandbox", sandbox__page="page", sandbox__pay="pay"),
+}
+
+
+@cache
+def bound(route_name: str) -> tuple[str, Callable[..., Any]]:
+    """(mode, function) of a route."""
+    from importlib import import_module
+
+    found = HANDLERS[route_name]
+    module = import_module(f"nexctl.server.{found.module}")
+    return found.mode, getattr(module, found.function)

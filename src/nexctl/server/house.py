@@ -1,0 +1,174 @@
+"""What one running gateway has: its ledger, its book, its providers, its secrets, and how it runs.
+
+Handlers get it with every call. In this process (`served` False) every operation is done at once,
+so that a call can be driven without an event loop; served, writes are committed together and slow
+callers meet a deadline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from nexctl.money import text_of
+from nexctl.server.attempts import Attempts
+from nexctl.server.refusing import Refuse, Words
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from nexctl.pricing.book import Book, Plan
+    from nexctl.server.inference.metering import Meters
+    from nexctl.server.ledger.main import Ledger
+    from nexctl.server.ledger.port import Transaction
+    from nexctl.server.providers.switchboard import Switchboard
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READING_SECONDS = 30.0
+WRITING_SECONDS = 30.0
+COUNTING_SECONDS = 10.0
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+class Options(NamedTuple):
+    """How a gateway is run. `hosts` None takes any Host; `base_url` is where callers reach it.
+
+    `sandbox` says that play money may be paid here; `loopback` that only this machine reaches it.
+    `environ` is where provider keys are looked up that were given as the name of a variable.
+    `proxies` are the CIDRs whose word on the caller's address counts.
+    """
+
+    served: bool = False
+    hosts: frozenset[str] | None = LOOPBACK
+    base_url: str | None = None
+    loopback: bool = True
+    proxies: tuple[str, ...] = ()
+    environ: Mapping[str, str] = {}
+    draining_seconds: float = 20.0
+    counting_seconds: float = COUNTING_SECONDS
+
+
+class House:
+    """One running gateway."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        book: Book,
+        *,
+        options: Options,
+        facts: Mapping[str, Any],
+    ) -> None:
+        self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
+        self.words = Words(book)
+        self.attempts = Attempts()
+        self.alarms: list[str] = []
+        # Streams under way: each settles even where nobody listens any more.
+        self.pumps: set[asyncio.Future[None]] = set()
+
+    @cached_property
+    def meters(self) -> Meters:
+        """Counters and pricers of the book's models."""
+        from nexctl.server.inference.metering import Meters
+
+        return Meters(self)
+
+    @cached_property
+    def switchboard(self) -> Switchboard:
+        """The providers that requests go to."""
+        from nexctl.server.providers.switchboard import Switchboard
+
+        return Switchboard(self)
+
+    @property
+    def scale(self) -> int:
+        """Decimal places of the wallet's unit."""
+        return self.book.scale
+
+    @property
+    def unit(self) -> str:
+        """The currency or credit unit of every wallet here."""
+        return self.book.unit
+
+    @property
+    def title(self) -> str:
+        """What answers call this gateway: the book's id."""
+        return self.book.id
+
+    def now(self) -> int:
+        """Microseconds since 1970 UTC, by the ledger's clock."""
+        return self.ledger.clock.now()
+
+    def money(self, units: int | None) -> str | None:
+        """An amount of the ledger as decimal text."""
+        return None if units is None else text_of(units, self.book.scale)
+
+    def plan_of(self, name: str | None) -> Plan | None:
+        """A customer's plan; None where the book has none, or the customer is on none."""
+        return self.book.plans.get(name) if name else None
+
+    def alarm(self, what: str) -> None:
+        """Tell the operator: kept for the health page, and logged."""
+        import logging
+
+        if len(self.alarms) >= 100:
+            del self.alarms[:50]
+        self.alarms.append(what)
+        logging.getLogger("nexctl.server").warning("%s", what)
+
+    # ---------------------------------------------------------------- the ledger
+
+    async def write(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Run an operation in one transaction, committed together with others where served."""
+        if self.options.served:
+            return await self.ledger.later(operation, *args, **named)
+        return self.ledger.write(operation, *args, **named)
+
+    def read(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Run an operation that only reads."""
+        return self.ledger.read(operation, *args, **named)
+
+    # ---------------------------------------------------------------- time
+
+    async def within(self, seconds: float, work: Awaitable[T], late: str) -> T:
+        """Await `work`; where served, refuse with `late` when it takes longer."""
+        if not self.options.served:
+            return await work
+        import asyncio
+
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError:
+            raise Refuse(late) from None
+
+
+def instant(at: int | None) -> str | None:
+    """Microseconds since 1970 UTC as RFC 3339 text."""
+    if at is None:
+        return None
+    seconds, rest = divmod(at, 1_000_000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{stamp}.{rest:06d}".rstrip("0").rstrip(".") + "Z"
+
+
+def micros(text: str | None) -> int | None:
+    """RFC 3339 text as it passed the wire's pattern in microseconds; refused where no such day."""
+    if text is None:
+        return None
+    import calendar
+
+    whole, _, fraction = text[:-1].partition(".")
+    try:
+        parsed = time.strptime(whole, "%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        raise Refuse("invalid_request", "there is no such instant") from None
+    return calendar.timegm(parsed) * 1_000_000 + int(fraction[:6].ljust(6, "0") or 0)

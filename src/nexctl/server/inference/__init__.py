@@ -1,0 +1,1 @@
+"""A request through the gateway: policy, reserve, provider, check of usage, settle, answer."""

@@ -1,0 +1,215 @@
+"""Reserve before sending, settle after: one request's way through the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.records import Usage
+from nexctl.server.ledger import holds, keys, wallets
+from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.types import Ask, Outcome, Reservation
+
+if TYPE_CHECKING:
+    from nexctl.server.calls import Call
+    from nexctl.server.inference.metering import Checked, Count, Priced
+    from nexctl.server.inference.policy import Target
+    from nexctl.server.ledger.port import Transaction
+    from nexctl.server.ledger.types import Settled
+
+# An answer that nobody bounded may take this share of what is spendable, and no answer is begun
+# that money would cut off after fewer tokens than LEAST.
+SHARE = 4
+LEAST = 16
+_MONEY = ("insufficient_balance", "budget_exceeded", "allowance_exceeded")
+_HINT_PREFIX = "echo."
+
+
+class Wish(NamedTuple):
+    """What a request wants to hold: everything but the size of its output, which money decides."""
+
+    ask: Ask
+    priced: Priced
+    input_most: int
+    answers: int
+    cap: int
+    asked: bool
+
+    def sized(self, output: int) -> Ask:
+        """The ask for so many output tokens an answer."""
+        worst = Usage(input=self.input_most, output=output * self.answers)
+        return self.ask._replace(amount=self.priced.most(worst), usage=worst)
+
+
+class Held(NamedTuple):
+    """A hold with the maximum output that it covers."""
+
+    reservation: Reservation
+    output: int
+    request_id: str
+    started: int
+
+
+def new_id() -> str:
+    """A request id for a caller that named none."""
+    return "req_" + os.urandom(12).hex()
+
+
+async def hold(
+    call: Call,
+    target: Target,
+    priced: Priced,
+    count: Count,
+    *,
+    cap: int,
+    asked: int | None,
+    answers: int,
+) -> Held:
+    """Reserve the worst case in every budget and the wallet, shared rates counted in."""
+    from nexctl.server.inference import policy
+
+    caller, house = call.caller, call.house
+    request_id = call.body.request_id or new_id()
+    floor_usage = Usage(input=count.tokens)
+    digest = hashlib.sha256(call.route.name.encode() + b"\n" + call.raw).digest()
+    ask = Ask(
+        call.customer.id,
+        request_id,
+        digest,
+        0,
+        target.charged.id,
+        priced.snapshot,
+        key=caller.id,
+        parent=caller.parent.id if caller.parent else None,
+        limits=policy.limits_of(caller, call.plan),
+        floor=priced.charge(floor_usage)[0],
+        floor_usage=floor_usage,
+        facts=_facts(call, target),
+        dispatched=True,
+    )
+    wish = Wish(ask, priced, max(count.most, count.tokens), answers, cap, asked is not None)
+    if house.ledger.unsettled:
+        # While a debit is owed nothing new is begun.
+        house.ledger.flush()
+    started = time.monotonic_ns()
+    if asked is None and cap:
+        reservation, output = await house.write(_reserve_share, wish)
+    else:
+        try:
+            reservation, output = await house.write(_reserve_asked, wish)
+        except Refused as refused:
+            if refused.code not in _MONEY or cap <= LEAST:
+                raise
+            reservation, output = await house.write(_reserve_share, wish)
+    return Held(reservation, output, request_id, started)
+
+
+def _facts(call: Call, target: Target) -> dict[str, Any]:
+    """The fields of the usage record that are known before the answer."""
+    caller = call.caller
+    facts: dict[str, Any] = {"endpoint": call.route.path, "model_requested": target.requested}
+    labels = dict(caller.key.labels) if caller.key else {}
+    labels.update(
+        {k: v for k, v in (call.body.metadata or {}).items() if not k.startswith(_HINT_PREFIX)}
+    )
+    if labels:
+        facts["labels"] = labels
+    if caller.name:
+        facts["key_name"] = caller.name
+    if caller.parent is not None:
+        facts["parent_key_id"] = caller.parent.id
+    if target.why is not None:
+        facts["picked"] = target.why
+    return facts
+
+
+def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
+    keys.touch(tx, str(wish.ask.key))
+    return holds.reserve(tx, wish.sized(wish.cap)), wish.cap
+
+
+def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
+    """Reserve what money allows: a quarter of it where nobody bounded the answer."""
+    ask = wish.ask
+    wallet = wallets.show(tx, ask.customer, key=ask.key, parent=ask.parent, model=ask.model)
+    share = 1 if wish.asked else SHARE
+    output = affordable(wish, wallet.spendable // share)
+    for layer in wallet.layers:
+        if layer.hard and layer.unit == "tokens":
+            left = max(0, layer.remaining - wish.input_most) // share // wish.answers
+            output = min(output, left)
+    output = max(output, min(LEAST, wish.cap))
+    keys.touch(tx, str(ask.key))
+    return holds.reserve(tx, wish.sized(output)), output
+
+
+def affordable(wish: Wish, units: int) -> int:
+    """The most output tokens an answer, up to the cap, whose worst case costs at most `units`."""
+    if wish.sized(wish.cap).amount <= units:
+        return wish.cap
+    low, high = 0, wish.cap
+    while high - low > 1:
+        middle = (low + high) // 2
+        if wish.sized(middle).amount <= units:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+async def settle(
+    call: Call,
+    held: Held,
+    target: Target,
+    priced: Priced,
+    checked: Checked,
+    *,
+    provider: str,
+    status: str,
+    first_ns: int | None = None,
+) -> Settled:
+    """Debit the exact charge of what was used. A ledger that cannot take it keeps it owed."""
+    house = call.house
+    for wrong in checked.wrong:
+        house.alarm(f"provider {provider}: {wrong} (request {held.request_id})")
+    record = {
+        **_facts(call, target),
+        "provider": provider,
+        "counted_by": checked.by,
+        "latency_ms": (time.monotonic_ns() - held.started) // 1_000_000,
+    }
+    if first_ns is not None:
+        record["ttft_ms"] = (first_ns - held.started) // 1_000_000
+    charge, usage = priced.charge(checked.usage)
+    if usage.cached_input != checked.usage.cached_input:
+        record["cached_without_price"] = checked.usage.cached_input
+    outcome = Outcome(charge, usage, priced.snapshot, status, target.served.id, record)
+    hold_id = held.reservation.hold
+    if house.options.served:
+        return await house.ledger.settle_later(hold_id, outcome)
+    return house.ledger.settle(hold_id, outcome)
+
+
+async def release(call: Call, held: Held, why: str) -> None:
+    """Give the hold back, because no usable answer came."""
+    try:
+        await call.house.write(holds.release, held.reservation.hold, why)
+    except Unavailable:
+        # It stays dispatched, and its rule decides later; the caller is told what happened.
+        call.house.alarm(f"request {held.request_id}: its hold could not be given back now")
+
+
+def rate_headers(held: Held) -> tuple[tuple[bytes, bytes], ...]:
+    """X-RateLimit-* of the tightest limit on starts."""
+    rates = [rate for rate in held.reservation.rates if rate.kind == "rpm"]
+    if not rates:
+        return ()
+    tightest = min(rates, key=lambda rate: rate.remaining)
+    reset = max(1, -((held.reservation.created_at - tightest.resets_at) // 1_000_000))
+    return (
+        (b"x-ratelimit-limit-requests", str(tightest.most).encode()),
+        (b"x-ratelimit-remaining-requests", str(tightest.remaining).encode()),
+        (b"x-ratelimit-reset-requests", f"{reset}s".encode()),
+    )

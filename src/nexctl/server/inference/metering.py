@@ -1,0 +1,292 @@
+"""Counting and pricing for one book: made once a model, used for every request.
+
+The count is `tokens`', the charge is `pricing`'s: the same figures that `nexctl estimate` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from nexctl.errors import UnpricedError
+from nexctl.pricing import engine
+from nexctl.pricing.book import today
+from nexctl.records import Usage
+from nexctl.server.ledger.types import Snapshot
+from nexctl.server.refusing import Refuse
+from nexctl.tokens import framing, registry
+
+if TYPE_CHECKING:
+    from nexctl.pricing.book import Model
+    from nexctl.server.house import House
+    from nexctl.wire.chat import ChatUsage
+
+T = TypeVar("T")
+
+# Bodies up to this many bytes are counted on the event loop: it takes less than a thread's turn.
+AT_ONCE = 8 * 1024
+# From here on the engines that take longer to load are worth it.
+BULK_FROM = 64 * 1024
+# How far a provider's input count may lie from ours.
+FACTOR, SLACK = 4, 50
+
+
+class Priced(NamedTuple):
+    """A model's compiled prices, the snapshot that debits keep, and whether it has no output."""
+
+    pricer: engine.Pricer
+    snapshot: Snapshot
+    silent: bool
+
+    def charge(self, usage: Usage) -> tuple[int, Usage]:
+        """The exact charge in units, and the usage that it follows from.
+
+        A cached part that the book has no price for is charged as plain input.
+        """
+        try:
+            return self.pricer.charge(usage).units, usage
+        except UnpricedError:
+            plain = usage._replace(cached_input=0, cache_write=0)
+            if not self.pricer.book.input_includes_cached:
+                plain = plain._replace(input=usage.input + usage.cached_input)
+            return self.pricer.charge(plain).units, plain
+
+    def most(self, usage: Usage) -> int:
+        """The most that such usage may be charged."""
+        return self.pricer.charge_range(usage)[2]
+
+
+class Count(NamedTuple):
+    """Input tokens: our count, and the most that the true count may be by its stated error."""
+
+    tokens: int
+    most: int
+    method: str
+    error: Mapping[str, Any] | None
+    notes: tuple[str, ...]
+    tokenizer: str
+
+
+class Meters:
+    """Counters and pricers by model."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._priced: dict[str, Priced] = {}
+        self._day = ""
+        self._choices: dict[str, registry.Choice] = {}
+        self._counters: dict[tuple[str, bool], registry.Counter] = {}
+
+    def priced(self, model: Model) -> Priced:
+        """The model's prices today. Refused where there is no number to charge by."""
+        day = today()
+        if day != self._day:
+            self._priced.clear()
+            self._day = day
+        found = self._priced.get(model.id)
+        if found is None:
+            pricer = engine.pricer(self._house.book, model)
+            if not pricer.known:
+                raise Refuse("unpriced", "only a range of prices is published for this model")
+            output = model.rates.get("output")
+            silent = output is not None and output.state == "not_applicable"
+            pricer.charge(Usage(input=1, output=0 if silent else 1))
+            found = Priced(pricer, self._house.ledger.snapshot(pricer.snapshot()), silent)
+            self._priced[model.id] = found
+        return found
+
+    def choice(self, model: Model, name: str) -> registry.Choice:
+        """How the model is counted; a class row is counted as the model that was asked for."""
+        counted = name if model.kind == "class" else model.id
+        found = self._choices.get(counted)
+        if found is None:
+            found = registry.choose(counted, provider=model.provider, declared=model.tokenizer)
+            self._choices[counted] = found
+        return found
+
+    def counter(self, choice: registry.Choice, bulk: bool = False) -> registry.Counter:
+        """What counts text; loaded when first needed."""
+        key = (f"{choice.tokenizer}|{choice.engine}|{choice.scale}|{choice.model}", bulk)
+        found = self._counters.get(key)
+        if found is None:
+            found = self._counters[key] = registry.counter(choice, bulk=bulk)
+        return found
+
+    async def count(
+        self, model: Model, name: str, plain: Mapping[str, Any], size: int, endpoint: str
+    ) -> Count:
+        """Count a request's input; a large one off the event loop and not for ever."""
+        choice = self.choice(model, name)
+
+        def work() -> Count:
+            counter = self.counter(choice, size >= BULK_FROM)
+            found = framing.count_request(choice, plain, counter, endpoint)
+            return Count(
+                found.input_tokens,
+                _most(found.input_tokens, found.error),
+                found.method,
+                found.error,
+                found.notes,
+                choice.tokenizer,
+            )
+
+        return await self.off_loop(work, size)
+
+    async def off_loop(self, work: Callable[[], T], size: int) -> T:
+        """Run work on `size` bytes here, or in a thread where served and large."""
+        options = self._house.options
+        if not options.served or size <= AT_ONCE:
+            return work()
+        import asyncio
+
+        try:
+            async with asyncio.timeout(options.counting_seconds):
+                return await asyncio.to_thread(work)
+        except TimeoutError:
+            raise Refuse(
+                "payload_too_large", "the request cannot be counted in reasonable time"
+            ) from None
+
+    def text_count(self, choice: registry.Choice, text: str) -> int:
+        """Tokens of an answer."""
+        return self.counter(choice, len(text) >= BULK_FROM).count(text)
+
+    def cut(self, choice: registry.Choice, text: str, most: int) -> str:
+        """The beginning of a text with at most so many tokens."""
+        counter = self.counter(choice)
+        # A token is rarely longer than this many characters; it only speeds up the search.
+        low, high = 0, min(len(text), most * 32)
+        if counter.count(text[:high]) <= most:
+            return text[:high]
+        while high - low > 1:
+            middle = (low + high) // 2
+            if counter.count(text[:middle]) <= most:
+                low = middle
+            else:
+                high = middle
+        return text[:low]
+
+
+def _most(tokens: int, error: Mapping[str, Any] | None) -> int:
+    """The upper bound of the true count."""
+    if not error:
+        return tokens
+    whole, _, part = str(error["high_percent"]).partition(".")
+    digits = len(part)
+    percent = int(whole + part)
+    over = -(-tokens * max(0, percent) // int(100 * 10**digits))
+    slack: int = error.get("tokens", 0)
+    return tokens + over + slack
+
+
+class Checked(NamedTuple):
+    """Usage fit to be charged. `by` is upstream or gateway, `wrong` what did not hold."""
+
+    usage: Usage
+    shown: ChatUsage
+    by: str
+    wrong: tuple[str, ...]
+
+
+def checked(
+    house: House,
+    said: ChatUsage | None,
+    *,
+    counted: int,
+    most_output: int,
+    size: int,
+    output: Callable[[], int],
+) -> Checked:
+    """Hold a provider's numbers against ours: 0 <= cached <= input near our count, output <= sent.
+
+    What does not hold is replaced by our own count. `size` is the answer's length in bytes, which
+    no token count exceeds; `output` counts the answer, called only where it matters.
+    """
+    from nexctl.wire.chat import ChatUsage, CompletionDetails, PromptDetails
+
+    wrong: list[str] = []
+    if said is None:
+        into, out = counted, min(output(), most_output)
+        cached = reasoning = 0
+        wrong.append("usage is missing")
+        by = "gateway"
+    else:
+        by = "upstream"
+        into, out = said.prompt_tokens, said.completion_tokens
+        prompt, completion = said.prompt_tokens_details, said.completion_tokens_details
+        cached = prompt.cached_tokens if prompt else 0
+        reasoning = completion.reasoning_tokens if completion else 0
+        if not counted // FACTOR - SLACK <= into <= counted * FACTOR + SLACK or into < 0:
+            wrong.append(f"input {_shown(into)} against {counted} counted")
+            into = counted
+        if not 0 <= cached <= into:
+            wrong.append(f"cached {_shown(cached)} of {into} input")
+            cached = 0
+        if not 0 <= out <= most_output:
+            wrong.append(f"output {_shown(out)} of {most_output} allowed")
+            out = most_output if out > 0 else min(output(), most_output)
+        elif (
+            size > out * FACTOR + SLACK
+            and out < (ours := min(output(), most_output)) // FACTOR - SLACK
+        ):
+            wrong.append(f"output {out} against {ours} counted")
+            out = ours
+        if not 0 <= reasoning <= out:
+            wrong.append(f"reasoning {_shown(reasoning)} of {out} output")
+            reasoning = 0
+    if wrong and said is not None:
+        by = "gateway"
+    shown = ChatUsage(
+        prompt_tokens=into,
+        completion_tokens=out,
+        total_tokens=into + out,
+        prompt_tokens_details=PromptDetails(cached_tokens=cached) if cached else None,
+        completion_tokens_details=CompletionDetails(reasoning_tokens=reasoning)
+        if reasoning
+        else None,
+    )
+    book = house.book
+    usage = Usage(
+        input=into if book.input_includes_cached else into - cached,
+        cached_input=cached,
+        output=out if book.output_includes_reasoning else out - reasoning,
+        reasoning=reasoning,
+    )
+    return Checked(usage, shown, by, tuple(wrong))
+
+
+def _shown(number: int) -> str:
+    return str(number) if -(10**12) < number < 10**12 else "a huge number"
+
+
+def rates_of(snapshot: Mapping[str, Any], usage: Mapping[str, int]) -> dict[str, Any]:
+    """The rates of a price snapshot that a request met: meter -> {price, per, factor}."""
+    form = snapshot["forms"][0]
+    chosen = form[0]
+    total = usage.get("input", 0)
+    for row in form[1:]:
+        if total >= row["from"]:
+            chosen = row
+    rates: dict[str, Any] = chosen["rates"]
+    return rates
+
+
+def per_million(rate: Mapping[str, Any] | None) -> str | None:
+    """A rate's price for 1,000,000 of its meter, with the factors that the snapshot names."""
+    if rate is None:
+        return None
+    from nexctl.pricing.exact import ratio_of, text_of_ratio
+
+    top, bottom = ratio_of(str(rate["price"]))
+    return text_of_ratio(top * 1_000_000, bottom * int(rate["per"]))
+
+
+__all__ = [
+    "Checked",
+    "Count",
+    "Meters",
+    "Priced",
+    "checked",
+    "per_million",
+    "rates_of",
+]

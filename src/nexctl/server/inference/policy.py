@@ -1,0 +1,133 @@
+"""What a key, its parent and its plan let through, before anything is held or sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.errors import NexctlError
+from nexctl.server.ledger.types import Limit
+from nexctl.server.refusing import Refuse
+
+if TYPE_CHECKING:
+    from nexctl.pricing.book import Model, Plan
+    from nexctl.server.calls import Caller
+    from nexctl.server.house import House
+
+# Where neither model nor plan nor context bounds an answer that nobody bounded.
+MOST_OUTPUT = 1_000_000
+
+
+class Target(NamedTuple):
+    """Where a request goes: `charged` is priced, `served` answers; `why` where a router picked."""
+
+    requested: str
+    charged: Model
+    served: Model
+    why: str | None = None
+
+
+def find(house: House, name: str) -> Model:
+    """The book's model of that name or alias."""
+    try:
+        return house.book.find(name)
+    except NexctlError as error:
+        code = "unpriced" if error.code == "unpriced" else "model_not_found"
+        raise Refuse(code, param="model") from None
+
+
+def may_use(caller: Caller, model: Model) -> bool:
+    """Whether a key, and its parent, may call a model."""
+    return all(
+        key is None or key.models is None or model.id in key.models
+        for key in (caller.key, caller.parent)
+    )
+
+
+def check_model(caller: Caller, model: Model) -> None:
+    """Refuse a model that the key or its parent may not call."""
+    if not may_use(caller, model):
+        raise Refuse("model_not_allowed", param="model")
+
+
+def needs_of(body: Any) -> tuple[str, ...]:
+    """The capabilities that a chat request asks for, each with the field that asks."""
+    needs = []
+    if body.stream:
+        needs.append("stream")
+    if body.tools or body.functions:
+        needs.append("tools")
+    if any(
+        isinstance(message.content, list) and any(hasattr(p, "image_url") for p in message.content)
+        for message in body.messages
+    ):
+        needs.append("vision")
+    return tuple(needs)
+
+
+def check_capabilities(model: Model, needs: tuple[str, ...], kind: str) -> None:
+    """Refuse what the model cannot do by the book; a book that lists nothing refuses nothing."""
+    if (model.kind == "embedding") != (kind == "embedding"):
+        raise Refuse(
+            "unsupported_capability",
+            "the model makes vectors" if kind != "embedding" else "the model makes no vectors",
+            param="model",
+        )
+    known = model.capabilities
+    for need in needs:
+        if known and need not in known:
+            param = {"vision": "messages"}.get(need, need)
+            raise Refuse("unsupported_capability", f"the model has no {need}", param=param)
+
+
+def asked_output(body: Any) -> int | None:
+    """The most output tokens of one answer that the request allows."""
+    wanted: int | None = body.max_completion_tokens
+    if wanted is None:
+        wanted = body.max_tokens
+    return wanted
+
+
+def context_of(model: Model, plan: Plan | None) -> int | None:
+    """The context that counts: the smaller of the model's and the plan's."""
+    return _least(model.context, plan.limit("context") if plan else None)
+
+
+def output_cap(model: Model, plan: Plan | None, counted: int, asked: int | None) -> int:
+    """The most output of one answer by model, plan and context. Refused where it does not fit."""
+    context = context_of(model, plan)
+    if context is not None and counted + (asked or 0) > context:
+        raise Refuse(
+            "context_length_exceeded",
+            f"{counted:,} input tokens and {asked or 0:,} of output do not fit {context:,}",
+            details={"limit": context, "input_tokens": counted},
+        )
+    most = _least(model.max_output, plan.limit("max_output") if plan else None)
+    if asked is not None and most is not None and asked > most:
+        raise Refuse("max_output_exceeded", details={"limit": most})
+    room = None if context is None else context - counted
+    cap = _least(asked, most, room)
+    return MOST_OUTPUT if cap is None else cap
+
+
+def limits_of(caller: Caller, plan: Plan | None) -> tuple[Limit, ...]:
+    """The rates that a request counts against: key, parent, and the plan for the customer."""
+    limits: list[Limit] = []
+    for key in (caller.key, caller.parent):
+        if key is None:
+            continue
+        if key.rpm:
+            limits.append(Limit(f"key:{key.id}", "rpm", key.rpm))
+        if key.concurrency:
+            scope = "key" if key is caller.key else "parent"
+            limits.append(Limit(f"{scope}:{key.id}", "concurrency", key.concurrency))
+    if plan is not None and caller.customer is not None:
+        for name in ("rpm", "concurrency"):
+            most = plan.limit(name)
+            if most:
+                limits.append(Limit(f"customer:{caller.customer.id}", name, most))
+    return tuple(limits)
+
+
+def _least(*values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return min(known) if known else None

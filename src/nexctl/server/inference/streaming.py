@@ -1,0 +1,212 @@
+"""A streamed answer. A pump reads the provider and settles, whether or not the caller listens.
+
+The pump is a task of its own, so that a caller who goes away leaves the bill behind: what the
+provider still sends is drained within a bound and charged by its usage, else input and delivered
+output are charged as counted here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from nexctl.errors import NexctlError
+from nexctl.server.http import Streamed
+from nexctl.server.inference import holding
+from nexctl.server.inference.chat import reached, texts_of
+from nexctl.server.providers.port import Fault
+from nexctl.server.refusing import Refuse
+from nexctl.wire.base import encode
+from nexctl.wire.chat import Chunk, ChunkChoice, Delta
+
+if TYPE_CHECKING:
+    from nexctl.server.inference.chat import Job
+    from nexctl.server.providers.switchboard import Line
+
+WAITING = 256
+DONE = b"data: [DONE]\n\n"
+_END = b""
+
+
+async def streamed(job: Job) -> Streamed:
+    """Begin a stream. Refused like a whole answer as long as no piece has come."""
+
+    async def begin(line: Line) -> tuple[AsyncIterator[Chunk], Chunk]:
+        chunks = line.provider.stream(job.work(line))
+        try:
+            return chunks, await anext(chunks)
+        except StopAsyncIteration:
+            raise Fault("upstream_error", "an empty stream") from None
+
+    line, (chunks, first) = await reached(job, begin)
+    pump = Pump(job, line, chunks, first)
+    return Streamed(pump.pieces(), headers=holding.rate_headers(job.held))
+
+
+class Pump:
+    """Reads one provider's stream to its end, settles, and hands pieces to whoever listens."""
+
+    def __init__(self, job: Job, line: Line, chunks: AsyncIterator[Chunk], first: Chunk) -> None:
+        self.job, self.line = job, line
+        self._chunks, self._first = chunks, first
+        self._first_ns = time.monotonic_ns()
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING)
+        self._texts: dict[int, list[str]] = {}
+        self._said: Any = None
+        self._last: Chunk | None = None
+        self._listening = True
+        self._cut = False
+        house = job.call.house
+        options = job.call.body.stream_options
+        self._wants_usage = bool(options is not None and options.include_usage)
+        self._task = asyncio.ensure_future(self._run())
+        house.pumps.add(self._task)
+        self._task.add_done_callback(house.pumps.discard)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Events for the caller. Closing it, or the caller's going away, leaves the pump alone."""
+        watcher = asyncio.ensure_future(self._watch())
+        try:
+            while True:
+                piece = await self._queue.get()
+                if piece is _END:
+                    return
+                yield piece
+        finally:
+            watcher.cancel()
+            self._leave()
+
+    async def _watch(self) -> None:
+        """Wait until the caller goes away."""
+        receive = self.job.call.request.receive
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+        # Whoever reads the pieces is told that there are no more.
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(_END)
+
+    def _leave(self) -> None:
+        """The caller is gone: what still comes is drained, but not for ever."""
+        if not self._listening:
+            return
+        self._listening = False
+        if not self._task.done():
+            # A pump that waits for room in the queue may go on.
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            seconds = self.job.call.house.options.draining_seconds
+            asyncio.get_running_loop().call_later(seconds, self._stop)
+
+    def _stop(self) -> None:
+        if not self._task.done() and self._said is None:
+            self._cut = True
+            self._task.cancel()
+
+    # ---------------------------------------------------------------- the pump itself
+
+    async def _run(self) -> None:
+        status, fault = "ok", None
+        try:
+            await self._take(self._first)
+            async for chunk in self._chunks:
+                await self._take(chunk)
+        except Fault as error:
+            status, fault = "partial", error
+            self.job.call.house.alarm(f"provider {self.line.provider.id}: {error.why}")
+        except asyncio.CancelledError:
+            status = "partial"
+        finally:
+            close = getattr(self._chunks, "aclose", None)
+            if close is not None:
+                closing = asyncio.ensure_future(close())
+                await asyncio.wait((closing,), timeout=1)
+        try:
+            await self._end(status, fault)
+        except Exception as error:  # noqa: BLE001 - told to the caller, kept by the ledger
+            await self._tell_error(error)
+        await self._put(_END)
+
+    async def _take(self, chunk: Chunk) -> None:
+        if chunk.usage is not None:
+            self._said = chunk.usage
+        for choice in chunk.choices:
+            texts = texts_of(choice.delta)
+            if texts:
+                self._texts.setdefault(choice.index, []).extend(texts)
+        if not chunk.choices:
+            return
+        if any(choice.finish_reason is not None for choice in chunk.choices):
+            # Kept back: the last piece carries what the answer was charged.
+            if self._last is not None:
+                await self._put(_event(self._last))
+            self._last = chunk
+            return
+        if self._listening:
+            await self._put(_event(chunk))
+
+    async def _end(self, status: str, fault: Fault | None) -> None:
+        job = self.job
+        texts = ["".join(parts) for parts in self._texts.values()]
+        if fault is not None and not texts and self._said is None:
+            await holding.release(job.call, job.held, fault.code)
+            raise Refuse(fault.code)
+        found = job.check(self._said, texts)
+        settled = await holding.settle(
+            job.call,
+            job.held,
+            job.target,
+            job.priced,
+            found,
+            provider=self.line.provider.id,
+            status=status,
+            first_ns=self._first_ns,
+        )
+        nex = job.nex(settled, found, status)
+        last = self._last or self._empty()
+        if self._wants_usage:
+            if self._last is not None:
+                await self._put(_event(last))
+            last = self._empty(choices=[])
+            last.usage = found.shown
+        last.nex = nex
+        if fault is None:
+            await self._put(_event(last) + DONE)
+            return
+        await self._put(_event(last))
+        raise Refuse(fault.code, "the provider broke off; what was delivered is billed")
+
+    def _empty(self, choices: list[ChunkChoice] | None = None) -> Chunk:
+        first = self._first
+        given = [ChunkChoice(index=0, delta=Delta())] if choices is None else choices
+        return Chunk(
+            id=first.id,
+            object="chat.completion.chunk",
+            created=first.created,
+            model=first.model,
+            choices=given,
+        )
+
+    async def _tell_error(self, error: Exception) -> None:
+        """An error inside a stream is an event, for the status is already sent."""
+        from nexctl.server.app import refusal_of
+
+        house = self.job.call.house
+        refuse = refusal_of(house, error)
+        if not isinstance(error, Refuse | NexctlError):
+            house.alarm(f"request {self.job.held.request_id}: the stream's end failed")
+        _, _, body = house.words.envelope(refuse, self.job.call.trace_id)
+        await self._put(b"data: " + encode(body) + b"\n\n")
+
+    async def _put(self, piece: bytes) -> None:
+        if self._listening:
+            await self._queue.put(piece)
+        elif piece is _END and self._queue.empty():
+            self._queue.put_nowait(piece)
+
+
+def _event(chunk: Chunk) -> bytes:
+    return b"data: " + encode(chunk) + b"\n\n"

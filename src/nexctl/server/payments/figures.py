@@ -1,0 +1,134 @@
+"""What an order costs and brings: packs, limits, credits at the book's rate, tax, fee, bonus.
+
+Amounts of payment are in 10**-9 of the payment's currency, with at most two decimals; credits are
+in the wallet's unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.errors import NexctlError
+from nexctl.money import NANO, parse_units, round_half_even, text_of
+from nexctl.pricing.exact import ratio_of
+from nexctl.server.refusing import Refuse
+
+if TYPE_CHECKING:
+    from nexctl.pricing.book import Book
+
+CENT = 2
+CENT_UNITS = 10_000_000  # 10**-9 in a hundredth
+
+
+class Figures(NamedTuple):
+    """An order's figures: total = subtotal + tax + fee; the wallet gets credits + bonus."""
+
+    currency: str
+    amount: int
+    credits: int
+    rate: str
+    subtotal: int
+    tax: int
+    fee: int
+    bonus: int
+    total: int
+    pack: str | None
+    review: str | None
+    tax_note: str | None
+
+
+def figures(
+    book: Book, *, amount: str | None, pack: str | None, currency: str | None, scale: int
+) -> Figures:
+    """The figures of an order for `amount` or a pack. Refused below and outside what is sold."""
+    table = book.data.get("topup", {})
+    money = str(table.get("currency") or book.unit)
+    if currency not in (None, money):
+        raise Refuse("invalid_request", f"top-ups are paid in {money}", param="currency")
+    units = _amount(table, amount, pack)
+    review = _limits(table, units)
+    brought, rate = _credits(book, units, money, scale)
+    tax, note = _tax(book, units)
+    return Figures(money, units, brought, rate, units, tax, 0, 0, units + tax, pack, review, note)
+
+
+def number(value: Any) -> int | None:
+    """A published amount in 10**-9; None for unpublished, custom and the like."""
+    text = str(value) if value is not None else ""
+    return parse_units(text, NANO) if text.replace(".", "", 1).isdigit() else None
+
+
+def _amount(table: Mapping[str, Any], amount: str | None, pack: str | None) -> int:
+    given = None
+    if amount is not None:
+        try:
+            given = parse_units(amount, CENT) * CENT_UNITS
+        except NexctlError as error:
+            raise Refuse("invalid_request", error.message, param="amount") from None
+        if given <= 0:
+            raise Refuse("topup_below_minimum", param="amount")
+    if pack is None:
+        if given is None:
+            raise Refuse("invalid_request", "an amount or a pack is needed", param="amount")
+        return given
+    row = next((row for row in table.get("packs", ()) if row["id"] == pack), None)
+    if row is None:
+        raise Refuse("invalid_request", "there is no such pack", param="pack")
+    fixed = number(row.get("amount"))
+    if fixed is None or (row.get("or_more") and given is not None and given >= fixed):
+        if given is None:
+            raise Refuse("invalid_request", "this pack needs an amount", param="amount")
+        return given
+    if given not in (None, fixed):
+        raise Refuse("invalid_request", "the amount is not the pack's", param="amount")
+    return fixed
+
+
+def _limits(table: Mapping[str, Any], units: int) -> str | None:
+    """Why an order must be looked at first, None where it need not."""
+    least, most = number(table.get("minimum")), number(table.get("maximum"))
+    if least is not None and units < least:
+        raise Refuse(
+            "topup_below_minimum",
+            f"the least is {text_of(least)}",
+            param="amount",
+            details={"minimum": text_of(least)},
+        )
+    exact = [number(value) for value in table.get("exact", ())]
+    if exact and units not in exact:
+        shown = ", ".join(text_of(value) for value in exact if value is not None)
+        raise Refuse("invalid_request", f"only {shown} can be bought", param="amount")
+    if most is not None and units > most:
+        if table.get("above_maximum") == "refused":
+            raise Refuse("invalid_request", f"the most is {text_of(most)}", param="amount")
+        return f"above self-service ({text_of(most)})"
+    return None
+
+
+def _credits(book: Book, units: int, money: str, scale: int) -> tuple[int, str]:
+    """Credits for an amount, and the rate as text: credits for one unit of money."""
+    if not book.is_credit:
+        if money != book.unit:
+            raise Refuse("not_offered", f"no rate from {money} to {book.unit} is known")
+        return round_half_even(units * 10**scale, 10**NANO), "1"
+    value = book.credit_value
+    if value is None or value[1] != money:
+        raise Refuse("not_offered", "what a credit costs is not published")
+    top, bottom = ratio_of(value[2])
+    cost_top, cost_bottom = ratio_of(value[0])
+    rate_top, rate_bottom = top * cost_bottom, bottom * cost_top
+    brought = round_half_even(units * 10**scale * rate_top, 10**NANO * rate_bottom)
+    rate = text_of(round_half_even(rate_top * 10**NANO, rate_bottom))
+    return brought, rate
+
+
+def _tax(book: Book, units: int) -> tuple[int, str | None]:
+    """Tax on usage credits by the book; a country's rate needs a billing profile that names it."""
+    for row in book.data.get("tax", {}).get("rates", ()):
+        percent = str(row.get("percent", ""))
+        if row.get("on") == "usage_credits" and percent.replace(".", "", 1).isdigit():
+            top, bottom = ratio_of(percent)
+            cents = round_half_even(units * top, bottom * 100 * CENT_UNITS)
+            return cents * CENT_UNITS, f"{row.get('name', 'tax')} {percent} %"
+    return 0, None

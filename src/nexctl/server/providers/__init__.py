@@ -1,0 +1,1 @@
+"""Where requests go: the port, one module a kind, and the switchboard that picks."""

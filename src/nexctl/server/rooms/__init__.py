@@ -1,0 +1,1 @@
+"""Handlers of the routes about accounts and their operation, one module a noun."""

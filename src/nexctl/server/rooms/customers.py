@@ -1,0 +1,99 @@
+"""Customers, as operators make and list them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nexctl.server.calls import Call
+from nexctl.server.house import instant
+from nexctl.server.ledger import customers, keys, wallets
+from nexctl.server.payments import included
+from nexctl.server.refusing import Refuse
+from nexctl.server.rooms import secrets
+from nexctl.server.shapes import page_of
+from nexctl.wire import admin as wire
+
+if TYPE_CHECKING:
+    from nexctl.server.house import House
+    from nexctl.server.ledger.customers import Customer
+    from nexctl.server.ledger.port import Transaction
+
+MANAGEMENT = "management"
+
+
+def listed(tx: Transaction, call: Call) -> wire.CustomerPage:
+    """One page of customers with their wallets' figures."""
+    query = call.query
+    rows = customers.listed(
+        tx, after=query.cursor, limit=query.limit + 1, name=query.name, state=query.state
+    )
+    shown, cursor = page_of(rows, query.limit, "id")
+    data = [wire.Customer(**_fields(tx, call.house, row)) for row in shown]
+    return wire.CustomerPage(data=data, next_cursor=cursor)
+
+
+def create(tx: Transaction, call: Call) -> wire.CustomerCreated:
+    """A customer on a plan, with its included credits and its first management key."""
+    house, body = call.house, call.body
+    made, secret, key = new(
+        tx,
+        house,
+        body.name,
+        plan=plan_named(house, body.plan),
+        email=body.email,
+        external_id=body.external_id,
+        labels=body.labels,
+    )
+    return wire.CustomerCreated(
+        **_fields(tx, house, made), key_id=key, prefix=secret.prefix, secret=secret.value
+    )
+
+
+def new(
+    tx: Transaction, house: House, name: str, *, plan: str | None, **more: Any
+) -> tuple[Customer, secrets.NewSecret, str]:
+    """Make a customer, its wallet, its grants and its management key, in one transaction."""
+    made = customers.create(tx, name, currency=house.unit, scale=house.scale, plan=plan, **more)
+    included.grant_now(tx, house, made.id, plan)
+    secret = secrets.new("management_key")
+    key = keys.create(
+        tx,
+        made.id,
+        MANAGEMENT,
+        hash=secret.hash,
+        prefix=secret.prefix,
+        kind="management_key",
+    )
+    return made, secret, key.id
+
+
+def plan_named(house: House, name: str | None) -> str | None:
+    """The id of the plan that is asked for, or the gateway's own default."""
+    wanted = name or house.facts.get("plan")
+    if wanted is None:
+        return None
+    plans = house.book.plans
+    if not plans or house.book.rule("plan_source") == "highest_recharge":
+        if name is None:
+            return None
+        raise Refuse("plan_limit", "plans are not chosen on this gateway", param="plan")
+    if wanted.lower() not in plans:
+        raise Refuse("invalid_request", f"there is no such plan: {', '.join(plans)}", param="plan")
+    return str(wanted.lower())
+
+
+def _fields(tx: Transaction, house: House, row: Customer) -> dict[str, Any]:
+    found = wallets.show(tx, row.id)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "state": row.state,
+        "created_at": instant(row.created_at),
+        "plan": row.plan,
+        "email": row.email,
+        "external_id": row.external_id,
+        "labels": row.labels,
+        "currency": found.currency,
+        "balance": house.money(found.balance),
+        "held": house.money(found.held),
+    }

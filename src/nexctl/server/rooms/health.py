@@ -1,0 +1,36 @@
+"""Whether the gateway works: for anybody that it answers, for operators what does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexctl._version import __version__
+from nexctl.server.calls import Call
+from nexctl.server.ledger import holds, providers, settings
+from nexctl.wire.me import Health
+
+if TYPE_CHECKING:
+    from nexctl.server.ledger.port import Transaction
+
+
+def live(tx: Transaction, call: Call) -> Health:
+    """The ledger was read, and that is all that strangers learn."""
+    return Health(status="failing" if call.house.ledger.unsettled else "ok")
+
+
+def show(tx: Transaction, call: Call) -> Health:
+    """What was looked at and what was found."""
+    house = call.house
+    unknown = len(holds.listed(tx, states=("unknown",)))
+    rows = providers.listed(tx)
+    stopped = settings.clock_stopped_seen(tx)
+    checks = {
+        "ledger": f"{house.ledger.unsettled} debits owed" if house.ledger.unsettled else "ok",
+        "holds": f"{unknown} without an outcome" if unknown else "ok",
+        "clock": "jumped: expiry and grants stand still" if stopped else "ok",
+        "providers": "none" if not any(row.enabled for row in rows) else "ok",
+        "alarms": house.alarms[-1] if house.alarms else "none",
+    }
+    bad = house.ledger.unsettled or checks["providers"] == "none"
+    status = "failing" if bad else "degraded" if unknown or stopped or house.alarms else "ok"
+    return Health(status=status, checks=checks, version=__version__)

@@ -1,0 +1,330 @@
+"""Keys of a customer: made, changed, rotated, revoked; sub-keys inside their parents."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nexctl.server.calls import Call
+from nexctl.server.house import instant, micros
+from nexctl.server.inference.policy import find
+from nexctl.server.ledger import budgets, keys
+from nexctl.server.refusing import Refuse
+from nexctl.server.rooms import plans, secrets
+from nexctl.server.shapes import page_of, units_of
+from nexctl.wire import keys as wire
+from nexctl.wire.base import UNSET
+
+if TYPE_CHECKING:
+    from nexctl.server.ledger.budgets import State
+    from nexctl.server.ledger.keys import Key
+    from nexctl.server.ledger.port import Transaction
+
+SECOND = 1_000_000
+DEFAULT_OVERLAP_HOURS = 24
+_WINDOWS = ("month", "lifetime")
+
+
+def listed(tx: Transaction, call: Call) -> wire.KeyPage:
+    """One page of the customer's keys."""
+    query = call.query
+    rows = keys.listed(
+        tx,
+        call.customer.id,
+        after=query.cursor,
+        limit=query.limit + 1,
+        name=query.name,
+        parent=query.parent_id,
+        state=query.state,
+    )
+    shown, cursor = page_of(rows, query.limit, "id")
+    own = _budgets_by_key(tx, call)
+    now = call.house.now()
+    return wire.KeyPage(
+        data=[_key(call, row, own.get(row.id), now) for row in shown], next_cursor=cursor
+    )
+
+
+def shown(tx: Transaction, call: Call) -> wire.Key:
+    """One key."""
+    return _shown(tx, call, _owned(tx, call, call.id))
+
+
+def create(tx: Transaction, call: Call) -> wire.KeySecret:
+    """Make a key or a sub-key; its secret is in this answer and nowhere else."""
+    body, customer = call.body, call.customer
+    kind, parent = "key", None
+    if body.parent_id is not None:
+        kind, parent = "sub_key", _owned(tx, call, body.parent_id)
+        if parent.kind != "key" or parent.state == "revoked":
+            raise Refuse("invalid_request", "that key cannot have sub-keys", param="parent_id")
+    what = "sub-keys" if parent else "keys"
+    count = keys.count(tx, customer.id, kind)
+    plans.need_room(call, "sub_keys" if parent else "keys", count, what)
+    models = _models(call, body.models)
+    addresses = _addresses(body.ip_allowlist)
+    expires_at = _end(call, body)
+    _inside_parent(parent, models, addresses, body.rpm, expires_at)
+    secret = secrets.new(kind)
+    made = keys.create(
+        tx,
+        customer.id,
+        body.name,
+        hash=secret.hash,
+        prefix=secret.prefix,
+        kind=kind,
+        parent=parent.id if parent else None,
+        models=models,
+        ip_allowlist=addresses,
+        rpm=body.rpm,
+        labels=body.labels,
+        expires_at=expires_at,
+    )
+    if body.budget is not None:
+        _set_budget(tx, call, made, body.budget, parent)
+    known = msgspec.structs.asdict(_shown(tx, call, made))
+    return wire.KeySecret(**known, secret=secret.value)
+
+
+def update(tx: Transaction, call: Call) -> wire.Key:
+    """Change the fields that are given."""
+    body = call.body
+    found = _owned(tx, call, call.id)
+    if found.id == call.caller.id:
+        raise Refuse("not_permitted", "a key does not change its own limits")
+    if found.state == "revoked":
+        raise Refuse("state_conflict", "the key is revoked")
+    parent = keys.get(tx, found.parent) if found.parent else None
+    changes = _changes(call, body, found, parent)
+    if changes:
+        found = keys.change(tx, found.id, **changes)
+    if body.disabled is not UNSET:
+        found = keys.enable(tx, found.id, enabled=not body.disabled)
+    if body.budget is None:
+        _drop_budgets(tx, call, found)
+    elif body.budget is not UNSET:
+        _set_budget(tx, call, found, body.budget, parent)
+    return _shown(tx, call, found)
+
+
+def rotate(tx: Transaction, call: Call) -> wire.KeySecret:
+    """Give a key a new secret; the old one works on for the overlap. Spent amounts stay."""
+    found = _owned(tx, call, call.id)
+    overlap = call.body.overlap_seconds
+    if overlap is None:
+        hours = call.house.book.data.get("keys", {}).get(
+            "rotation_overlap_hours", DEFAULT_OVERLAP_HOURS
+        )
+        overlap = int(hours) * 3600
+    secret = secrets.new(found.kind)
+    done = keys.rotate(
+        tx, found.id, hash=secret.hash, prefix=secret.prefix, overlap=overlap * SECOND
+    )
+    known = msgspec.structs.asdict(_shown(tx, call, done))
+    return wire.KeySecret(**known, secret=secret.value, created=False)
+
+
+def revoke(tx: Transaction, call: Call) -> wire.Key:
+    """End a key for ever, its sub-keys with it."""
+    found = _owned(tx, call, call.id)
+    if found.id == call.caller.id:
+        raise Refuse("not_permitted", "a key does not revoke itself")
+    return _shown(tx, call, keys.revoke(tx, found.id))
+
+
+# what is checked -------------------------------------------------------------------------------
+
+
+def _owned(tx: Transaction, call: Call, key: str) -> Key:
+    """A key of the caller's customer; another customer's is not there."""
+    found = keys.get(tx, key)
+    if found is None or found.customer != call.customer.id:
+        raise Refuse("not_found", "there is no such key")
+    return found
+
+
+def _models(call: Call, names: Sequence[str] | None) -> list[str] | None:
+    """Model ids of the book; an alias allows the model that it means."""
+    if names is None:
+        return None
+    return list(dict.fromkeys(find(call.house, name).id for name in names))
+
+
+def _addresses(texts: Sequence[str] | None) -> list[str] | None:
+    if texts is None:
+        return None
+    try:
+        return [str(ipaddress.ip_network(text, strict=False)) for text in texts]
+    except ValueError:
+        raise Refuse(
+            "invalid_request", "not an address or a network", param="ip_allowlist"
+        ) from None
+
+
+def _end(call: Call, body: Any) -> int | None:
+    if body.expires_at is not None and body.expires_in_seconds is not None:
+        raise Refuse("invalid_request", "expires_at or expires_in_seconds, not both")
+    if body.expires_in_seconds is not None:
+        return int(call.house.now() + body.expires_in_seconds * SECOND)
+    return _future(call, body.expires_at)
+
+
+def _future(call: Call, text: str | None) -> int | None:
+    at = micros(text)
+    if at is not None and at <= call.house.now():
+        raise Refuse("invalid_request", "that has passed", param="expires_at")
+    return at
+
+
+def _inside_parent(
+    parent: Key | None,
+    models: Sequence[str] | None,
+    addresses: Sequence[str] | None,
+    rpm: int | None,
+    expires_at: int | None,
+) -> None:
+    """Refuse a sub-key that is wider than its parent in any way."""
+    if parent is None:
+        return
+    wider = None
+    if models is not None and parent.models is not None and not set(models) <= set(parent.models):
+        wider = "models"
+    elif addresses is not None and not _within(addresses, parent.ip_allowlist):
+        wider = "ip_allowlist"
+    elif rpm is not None and parent.rpm is not None and rpm > parent.rpm:
+        wider = "rpm"
+    elif expires_at is not None and parent.expires_at is not None:
+        wider = "expires_at" if expires_at > parent.expires_at else None
+    if wider:
+        raise Refuse("wider_than_parent", param=wider)
+
+
+def _within(addresses: Sequence[str], allowed: Sequence[str] | None) -> bool:
+    if allowed is None:
+        return True
+    networks = [ipaddress.ip_network(text, strict=False) for text in allowed]
+    return all(
+        any(
+            one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
+            for other in networks
+        )
+        for one in (ipaddress.ip_network(text, strict=False) for text in addresses)
+    )
+
+
+def _changes(call: Call, body: Any, found: Key, parent: Key | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if body.name is not UNSET:
+        changes["name"] = body.name
+    if body.models is not UNSET:
+        changes["models"] = _models(call, body.models)
+    if body.ip_allowlist is not UNSET:
+        changes["ip_allowlist"] = _addresses(body.ip_allowlist)
+    if body.rpm is not UNSET:
+        changes["rpm"] = body.rpm
+    if body.expires_at is not UNSET:
+        changes["expires_at"] = _future(call, body.expires_at)
+    if body.labels is not UNSET:
+        changes["labels"] = body.labels
+    _inside_parent(
+        parent,
+        changes.get("models", found.models),
+        changes.get("ip_allowlist", found.ip_allowlist),
+        changes.get("rpm", found.rpm),
+        changes.get("expires_at", found.expires_at),
+    )
+    return changes
+
+
+# a key's own budget ----------------------------------------------------------------------------
+
+
+def own_budget(states: Sequence[State]) -> State | None:
+    """The budget in money that was set for a key itself."""
+    own = [s for s in states if s.budget.unit == budgets.MONEY and s.budget.span in _WINDOWS]
+    return own[0] if own else None
+
+
+def check_within_parent(
+    tx: Transaction, call: Call, parent: Key | None, amount: int, window: str
+) -> None:
+    """Refuse a sub-key's budget above its parent's of the same window."""
+    if parent is None:
+        return
+    for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=parent.id):
+        budget = state.budget
+        if budget.unit == budgets.MONEY and budget.span == window and amount > budget.amount:
+            raise Refuse("wider_than_parent", param="budget")
+
+
+def _set_budget(
+    tx: Transaction, call: Call, key: Key, terms: wire.BudgetTerms, parent: Key | None
+) -> None:
+    plans.need_feature(call, "per_key_budgets", "budgets for single keys")
+    amount = units_of(terms.amount, call.house.scale, zero=True)
+    check_within_parent(tx, call, parent, amount, terms.window)
+    for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
+        if state.budget.unit == budgets.MONEY and state.budget.span != terms.window:
+            budgets.remove(tx, call.customer.id, state.budget.id)
+    budgets.put(tx, call.customer.id, "key", key.id, amount, span=terms.window)
+
+
+def _drop_budgets(tx: Transaction, call: Call, key: Key) -> None:
+    for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
+        budgets.remove(tx, call.customer.id, state.budget.id)
+
+
+def _budgets_by_key(tx: Transaction, call: Call) -> dict[str, State]:
+    found: dict[str, State] = {}
+    for state in budgets.listed(tx, call.customer.id, scope="key"):
+        if own_budget([state]) is not None:
+            found.setdefault(state.budget.scope_id, state)
+    return found
+
+
+# how it is shown -------------------------------------------------------------------------------
+
+
+def _shown(tx: Transaction, call: Call, key: Key) -> wire.Key:
+    found = keys.get(tx, key.id) or key
+    states = budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id)
+    return _key(call, found, own_budget(states), call.house.now())
+
+
+def _key(call: Call, key: Key, state: State | None, now: int) -> wire.Key:
+    house = call.house
+    budget = None
+    if state is not None:
+        budget = wire.KeyBudget(
+            amount=str(house.money(state.budget.amount)),
+            currency=house.unit,
+            window=state.budget.span,
+            id=state.budget.id,
+            spent=house.money(state.spent),
+            held=house.money(state.held),
+            remaining=house.money(state.remaining),
+            resets_at=instant(state.resets_at),
+        )
+    expired = key.state == "active" and key.expires_at is not None and key.expires_at <= now
+    return wire.Key(
+        id=key.id,
+        name=key.name,
+        prefix=key.prefix,
+        state="expired" if expired else key.state,
+        created_at=str(instant(key.created_at)),
+        kind=key.kind,
+        expires_at=instant(key.expires_at),
+        budget=budget,
+        models=None if key.models is None else list(key.models),
+        ip_allowlist=None if key.ip_allowlist is None else list(key.ip_allowlist),
+        rpm=key.rpm,
+        parent_id=key.parent,
+        labels=key.labels,
+        last_used_at=instant(key.last_used_at),
+        revoked_at=instant(key.revoked_at),
+        previous_prefix=key.previous_prefix,
+        previous_expires_at=instant(key.previous_expires_at),
+    )

@@ -1,0 +1,79 @@
+"""Orders of all customers, and what the operator decides about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexctl.money import NANO
+from nexctl.server.calls import Call
+from nexctl.server.house import instant
+from nexctl.server.ledger import customers, orders
+from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.topups import fields, normal, page
+from nexctl.server.shapes import units_of
+from nexctl.wire import admin as wire
+
+if TYPE_CHECKING:
+    from nexctl.server.ledger.orders import Order
+    from nexctl.server.ledger.port import Transaction
+
+
+def listed(tx: Transaction, call: Call) -> wire.PaymentPage:
+    """One page of orders, newest first."""
+    rows, cursor = page(tx, call, call.query.customer_id)
+    return wire.PaymentPage(data=[_payment(tx, call, row) for row in rows], next_cursor=cursor)
+
+
+def shown(tx: Transaction, call: Call) -> wire.Payment:
+    """One order."""
+    return _payment(tx, call, _there(tx, call))
+
+
+def approve(tx: Transaction, call: Call) -> wire.Payment:
+    """Credit a manual order whose money the operator has seen."""
+    found, body = _there(tx, call), call.body
+    transaction = normal(body.transaction) if body.transaction else None
+    done, _ = orders.approve(
+        tx, found.id, by=call.caller.id, transaction=transaction, note=body.note
+    )
+    return _payment(tx, call, done)
+
+
+def reject(tx: Transaction, call: Call) -> wire.Payment:
+    """Refuse an order; the customer reads why."""
+    found = _there(tx, call)
+    done = orders.reject(tx, found.id, by=call.caller.id, reason=call.body.reason)
+    return _payment(tx, call, done)
+
+
+def refund(tx: Transaction, call: Call) -> wire.Payment:
+    """Give back what is not spent."""
+    found, body = _there(tx, call), call.body
+    amount = units_of(body.amount, NANO) if body.amount is not None else None
+    done = orders.refund(tx, found.id, amount, by=call.caller.id, note=body.reason)
+    return _payment(tx, call, done)
+
+
+def _there(tx: Transaction, call: Call) -> Order:
+    found = orders.get(tx, call.id)
+    if found is None:
+        raise Refuse("not_found", "there is no such order")
+    return found
+
+
+def _payment(tx: Transaction, call: Call, row: Order) -> wire.Payment:
+    customer = customers.get(tx, row.customer)
+    return wire.Payment(
+        **fields(call.house, row),
+        customer_id=row.customer,
+        customer_name=customer.name if customer else None,
+        provider=row.provider,
+        provider_payment_id=row.payment_id,
+        transaction=row.transaction,
+        sender=row.sender,
+        submitted_by=row.submitted_by,
+        submitted_at=instant(row.submitted_at),
+        decided_by=row.decided_by,
+        decided_at=instant(row.decided_at),
+        note=row.note,
+    )

@@ -1,0 +1,105 @@
+"""The wallet as the calling key sees it, its book, and credits that were given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexctl.server.calls import Call
+from nexctl.server.house import instant, micros
+from nexctl.server.ledger import entries, lots, wallets
+from nexctl.server.shapes import layer_of, sequence_of
+from nexctl.wire import wallet as wire
+
+if TYPE_CHECKING:
+    from nexctl.server.ledger.port import Transaction
+
+GIVEN = ("included", "grant", "code", "bonus", "adjustment")
+
+
+def show(tx: Transaction, call: Call) -> wire.Wallet:
+    """Balance, held, and what this key can spend now, with the layer that binds."""
+    house, caller = call.house, call.caller
+    parent = caller.parent.id if caller.parent else None
+    found = wallets.show(tx, call.customer.id, key=caller.id, parent=parent)
+    return wire.Wallet(
+        currency=found.currency,
+        balance=str(house.money(found.balance)),
+        held=str(house.money(found.held)),
+        spendable=str(house.money(found.spendable)),
+        binding=layer_of(house, found.binding) if found.binding else None,
+        layers=[layer_of(house, layer) for layer in found.layers],
+        lots=[
+            wire.Lot(
+                id=str(lot.lot),
+                kind=lot.kind,
+                amount=str(house.money(lot.amount)),
+                remaining=str(house.money(lot.remaining)),
+                created_at=str(instant(lot.created_at)),
+                expires_at=instant(lot.expires_at),
+                sandbox=lot.sandbox,
+            )
+            for lot in found.lots
+        ],
+        id=found.id,
+        state=found.state,
+    )
+
+
+def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
+    """The customer's book in sequence order."""
+    house, query = call.house, call.query
+    page = entries.entries(
+        tx,
+        call.customer.id,
+        after=sequence_of(query.cursor),
+        limit=query.limit,
+        start=micros(query.from_),
+        end=micros(query.to),
+        kind=query.kind,
+    )
+    return wire.LedgerPage(
+        data=[
+            wire.LedgerEntry(
+                sequence=row.seq,
+                created_at=str(instant(row.at)),
+                kind=row.kind,
+                amount=str(house.money(row.amount)),
+                currency=house.unit,
+                balance_after=str(house.money(row.balance)),
+                reference=row.reference,
+                description=row.note,
+                reverses=row.reverses,
+                hash=bytes(row.hash).hex(),
+            )
+            for row in page.rows
+        ],
+        next_cursor=None if page.after is None else str(page.after),
+        closed=page.closed,
+    )
+
+
+def grants(tx: Transaction, call: Call) -> wire.GrantPage:
+    """Credits that were given, in the order in which they came; each is named by its entry."""
+    house, query = call.house, call.query
+    after, now = sequence_of(query.cursor), house.now()
+    rows = sorted(lots.listed(tx, call.customer.id, spent=True), key=lambda lot: lot.lot)
+    rows = [lot for lot in rows if lot.kind in GIVEN and lot.lot > after]
+    shown = rows[: query.limit]
+    data = []
+    for lot in shown:
+        ended = lot.expires_at is not None and lot.expires_at <= now
+        state = "expired" if ended else "active" if lot.remaining else "spent"
+        data.append(
+            wire.Grant(
+                id=str(lot.lot),
+                kind=lot.kind,
+                amount=str(house.money(lot.amount)),
+                remaining="0" if ended else str(house.money(lot.remaining)),
+                currency=house.unit,
+                state=state,
+                created_at=str(instant(lot.created_at)),
+                expires_at=instant(lot.expires_at),
+            )
+        )
+    cursor = str(shown[-1].lot) if len(rows) > query.limit else None
+    return wire.GrantPage(data=data, next_cursor=cursor)
