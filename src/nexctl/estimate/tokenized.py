@@ -42,7 +42,8 @@ def tokenize(
         stream: readers.Readable | None = None
         try:
             stream = _stdin(stdin) if source.is_stdin else open(source.path, "rb")  # noqa: SIM115
-            found.append(_count(source.display, stream, choice, ids, pieces, workers))
+            path = None if source.size is None else source.path
+            found.append(_count(source.display, path, stream, choice, ids, pieces, workers))
         except OSError as error:
             raise unreadable(source.display, error) from None
         finally:
@@ -53,6 +54,7 @@ def tokenize(
 
 def _count(
     name: str,
+    path: str | None,
     stream: readers.Readable,
     choice: registry.Choice,
     ids: bool,
@@ -72,7 +74,8 @@ def _count(
         )
     from nexctl.tokens import blocks
 
-    whole = readers.Joined(head, stream)
+    # By its path where it has one: processes then read their own parts.
+    whole = path or readers.Joined(head, stream)
     counted = blocks.count_file(whole, choice, processes=workers, name=name)
     return Tokenized(name, counted.bytes, counted.characters, counted.tokens, None, None)
 

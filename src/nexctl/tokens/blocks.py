@@ -18,7 +18,7 @@ from nexctl.errors import UsageError
 
 # Bytes that are counted at once; how far a cut is looked for at a time; from where on a stretch
 # without a cut is counted as endless; and what is held in memory at most where it cannot be.
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 WINDOW = 1 << 16
 ENDLESS = 8 << 20
 LARGEST = 16 << 20
