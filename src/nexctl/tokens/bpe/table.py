@@ -151,10 +151,6 @@ class Table:
             return normalize(text, self.class_of)
         return text
 
-    def run(self) -> Run:
-        """A piece of this vocabulary that arrives in parts."""
-        return Run(self._ranks, self._pairs)
-
     def joins(self, one: bytes, two: bytes) -> bool:
         """Whether tokens `one` and `two` are what their bytes together encode to."""
         both = one + two
