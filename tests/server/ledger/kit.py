@@ -97,3 +97,12 @@ class Hands:
         """(balance, held, debt)"""
         found = self.wallet
         return found.balance, found.held, found.debt
+
+
+def proved(ledger: Ledger) -> bool:
+    """Whether everything holds; fails naming what does not."""
+    from nexctl.server.ledger.verify import verify
+
+    proof = verify(ledger)
+    assert proof.violations == ()
+    return True

@@ -82,7 +82,9 @@ class Gate:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._file)
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
 
 def _nap(nanoseconds: int) -> None:

@@ -110,8 +110,16 @@ class Database(Protocol):
         """Another connection to the same database."""
         ...
 
-    def exclusively(self) -> AbstractContextManager[None]:
-        """Keep every other process out of the database."""
+    def exclusively(self) -> AbstractContextManager[Callable[[str, Sequence[Any]], Cursor]]:
+        """One transaction, as the schema's owner, that keeps all other writers out."""
+        ...
+
+    def overwrite(
+        self,
+        tables: Sequence[str],
+        fill: Callable[[Callable[[str, Sequence[Any]], Cursor]], None],
+    ) -> None:
+        """Replace every row of every table in one transaction."""
         ...
 
     def script(self, statements: Iterator[str]) -> None:

@@ -5,6 +5,7 @@ A connection lost during COMMIT leaves the outcome open; it is read back from th
 transaction's own id before anybody is told, so a request is neither lost nor done twice.
 """
 
+# ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
 import contextlib
@@ -27,7 +28,7 @@ T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 
 ROLE = "nexctl_runtime"
-TRIES = 12
+TRIES, LOST = 12, 2
 _AGAIN = (pg.SerializationFailure, pg.DeadlockDetected)
 _LOCK = 4_202_111_004  # the advisory lock of migrations: any number that is only ours
 _OWNED = "SELECT tableowner = current_user FROM pg_tables WHERE schemaname=current_schema() "
@@ -39,8 +40,7 @@ class Postgres:
     dialect = "postgres"
 
     def __init__(self, url: str, *, create: bool = False, timeout: int = 10_000) -> None:
-        self._url, self._timeout, self._create = url, timeout, create
-        self._owner = create
+        self._url, self._timeout = url, timeout
         self.raw = self._connect()
         self.place = _shown(self.raw)
 
@@ -69,17 +69,12 @@ class Postgres:
                 "PostgreSQL runs with synchronous_commit=off: a commit may be lost",
                 hint="set synchronous_commit to on (or remote_write, local, remote_apply)",
             )
-        safe = raw.execute("SHOW fsync").fetchone()
-        if safe is not None and safe[0] == "off":
-            raw.execute("SELECT 1")  # a test's choice; status shows it, a crash may cost commits
         owned = raw.execute(_OWNED + "AND tablename='entries'").fetchone()
         if owned is not None and owned[0]:
             self._become_runtime(raw)
 
     def _become_runtime(self, raw: psycopg.Connection[Any]) -> None:
         """Put the owner's rights aside; the login keeps them for migrations only."""
-        if self._owner and self._create:
-            return
         try:
             raw.execute(f"SET ROLE {ROLE}")
         except psycopg.Error as error:
@@ -96,9 +91,11 @@ class Postgres:
             except _AGAIN as error:
                 if attempt == TRIES - 1:
                     raise Busy from error
-                time.sleep(min(50, 1 << attempt) / 1000)  # not money: a pause
             except psycopg.Error as error:
-                raise unavailable(error) from error
+                # A line that broke before COMMIT, or a COMMIT known to have failed with it.
+                if attempt >= LOST or not self.raw.closed:
+                    raise unavailable(error) from error
+            time.sleep(min(50, 1 << attempt) / 1000)  # not money: a pause
         raise Busy
 
     def _once(self, body: Callable[[Execute], T]) -> T:
@@ -117,6 +114,7 @@ class Postgres:
             if not raw.closed and raw.info.transaction_status == 0 and error.sqlstate:
                 raise  # the server said no: nothing was committed
             if not self._committed(str(xact)):
+                self.raw.close()
                 raise
         return result
 
@@ -181,27 +179,51 @@ class Postgres:
         return type(self)(self._url, timeout=self._timeout)
 
     @contextlib.contextmanager
-    def exclusively(self) -> Iterator[None]:
-        """Keep other writers out: an advisory lock and a lock on every table."""
+    def exclusively(self) -> Iterator[Execute]:
+        """As the owner, in one transaction that locks every table against other writers."""
+        raw = self._alive()
         try:
-            self.raw.execute("RESET ROLE")
-            self.raw.execute("BEGIN")
-            self.raw.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-            for (table,) in self.raw.execute(
-                "SELECT quote_ident(tablename) FROM pg_tables "
-                "WHERE schemaname=current_schema() ORDER BY tablename"
-            ).fetchall():
-                self.raw.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+            raw.execute("RESET ROLE")
+            raw.execute("BEGIN")
             try:
-                yield
-                self.raw.execute("COMMIT")
+                raw.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+                for table in self._tables():
+                    raw.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+                yield self._execute
+                raw.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
             finally:
-                self._prepare(self.raw)
+                if not raw.closed:
+                    self._prepare(raw)
         except psycopg.Error as error:
             raise unavailable(error) from error
+
+    def _tables(self) -> list[str]:
+        rows = self.raw.execute(
+            "SELECT quote_ident(tablename) FROM pg_tables "
+            "WHERE schemaname=current_schema() ORDER BY tablename"
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def overwrite(self, tables: Sequence[str], fill: Callable[[Execute], None]) -> None:
+        """Replace every row in one transaction, past the guards, as only the owner can."""
+        with self.exclusively() as execute:
+            for table in tables:
+                execute(f"ALTER TABLE {table} DISABLE TRIGGER USER", ())
+            for table in reversed(tables):
+                execute(f"DELETE FROM {table}", ())
+            fill(execute)
+            for table in ("holds", "anchors"):
+                execute(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "
+                    f"(SELECT coalesce(max(id), 1) FROM {table}))",
+                    (),
+                )
+            execute("SET CONSTRAINTS ALL IMMEDIATE", ())
+            for table in tables:
+                execute(f"ALTER TABLE {table} ENABLE TRIGGER USER", ())
 
     def script(self, statements: Iterator[str]) -> None:
         """Make the schema as its owner, then work on as the runtime role."""
@@ -215,7 +237,6 @@ class Postgres:
         except psycopg.Error as error:
             self._roll_back()
             raise unavailable(error) from error
-        self._owner = False
         self._prepare(self.raw)
 
     def _grant(self) -> None:

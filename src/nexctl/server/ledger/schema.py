@@ -32,6 +32,20 @@ _WORDS = {
 }
 
 
+# version -> statements by dialect that lead to the next one; none is needed yet
+MIGRATIONS: dict[int, dict[str, tuple[str, ...]]] = {}
+
+
+@cache
+def tables() -> tuple[str, ...]:
+    """Every table, each after those that it refers to."""
+    return tuple(
+        statement.split()[2]
+        for statement in statements("sqlite")
+        if statement.startswith("CREATE TABLE ")
+    )
+
+
 @cache
 def statements(dialect: str) -> tuple[str, ...]:
     """Every statement of the first schema, triggers included."""

@@ -122,21 +122,36 @@ class Sqlite:
         return type(self)(self.place, timeout=self._timeout // 1_000_000)
 
     @contextlib.contextmanager
-    def exclusively(self) -> Iterator[None]:
-        """Hold the write lock: nobody else can write until this ends."""
-        with contextlib.suppress(sqlite3.Error):
-            self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def exclusively(self) -> Iterator[Execute]:
+        """One transaction under the write lock: nobody else can write until it ends."""
         try:
             if not self._gate.enter(self._begin, self._timeout):
                 raise Busy
             try:
-                yield
+                yield self.raw.execute
                 self.raw.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
         except sqlite3.Error as error:
             raise unavailable(error) from error
+
+    def overwrite(self, tables: Sequence[str], fill: Callable[[Execute], None]) -> None:
+        """Not needed here: SQLite's backup step replaces the whole file at once."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other connection out, reading and writing, over several transactions."""
+        self.raw.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            if not self._gate.enter(self._begin, self._timeout):
+                raise Busy
+            self.raw.execute("COMMIT")
+            yield
+        finally:
+            self.raw.execute("PRAGMA locking_mode=NORMAL")
+            self.raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
     def script(self, statements: Iterator[str]) -> None:
         """Run the statements in one transaction."""

@@ -1,0 +1,337 @@
+"""Copies of a whole ledger, and going back to one.
+
+A backup is always one SQLite file (0600): on SQLite its backup API's copy, on PostgreSQL every row
+read on one snapshot. It holds hashes of keys and sealed secrets, never a secret.
+"""
+
+# ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from nexctl.errors import ConfigError
+from nexctl.server.ledger import guards, owners, schema
+from nexctl.server.ledger.clock import Clock
+from nexctl.server.ledger.errors import Broken, Refused
+from nexctl.server.ledger.executors import Inline
+from nexctl.server.ledger.life import Life
+from nexctl.server.ledger.main import Ledger, database
+from nexctl.server.ledger.port import Database, Transaction
+from nexctl.server.ledger.sqlite import Sqlite, unavailable
+from nexctl.server.ledger.state import Shared
+
+
+class Copied(NamedTuple):
+    """What a backup or restore wrote: where, and rows by table."""
+
+    path: str
+    rows: dict[str, int]
+
+
+class Kept(NamedTuple):
+    """What a restore keeps out of reuse: counts of keys ended, codes used, request ids retired."""
+
+    keys: int
+    codes: int
+    requests: int
+    copied: Copied
+
+
+def backup(ledger: Ledger, path: str) -> Copied:
+    """Write a copy of the ledger as it is now to a new file; an existing file is refused."""
+    if os.path.lexists(path):
+        raise ConfigError(f"{path} exists already", hint="name a new file for the backup")
+    return _backup(ledger.executor, path)
+
+
+def _backup(executor: Inline, path: str) -> Copied:
+    part = f"{path}.part"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(part)
+    try:
+        if isinstance(executor.database, Sqlite):
+            _copy_file(executor.database.place, part)
+        else:
+            target = Sqlite(part, create=True)
+            try:
+                schema.create(target, 0)
+                rows = executor.read(_rows)
+                target.write(lambda execute: _fill(_tx(target, execute), rows))
+                target.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                target.close()
+        found = _finish(part)
+        os.replace(part, path)
+    except sqlite3.Error as error:
+        raise unavailable(error) from error
+    finally:
+        for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(left)
+    return Copied(path, found)
+
+
+def _copy_file(place: str, part: str) -> None:
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with (
+        contextlib.closing(sqlite3.connect(place)) as source,
+        contextlib.closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target)  # one step: one snapshot, and nobody has to wait
+
+
+def _finish(part: str) -> dict[str, int]:
+    """Make the copy one plain file, check it, and get it to the disk."""
+    with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode=DELETE")
+        for (text,) in raw.execute("PRAGMA quick_check(1)"):
+            if text != "ok":
+                raise ConfigError(f"the copy is damaged: {text}", hint="check the disk")
+        # Names are this module's own.
+        found = {
+            table: raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in schema.tables()
+        }
+    with open(part, "rb") as stream:
+        os.fsync(stream.fileno())
+    return found
+
+
+def _rows(tx: Transaction) -> dict[str, tuple[list[str], list[tuple[object, ...]]]]:
+    """Every row of every table, with its columns."""
+    found = {}
+    for table in schema.tables():
+        columns = _columns(table)
+        found[table] = (columns, tx.all(f"SELECT {', '.join(columns)} FROM {table}"))
+    return found
+
+
+def _columns(table: str) -> list[str]:
+    """A table's columns, as the schema itself says."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+        for statement in schema.statements("sqlite"):
+            if statement.startswith(f"CREATE TABLE {table} ("):
+                fresh.execute(statement)
+        return [row[1] for row in fresh.execute(f"PRAGMA table_info({table})")]
+
+
+def _fill(tx: Transaction, rows: dict[str, tuple[list[str], list[tuple[object, ...]]]]) -> None:
+    tx.run("DELETE FROM schema_info")
+    for table in schema.tables():
+        columns, values = rows[table]
+        if table == "keys":  # parents before their sub-keys
+            values = sorted(values, key=lambda row: row[columns.index("parent_id")] is not None)
+        marks = ",".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+        for row in values:
+            tx.run(sql, *row)
+
+
+def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
+    """Put a backup in the place of a ledger, in one step that a crash does not halve.
+
+    Refused while a lease is live. What the replaced ledger has ended stays ended: its revoked keys
+    and secrets, its redeemed codes, its request ids. The epoch is new, so every process that still
+    has the old one open becomes a new owner; requests that were open in the backup have no known
+    outcome and get their rule's deadline.
+    """
+    if not os.path.isfile(path):
+        raise ConfigError(f"there is no backup at {path}", hint="see gateway backup")
+    port = database(place, create=True)
+    part = f"{place if isinstance(port, Sqlite) else path}.restoring-{os.getpid()}"
+    try:
+        with _alone(port):
+            ended = _Ended({}, [], [], [], [])
+            inline = _inline(port, anchor_key)
+            if inline.read(schema.version) is not None:
+                inline.read(_refuse_live)
+                ended = inline.read(_ended)
+            elif not isinstance(port, Sqlite):
+                schema.create(port, 0)
+            os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            with (
+                contextlib.closing(sqlite3.connect(path)) as source,
+                contextlib.closing(sqlite3.connect(part)) as target,
+            ):
+                source.backup(target)
+            return _replace(port, part, ended, anchor_key)
+    except sqlite3.Error as error:
+        raise unavailable(error) from error
+    finally:
+        port.close()
+        for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(left)
+
+
+class _Ended(NamedTuple):
+    secrets: dict[bytes, int]
+    keys: list[tuple[str, int]]
+    operators: list[tuple[str, int]]
+    codes: list[tuple[str, str, int]]
+    requests: list[tuple[str, str, str, bytes, str, int]]
+
+
+def _ended(tx: Transaction) -> _Ended:
+    return _Ended(
+        {
+            bytes(hash_): at
+            for hash_, at in tx.all(
+                "SELECT hash, expires_at FROM key_secrets WHERE expires_at IS NOT NULL"
+            )
+        },
+        [(r[0], r[1]) for r in tx.all("SELECT id, revoked_at FROM keys WHERE state='revoked'")],
+        [
+            (r[0], r[1])
+            for r in tx.all("SELECT id, revoked_at FROM operators WHERE state='revoked'")
+        ],
+        [
+            (r[0], r[1], r[2])
+            for r in tx.all("SELECT id, redeemed_by, redeemed_at FROM codes WHERE state='redeemed'")
+        ],
+        [
+            (r[0], r[1], r[2], bytes(r[3]), r[4], r[5])
+            for r in tx.all(
+                "SELECT customer_id, wallet, request_id, body_hash, model, created_at FROM holds "
+                "WHERE state<>'released'"
+            )
+        ],
+    )
+
+
+def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None) -> Kept:
+    """Prepare the copy beside the ledger, then put it in its place at once."""
+    copy = Sqlite(part)
+    try:
+        inline = _inline(copy, anchor_key)
+        found = inline.read(schema.version)
+        if found is None:
+            raise ConfigError("that file is not a ledger's backup", hint="see gateway backup")
+        schema.check_version(found)
+        keys, codes, requests = inline.write(_keep_ended, ended)
+        while any(inline.write(owners.recover)):
+            pass
+        copy.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if isinstance(port, Sqlite):
+            copy.raw.backup(port.raw)
+            rows = {}
+            for table in schema.tables():
+                rows[table] = copy.raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        else:
+            content = inline.read(_rows)
+            port.overwrite(schema.tables(), lambda execute: _fill(_tx(port, execute), content))
+            rows = {table: len(values) for table, (_, values) in content.items()}
+    finally:
+        copy.close()
+    return Kept(keys, codes, requests, Copied(port.place, rows))
+
+
+def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
+    """What has ended once stays ended: in the copy, before it takes the ledger's place."""
+    tx.run("UPDATE schema_info SET epoch=?", os.urandom(12).hex())
+    tx.run("UPDATE owners SET lease_until=0")
+    keys = codes = requests = 0
+    for name, at in ended.keys:
+        keys += tx.run(
+            "UPDATE keys SET state='revoked', revoked_at=? WHERE id=? AND state<>'revoked'",
+            *(at, name),
+        )
+    for name, at in ended.operators:
+        keys += tx.run(
+            "UPDATE operators SET state='revoked', revoked_at=? WHERE id=? AND state<>'revoked'",
+            *(at, name),
+        )
+    for hash_, at in ended.secrets.items():
+        keys += tx.run(
+            "UPDATE key_secrets SET expires_at=? "
+            "WHERE hash=? AND (expires_at IS NULL OR expires_at>?)",
+            *(at, hash_, at),
+        )
+    for name, by, at in ended.codes:
+        codes += tx.run(
+            "UPDATE codes SET state='redeemed', redeemed_by=?, redeemed_at=?, grant_id='retired' "
+            "WHERE id=? AND state<>'redeemed'",
+            *(by, at, name),
+        )
+    for customer, wallet, request, body_hash, model, at in ended.requests:
+        requests += tx.run(
+            "INSERT INTO holds (customer_id, wallet, request_id, body_hash, model, state, amount, "
+            "layers, owner, created_at, floor, facts, rule, closed_at, why) "
+            "VALUES (?,?,?,?,?,'retired',0,'[]','',?,0,'{}','operator',?,?) "
+            "ON CONFLICT (customer_id, request_id) WHERE state <> 'released' DO NOTHING",
+            *(customer, wallet, request, body_hash, model, at, at),
+            "served by the replaced database",
+        )
+    return keys, codes, requests
+
+
+def _refuse_live(tx: Transaction) -> None:
+    """Nobody may be at work on a ledger that is about to change under it."""
+    gone = set(owners.lapsed(tx))
+    live = [owner for owner in owners.listed(tx) if owner.id not in gone]
+    if live:
+        raise Refused(
+            "state_conflict",
+            f"{len(live)} process(es) still work on this ledger: {live[0].process}",
+            hint="stop every server on it, or wait until its lease has lapsed",
+        )
+
+
+def _alone(port: Database) -> contextlib.AbstractContextManager[None]:
+    """Keep everybody else out; PostgreSQL does so in the one transaction that overwrites."""
+    return port.alone() if isinstance(port, Sqlite) else contextlib.nullcontext()
+
+
+def _inline(port: Database, anchor_key: bytes | None) -> Inline:
+    life = Life(port.place if isinstance(port, Sqlite) else None)
+    shared = Shared(anchor_key=anchor_key, sealer=None, lease=owners.LEASE, life=life)
+    return Inline(port, Clock(), shared)
+
+
+def _tx(port: Database, execute: object) -> Transaction:
+    inline = _inline(port, None)
+    return Transaction(execute, port.dialect, inline.clock, inline.shared)  # type: ignore[arg-type]
+
+
+def migrate(place: str, *, backups: str | None = None) -> tuple[int, int, str | None]:
+    """Bring an older schema up to this program's; (from, to, the backup that was made first).
+
+    Takes the ledger for itself, refuses while a lease is live, backs up first. A newer schema is
+    refused; one that is current is left alone.
+    """
+    port = database(place)
+    try:
+        inline = _inline(port, None)
+        found = inline.read(schema.version)
+        if found is None:
+            raise ConfigError(f"{port.place} holds no ledger", hint="nexctl gateway init")
+        if found >= schema.VERSION:
+            schema.check_version(found)
+            return found, found, None
+        folder = Path(backups or (Path(place).parent if isinstance(port, Sqlite) else "."))
+        name = Path(place).name if isinstance(port, Sqlite) else "gateway.db"
+        copy = os.path.join(folder, f"{name}.v{found}-{os.urandom(4).hex()}.backup")
+        with port.exclusively() as execute:
+            tx = _tx(port, execute)
+            if schema.version(tx) != found:
+                raise Refused("state_conflict", "another process migrates this ledger")
+            _refuse_live(tx)
+            other = port.again()
+            try:
+                _backup(_inline(other, None), copy)
+            finally:
+                other.close()
+            for step in range(found, schema.VERSION):
+                for statement in schema.MIGRATIONS[step][port.dialect]:
+                    tx.run(statement)
+            tx.run("UPDATE schema_info SET version=?", schema.VERSION)
+            _, faults = guards.faults(tx)
+            if faults:
+                raise Broken(f"the migrated schema is not what it should be: {faults[0]}")
+        return found, schema.VERSION, copy
+    finally:
+        port.close()

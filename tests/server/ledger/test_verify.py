@@ -1,0 +1,275 @@
+"""The proof: clean after honest work, and every kind of tampering is named."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nexctl.records import Usage
+from nexctl.server.ledger import anchors, funds
+from nexctl.server.ledger.state import digest
+from nexctl.server.ledger.verify import CHECKS, verify
+from tests.server.ledger.conftest import Opener
+from tests.server.ledger.kit import KEY, Hands, proved
+
+
+def work(hands: Hands) -> None:
+    """A bit of everything."""
+    write = hands.ledger.write
+    hands.topup(50, bonus=5, reference="ord_x")
+    hands.ledger.put_budget(hands.customer, "customer", hands.customer, 1000)
+    for charge in (3, 4, 5):
+        hands.spend(charge)
+    write(funds.grant, hands.customer, 7, kind="included", period="2026-11")
+    write(funds.adjust, hands.customer, -2, note="test", by="op")
+    hands.settle(hands.sent(10), 6, Usage(10, output=1))
+    hands.reserve(5)
+    hands.ledger.release(hands.sent(5), "failed")
+
+
+def test_honest_work_is_proved_whole(hands: Hands) -> None:
+    work(hands)
+    proof = verify(hands.ledger, page=3)
+    assert proof.violations == ()
+    assert proof.clean
+    assert set(proof.skipped) == {"recompute"}
+    assert set(proof.proved) <= set(CHECKS)
+    for check in ("chain", "double_entry", "lots", "held", "budgets", "exactly_once", "schema"):
+        assert proof.proved[check] > 0
+
+
+def test_a_page_boundary_changes_nothing(hands: Hands) -> None:
+    work(hands)
+    assert len({str(verify(hands.ledger, page=page).violations) for page in (1, 2, 1000)}) == 1
+
+
+def test_charges_are_recomputed_where_a_pricer_is_given(hands: Hands) -> None:
+    hands.settle(hands.sent(10), 3, Usage(1, output=2))
+    hands.settle(hands.sent(10), 4, Usage(1, output=2))
+    proof = verify(hands.ledger, reprice=lambda _, usage: usage.input + usage.output)
+    assert [(v.check, v.text) for v in proof.violations] == [("recompute", "charged 4, priced 3")]
+
+
+Break = Callable[[Any, str], object]
+
+
+def rewritten(run: Any, customer: str) -> None:
+    """One amount changed and its own hash made again, the entry after left as it is."""
+    row = run("SELECT at, balance FROM entries WHERE seq=3").fetchone()
+    run(f"UPDATE entries SET amount=-1, balance=154, hash=x'{digest(b'x').hex()}' WHERE seq=3")
+    assert row is not None
+
+
+def cut(run: Any, customer: str) -> None:
+    """The newest entry taken away, and everything that points at it made to fit."""
+    last = run("SELECT max(seq) FROM entries").fetchone()[0]
+    before, at, balance = run(
+        f"SELECT hash, at, balance FROM entries WHERE seq={last - 1}"
+    ).fetchone()
+    run(f"DELETE FROM postings WHERE seq={last}")
+    run(f"DELETE FROM usage_records WHERE seq={last}")
+    run(f"DELETE FROM entries WHERE seq={last}")
+    run(f"UPDATE holds SET state='released', seq=NULL WHERE seq={last}")
+    run(
+        f"UPDATE wallets SET seq={last - 1}, head=x'{before.hex()}', last_at={at}, "
+        f"balance={balance}"
+    )
+    run("UPDATE lots SET remaining=remaining+6 WHERE lot=7")
+
+
+TABLE: dict[str, tuple[Break, set[str]]] = {
+    "an entry's amount edited": (
+        lambda run, _: run("UPDATE entries SET amount=amount+1 WHERE seq=3"),
+        {"chain", "balance"},
+    ),
+    "an entry rewritten and rehashed": (rewritten, {"chain"}),
+    "the tail cut": (cut, {"head"}),
+    "an entry deleted": (lambda run, _: run("DELETE FROM entries WHERE seq=4"), {"chain"}),
+    "an entry replaced": (
+        lambda run, _: run(
+            "INSERT OR REPLACE INTO entries SELECT wallet, seq, at, kind, amount, balance, "
+            "'another', note, reverses, hash FROM entries WHERE seq=4"
+        ),
+        {"chain"},
+    ),
+    "a posting edited": (
+        lambda run, _: run("UPDATE postings SET amount=amount-1 WHERE seq=4 AND line=1"),
+        {"double_entry"},
+    ),
+    "a posting moved to another lot": (
+        lambda run, _: run("UPDATE postings SET lot=1 WHERE seq=5 AND line=0"),
+        {"chain", "lots"},
+    ),
+    "a usage record edited": (
+        lambda run, _: run("UPDATE usage_records SET model='cheap' WHERE seq=5"),
+        {"chain"},
+    ),
+    "a usage record deleted": (
+        lambda run, _: run("DELETE FROM usage_records WHERE seq=5"),
+        {"usage", "exactly_once"},
+    ),
+    "the balance edited": (
+        lambda run, _: run("UPDATE wallets SET balance=balance+1000"),
+        {"balance", "conservation"},
+    ),
+    "what is held edited": (lambda run, _: run("UPDATE wallets SET held=0"), {"held"}),
+    "the debt edited": (lambda run, _: run("UPDATE wallets SET debt=3"), {"debt"}),
+    "a lot edited": (
+        lambda run, _: run("UPDATE lots SET remaining=remaining-1 WHERE lot=1"),
+        {"lots", "conservation"},
+    ),
+    "a budget's spent edited": (lambda run, _: run("UPDATE buckets SET spent=0"), {"budgets"}),
+    "a hold forgotten": (
+        lambda run, _: run("UPDATE holds SET state='released' WHERE state='reserved'"),
+        {"held"},
+    ),
+    "a debit's hold opened again": (
+        lambda run, _: run("UPDATE holds SET state='reserved', seq=NULL WHERE seq=5"),
+        {"exactly_once", "held"},
+    ),
+    "a price snapshot edited": (
+        lambda run, _: run("UPDATE price_snapshots SET body='{\"free\":true}'"),
+        {"prices"},
+    ),
+    "a grant without credit": (
+        lambda run, customer: run(
+            f"INSERT INTO grants VALUES ('g', '{customer}', 999, 'grant', NULL, NULL, 0)"
+        ),
+        {"grants"},
+    ),
+}
+
+
+def attack(place: str, attempt: Break, customer: str) -> None:
+    """Tamper as someone who holds the file: past the triggers, which are put back afterwards."""
+    with sqlite3.connect(place) as raw:
+        triggers = raw.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE type='trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            raw.execute(f"DROP TRIGGER {name}")
+        attempt(raw.execute, customer)
+        for _, text in triggers:
+            raw.execute(text)
+    raw.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("what", TABLE)
+def test_tampering_is_found(hands: Hands, place: str, what: str) -> None:
+    work(hands)
+    assert proved(hands.ledger)
+    attempt, checks = TABLE[what]
+    attack(place, attempt, hands.customer)
+    found = {violation.check for violation in verify(hands.ledger).violations}
+    assert checks <= found
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_chain_rewritten_as_a_whole_is_found_by_the_key(
+    opening: Opener, hands: Hands, place: str
+) -> None:
+    """Every hash fits again, but whoever wrote them did not have the key."""
+    work(hands)
+    hands.ledger.close()
+    forger = opening(anchor_key=b"another key, of the forger's own")
+    forged = Hands(forger, hands.wall, "forger", 5)
+    with sqlite3.connect(place) as raw:
+        raw.execute("UPDATE wallets SET mac=x'00'")
+    raw.close()
+    assert forged.spend(1)
+    found = verify(opening(anchor_key=KEY)).violations
+    assert {violation.check for violation in found} == {"head"}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_chain_set_back_to_an_older_state_is_found_by_a_kept_head(
+    opening: Opener, hands: Hands, place: str, tmp_path: Any
+) -> None:
+    old = tmp_path / "old.db"
+    with sqlite3.connect(place) as source, sqlite3.connect(old) as copy:
+        source.backup(copy)
+    hands.spend(30)
+    outside = anchors.exported(hands.ledger.write(anchors.anchor))
+    hands.ledger.close()
+    with sqlite3.connect(old) as source, sqlite3.connect(place) as target:
+        source.backup(target)
+    again = opening()
+    assert verify(again).clean  # an older truth: only what is kept elsewhere tells
+    found = verify(again, kept_anchors=anchors.imported(outside)).violations
+    assert [(v.check, v.text) for v in found] == [("anchors", "the chain ends before its anchor")]
+
+
+def test_anchors_stay_true_as_the_book_grows(hands: Hands) -> None:
+    hands.spend(1)
+    hands.ledger.write(anchors.anchor)
+    hands.spend(1)
+    outside = anchors.imported(anchors.exported(hands.ledger.write(anchors.anchor)))
+    hands.spend(1)
+    proof = verify(hands.ledger, kept_anchors=outside)
+    assert proof.clean
+    assert proof.proved["anchors"] == 3
+
+
+def test_an_anchor_that_was_forged_is_not_believed(hands: Hands) -> None:
+    head = hands.ledger.write(anchors.anchor)[0]
+    forged = head._replace(head=b"\1" * 32)
+    found = verify(hands.ledger, kept_anchors=[forged]).violations
+    assert [violation.check for violation in found] == ["anchors"]
+
+
+APPEND_ONLY = ("entries", "postings", "usage_records", "price_snapshots", "anchors", "grants")
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_the_book_refuses_update_delete_and_replace(hands: Hands, place: str, table: str) -> None:
+    work(hands)
+    hands.ledger.write(anchors.anchor)
+    raw = sqlite3.connect(place)  # recursive_triggers is off here, as for any stranger
+    for statement in (
+        f"UPDATE {table} SET rowid=rowid" if table == "usage_records" else None,
+        f"DELETE FROM {table}",
+        f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+    ):
+        if statement is not None:
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                raw.execute(statement)
+    raw.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_replacing_by_another_unique_key_is_refused_too(hands: Hands, place: str) -> None:
+    work(hands)
+    raw = sqlite3.connect(place)
+    columns = "hold, created_at, customer_id, request_id, key_id, model, status, charge, snapshot"
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        raw.execute(
+            f"INSERT OR REPLACE INTO usage_records (rowid, wallet, seq, {columns}, record) "
+            f"SELECT rowid, wallet, seq+100, {columns}, '{{}}' FROM usage_records"
+        )
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        raw.execute(
+            "INSERT OR REPLACE INTO grants SELECT 'new', wallet, lot, kind, period, note, "
+            "created_at FROM grants"
+        )
+    raw.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_dropped_or_weakened_trigger_is_found(hands: Hands, place: str) -> None:
+    raw = sqlite3.connect(place)
+    raw.execute("DROP TRIGGER entries_no_update")
+    raw.execute("DROP TRIGGER postings_no_delete")
+    raw.execute("CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings BEGIN SELECT 1; END")
+    raw.execute("CREATE TRIGGER sly AFTER INSERT ON entries BEGIN SELECT 1; END")
+    raw.close()
+    found = {violation.text for violation in verify(hands.ledger).violations}
+    assert found == {
+        "trigger entries_no_update is gone",
+        "trigger postings_no_delete was changed",
+        "trigger sly was added",
+    }
