@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,8 +44,8 @@ class Server:
             check=True,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=open(self.folder / f"{program}.out", "ab"),
+            stderr=subprocess.STDOUT,
             extra_groups=[] if user else None,
             **user,
         )
@@ -79,15 +80,13 @@ def need_postgresql() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
+    """Not under pytest's own folder: the server's user must get there."""
     need_postgresql()
-    folder = tmp_path_factory.mktemp("pg")
-    for parent in (folder, *folder.parents):  # the server's own user must get there
-        if parent.stat().st_uid == os.getuid() and parent != Path("/") and os.getuid() == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    server = Server(folder)
-    yield server
-    server.stop("immediate")
+    with tempfile.TemporaryDirectory(prefix="nexctl-postgres-", ignore_cleanup_errors=True) as name:
+        server = Server(Path(name))
+        yield server
+        server.stop("immediate")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -50,6 +50,10 @@ class Clock:
         self._floor = now
         return now
 
+    def steady(self) -> int:
+        """Microseconds that only ever pass, by nobody's calendar."""
+        return self._steady() // 1000
+
     def rebase(self) -> None:
         """Take the wall clock's word from now on."""
         self._base = self._wall() - self._steady()

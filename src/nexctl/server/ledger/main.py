@@ -237,6 +237,9 @@ class Ledger:
             self.flush()
         recovered = self.recover()
         resolved = expired = 0
+        self.clock.now()
+        if self.clock.jumped:
+            self.write(settings.clock_stopped)
         if not self.read(settings.clock_stopped_seen):
             while names := self.read(holds.due, self.clock.now()):
                 for name in names:
@@ -305,6 +308,7 @@ def open_ledger(
             schema.create(port, time.now())
         else:
             schema.check_version(found)
+            inline.read(settings.clock_stopped_seen)
         executor = inline
         if mode == "thread":
             executor = executors.Grouped(port, time, shared)

@@ -44,11 +44,11 @@ def database_now(tx: Transaction) -> int:
 
 def beat(tx: Transaction) -> None:
     """Renew this process's lease; become a new owner where somebody has ended the old one."""
-    shared, now = tx.shared, database_now(tx)
+    shared, now, beaten = tx.shared, database_now(tx), tx.clock.steady()
     until = now + shared.lease
-    if shared.beaten_at:
+    if shared.beaten_at is not None:
         if tx.run("UPDATE owners SET lease_until=? WHERE id=?", until, shared.owner):
-            tx.afterwards(lambda: setattr(shared, "beaten_at", now))
+            tx.afterwards(lambda: setattr(shared, "beaten_at", beaten))
             return
         shared.fresh_owner()
     shared.life.claim(shared.owner)
@@ -57,13 +57,14 @@ def beat(tx: Transaction) -> None:
         "ON CONFLICT (id) DO UPDATE SET lease_until=excluded.lease_until",
         *(shared.owner, shared.process, now, until),
     )
-    tx.afterwards(lambda: setattr(shared, "beaten_at", now))
+    tx.afterwards(lambda: setattr(shared, "beaten_at", beaten))
 
 
 def ensure(tx: Transaction) -> str:
     """This process's owner id, its lease renewed where a third of it is gone."""
     shared = tx.shared
-    if tx.clock.now() - shared.beaten_at > shared.lease // 3:
+    last = shared.beaten_at
+    if last is None or tx.clock.steady() - last > shared.lease // 3:
         beat(tx)
     return shared.owner
 

@@ -18,7 +18,6 @@ from nexctl.server.ledger.port import Transaction
 from nexctl.server.ledger.types import Limit, Rate
 
 _SLOTS = msgspec.json.Decoder(list[tuple[int, int]])
-_COLUMN = {"key": "key_id", "parent": "parent_id", "customer": "customer_id"}
 
 
 def take(tx: Transaction, limits: Sequence[Limit], customer: str, at: int) -> tuple[Rate, ...]:
@@ -55,15 +54,16 @@ def _open(tx: Transaction, limit: Limit, customer: str, at: int) -> Rate:
     if tx.lock:
         _locked(tx, limit.scope)  # two that count at once would both see room
     kind, _, name = limit.scope.partition(":")
+    whose = "h.customer_id=?" if kind == "customer" else "(h.key_id=? OR h.parent_id=?)"
     ours = tx.value(
         "SELECT count(*) FROM holds h JOIN owners o ON o.id=h.owner "
-        f"WHERE h.customer_id=? AND h.state IN ('reserved', 'dispatched') AND h.{_COLUMN[kind]}=? "
+        f"WHERE h.customer_id=? AND h.state IN ('reserved', 'dispatched') AND {whose} "
         "AND o.lease_until>=?",
-        *(customer, name, owners.database_now(tx)),
+        *(customer, *[name] * whose.count("?"), owners.database_now(tx)),
     )
-    if ours >= limit.most:
+    if ours > limit.most:  # the new one is among them
         raise _refusal(limit.scope, "concurrency", limit.most, at + SECOND)
-    return Rate(limit.scope, "concurrency", limit.most, limit.most - ours - 1, at)
+    return Rate(limit.scope, "concurrency", limit.most, limit.most - ours, at)
 
 
 def _locked(tx: Transaction, scope: str) -> str:

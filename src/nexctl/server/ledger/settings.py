@@ -59,7 +59,10 @@ def clock_stopped(tx: Transaction) -> bool:
 def clock_stopped_seen(tx: Transaction) -> bool:
     """`clock_stopped` for a transaction that only reads."""
     tx.clock.now()
-    return tx.clock.jumped or bool((get(tx, CLOCK) or {"stopped": False})["stopped"])
+    stop = get(tx, CLOCK) or {"stopped": False, "resumed": 0}
+    if tx.clock.resumed_seen is None:
+        tx.clock.resumed_seen = stop["resumed"]
+    return tx.clock.jumped or bool(stop["stopped"])
 
 
 def resume(tx: Transaction) -> bool:

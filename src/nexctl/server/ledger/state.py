@@ -46,14 +46,14 @@ class Shared:
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""
-        self.beaten_at = 0
+        self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
         self.fresh_owner()
 
     def fresh_owner(self) -> None:
         """Become a new owner: a new random epoch, not in the database yet."""
         self.owner = os.urandom(12).hex()
-        self.beaten_at = 0
+        self.beaten_at = None
 
     def mac(self, wallet: str, seq: int, head: bytes) -> bytes:
         """Keyed proof of a chain's head; empty without a key."""

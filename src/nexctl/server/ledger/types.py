@@ -24,9 +24,9 @@ class Snapshot(NamedTuple):
 class Limit(NamedTuple):
     """A rate that one reserve counts against.
 
-    `scope` names what is counted, such as "key:key_ab12" or "customer:cus_cd34"; `kind` is "rpm"
-    (starts in any 60 seconds) or "concurrency" (requests open now, of a scope "key:", "parent:" or
-    "customer:").
+    `scope` names what is counted: "key:key_ab12" (for a parent too: its own requests and its
+    sub-keys') or "customer:cus_cd34"; `kind` is "rpm" (starts in any 60 seconds) or "concurrency"
+    (requests open now).
     """
 
     scope: str
