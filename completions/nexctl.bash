@@ -3,8 +3,9 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices config profile completion help' ;;
+    '') R='estimate diff tokenize prices keys config profile completion help' ;;
     'prices') R='list show compare history markup validate' ;;
+    'keys') R='create list show update disable enable rotate revoke import' ;;
     'config') R='list get set path edit' ;;
     'profile') R='list add use remove' ;;
     'completion') R='bash zsh fish' ;;
@@ -26,30 +27,36 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'keys'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'keys show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config list') R='--show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config set') R='--unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'profile add') R='--driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
   esac
 }
 
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate -m'|'diff -m'|'tokenize -m') V='1' ;;
-    'estimate --output-tokens'|'estimate --plan'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --plan'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'profile add --driver'|'profile add --base-url'|'profile add --plan') V='3' ;;
+    'estimate --output-tokens'|'estimate --plan'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --plan'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'keys create --name'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys create --idempotency-key'|'keys list --name'|'keys list --parent'|'keys update --name'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'profile add --driver'|'profile add --base-url'|'profile add --plan') V='3' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
+    'keys create --write'|'keys rotate --write'|'keys import --write'|'profile add --calibration') V='6' ;;
+    'keys list --state') V='9' ;;
     'profile add --book') V='2' ;;
-    'profile add --calibration') V='6' ;;
-    *' --model') V='1' ;;
+    *' -m'|*' --model') V='1' ;;
     *' --on') V='2' ;;
     *' --tier'|*' --timeout'|*' --at') V='3' ;;
     *' -p'|*' --profile') V='4' ;;
@@ -68,12 +75,19 @@ _nexctl_arguments() {
     'prices history') A='1' ;;
     'prices markup') A='1' ;;
     'prices validate') A='6 +' ;;
-    'config get') A='9' ;;
-    'config set') A='9 3' ;;
+    'keys show') A='3' ;;
+    'keys update') A='3' ;;
+    'keys disable') A='3 +' ;;
+    'keys enable') A='3 +' ;;
+    'keys rotate') A='3' ;;
+    'keys revoke') A='3 +' ;;
+    'keys import') A='6' ;;
+    'config get') A='10' ;;
+    'config set') A='10 3' ;;
     'profile add') A='3' ;;
     'profile use') A='4' ;;
     'profile remove') A='4' ;;
-    'help') A='10 +' ;;
+    'help') A='11 +' ;;
   esac
 }
 
@@ -109,8 +123,9 @@ _nexctl_values() {
     '6 '*) F='files' ;;
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
-    '9 '*) W='default_profile output color timeout no_input model books' ;;
-    '10 '*) W='estimate diff tokenize prices config profile completion help output exit-codes environment profiles money' ;;
+    '9 '*) W='active disabled revoked expired' ;;
+    '10 '*) W='default_profile output color timeout no_input model books' ;;
+    '11 '*) W='estimate diff tokenize prices keys config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -4,9 +4,11 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices keys config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare history markup validate
+    case 'keys'
+      set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'config'
       set -g __nexctl_R list get set path edit
     case 'profile'
@@ -37,7 +39,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'config' 'profile' 'completion'
+    case 'prices' 'keys' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -49,35 +51,47 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'keys show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys create'
+      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys list'
+      set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys update'
+      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys disable' 'keys enable' 'profile use' 'profile remove'
+      set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys rotate'
+      set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys revoke'
+      set -g __nexctl_R --all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'keys import'
+      set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'config list'
       set -g __nexctl_R --show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'config set'
       set -g __nexctl_R --unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'profile add'
       set -g __nexctl_R --driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'profile use' 'profile remove'
-      set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
   end
 end
 
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate -m' 'diff -m' 'tokenize -m'
-      set -g __nexctl_V 1
-    case 'estimate --output-tokens' 'estimate --plan' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --plan' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'profile add --driver' 'profile add --base-url' 'profile add --plan'
+    case 'estimate --output-tokens' 'estimate --plan' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --plan' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'keys create --name' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys create --idempotency-key' 'keys list --name' 'keys list --parent' 'keys update --name' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'profile add --driver' 'profile add --base-url' 'profile add --plan'
       set -g __nexctl_V 3
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
+    case 'keys create --write' 'keys rotate --write' 'keys import --write' 'profile add --calibration'
+      set -g __nexctl_V 6
+    case 'keys list --state'
+      set -g __nexctl_V 9
     case 'profile add --book'
       set -g __nexctl_V 2
-    case 'profile add --calibration'
-      set -g __nexctl_V 6
-    case '* --model'
+    case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on'
       set -g __nexctl_V 2
@@ -109,10 +123,24 @@ function __nexctl_arguments
       set -g __nexctl_A 1
     case 'prices validate'
       set -g __nexctl_A 6 +
+    case 'keys show'
+      set -g __nexctl_A 3
+    case 'keys update'
+      set -g __nexctl_A 3
+    case 'keys disable'
+      set -g __nexctl_A 3 +
+    case 'keys enable'
+      set -g __nexctl_A 3 +
+    case 'keys rotate'
+      set -g __nexctl_A 3
+    case 'keys revoke'
+      set -g __nexctl_A 3 +
+    case 'keys import'
+      set -g __nexctl_A 6
     case 'config get'
-      set -g __nexctl_A 9
+      set -g __nexctl_A 10
     case 'config set'
-      set -g __nexctl_A 9 3
+      set -g __nexctl_A 10 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -120,7 +148,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 4
     case 'help'
-      set -g __nexctl_A 10 +
+      set -g __nexctl_A 11 +
   end
 end
 
@@ -211,9 +239,11 @@ function __nexctl_values
     case '8 *'
       set -g __nexctl_W 'book model provider context input output'
     case '9 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'estimate diff tokenize prices config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '11 *'
+      set -g __nexctl_W 'estimate diff tokenize prices keys config profile completion help output exit-codes environment profiles money'
   end
 end
 

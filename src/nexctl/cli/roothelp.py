@@ -17,6 +17,7 @@ Commands:
   diff        What a change of prompts costs.
   tokenize    Count tokens, and show them.
   prices      Price books: list, show, compare, history.
+  keys        API keys: make, limit, rotate, revoke.
   config      Settings: list, get, set, path, edit.
   profile     Profiles: which gateway, which price book.
   completion  Scripts that complete nexctl in a shell.

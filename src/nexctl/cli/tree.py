@@ -72,6 +72,7 @@ TREE = (
         group=True,
         aliases=("price",),
     ),
+    Entry("keys", "nexctl.cli.keys:COMMANDS", "API keys: make, limit, rotate, revoke.", group=True),
     Entry(
         "config", "nexctl.cli.config:COMMANDS", "Settings: list, get, set, path, edit.", group=True
     ),

@@ -1,0 +1,101 @@
+"""Opening the gateway of the profile in force: in this process, or across the network.
+
+    with connect.gateway(app) as gateway:
+        found = list(gateway.keys.list())
+
+A profile with an address is always reached over HTTP; an embedded one always in this process,
+through the same contract, with the same kind of key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nexctl.cli import embedded
+from nexctl.errors import EXIT_AUTH, ConfigError, NexctlError
+from nexctl.settings.secrets import KINDS, Secret, origin_of
+
+if TYPE_CHECKING:
+    from nexctl.cli.context import App
+    from nexctl.gateways.port import Gateway
+    from nexctl.safety.http import Transport
+    from nexctl.settings.profiles import Profile
+
+
+class NotLoggedIn(NexctlError):
+    """There is no key for this profile (exit 4)."""
+
+    code = "not_logged_in"
+    exit = EXIT_AUTH
+
+
+@contextlib.contextmanager
+def gateway(app: App, kind: str = "key") -> Iterator[Gateway]:
+    """The gateway of the profile in force, called with its key of `kind` ("key", "operator").
+
+    NotLoggedIn (exit 4) without such a key, ConfigError (exit 78) for a profile that names no
+    gateway. Its connection is let go of at the end.
+    """
+    profile = app.profile
+    carrier = transport(app, profile)
+    try:
+        yield over(app, carrier, secret(app, profile, kind))
+    finally:
+        carrier.close()
+
+
+def over(app: App, carrier: Transport, found: Secret | None) -> Gateway:
+    """The gateway behind a transport, called with a secret."""
+    from nexctl._version import __version__
+    from nexctl.gateways.drivers import open_gateway
+    from nexctl.safety.http import Key
+
+    profile = app.profile
+    return open_gateway(
+        profile.driver,
+        carrier,
+        Key(found.value, carrier.origin) if found is not None else None,
+        profile.name,
+        seconds=app.longest_wait,
+        debug=app.say if app.debug else None,
+        on_retry=lambda why, wait: app.detail(f"trying again in {wait:.1f} s: {why}"),
+        user_agent=f"nexctl/{__version__}",
+    )
+
+
+def transport(app: App, profile: Profile) -> Transport:
+    """What carries calls to a profile's gateway. Close it."""
+    if embedded.is_embedded(profile):
+        from nexctl.cli.bridge import EmbeddedTransport
+        from nexctl.server.bootstrap import gateway as application
+        from nexctl.server.house import Options
+
+        place = embedded.opened_place(app, profile)
+        secrets = embedded.secrets_of(app, profile)
+        return EmbeddedTransport(application(place, secrets, Options(environ=app.environ)))
+    if profile.base_url is None:
+        name = profile.name
+        raise ConfigError(
+            f"profile {name} names no gateway to call",
+            hint=f"nexctl config set profiles.{name}.base_url URL (and .driver), or pass -p",
+            code="no_gateway",
+        )
+    from nexctl.gateways.drivers import network
+
+    return network(profile.base_url)
+
+
+def secret(app: App, profile: Profile, kind: str) -> Secret:
+    """The profile's key of a kind. NotLoggedIn (exit 4) where there is none."""
+    found = app.secrets.get(profile, kind)
+    if found is None:
+        what = "key" if kind == "key" else "operator key"
+        flag = "" if kind == "key" else " --operator"
+        chosen = f" -p {profile.name}" if profile.origin == "option" else ""
+        raise NotLoggedIn(
+            f"no {what} for profile {profile.name} ({origin_of(profile.base_url)})",
+            hint=f"nexctl auth login{flag}{chosen}" + ("" if chosen else f", or set {KINDS[kind]}"),
+        )
+    return found

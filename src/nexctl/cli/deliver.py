@@ -1,0 +1,65 @@
+"""Handing over a secret that exists once: on the screen, alone with -q, in JSON, or in a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nexctl.errors import NexctlError, UsageError
+
+if TYPE_CHECKING:
+    from nexctl.cli.context import App
+
+
+class Delivery:
+    """Where a new secret goes. Whatever would lose it is refused before it is made."""
+
+    def __init__(self, app: App, path: str | None) -> None:
+        self.path = path
+        if path is None:
+            if app.format == "name":
+                raise UsageError(
+                    "-o name would lose the secret, which is shown once",
+                    hint="use -q for the secret alone, -o json, or --write FILE",
+                )
+            return
+        folder = os.path.dirname(os.path.abspath(path))
+        if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(
+                f"--write: {path} cannot be written", hint="name a file in a folder of yours"
+            )
+
+    def is_taken(self) -> bool:
+        """Whether the file holds something already, which a new secret would replace."""
+        return self.path is not None and (
+            os.path.islink(self.path)
+            or (os.path.lexists(self.path) and os.path.getsize(self.path) > 0)
+        )
+
+    def refuse_taken(self) -> None:
+        """UsageError (exit 2) where the file holds something."""
+        if self.is_taken():
+            raise UsageError(
+                f"--write: {self.path} exists already and is not replaced",
+                hint="remove it, or name another file",
+                code="file_exists",
+            )
+
+    def deliver(self, secret: str, again: str) -> str | None:
+        """Write the secret to its file; the secret to show on the screen, None where it is kept.
+
+        `again` is the command that makes another one, for the case that the file fails.
+        """
+        if self.path is None:
+            return secret
+        from nexctl.account.keys import write_secret
+
+        try:
+            write_secret(self.path, secret)
+        except OSError as error:
+            raise NexctlError(
+                f"the secret was made but could not be written to {self.path}: {error.strerror}",
+                hint=f"'{again}' makes another one",
+                code="secret_lost",
+            ) from error
+        return None

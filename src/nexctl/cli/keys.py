@@ -1,0 +1,552 @@
+"""`nexctl keys`: API keys of the profile's customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nexctl.account import terms
+from nexctl.cli import connect
+from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.changes import Planned, done, dry, repeatable
+from nexctl.cli.deliver import Delivery
+from nexctl.cli.keys_report import made_view, rotated_view, sheet, write_key, write_list
+from nexctl.cli.render import View
+from nexctl.errors import CheckFailed, NexctlError, UsageError
+
+if TYPE_CHECKING:
+    from nexctl.account.rotation import Due, Rotations
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.keys import Key, KeyCreate, KeyUpdate
+
+_KEY = argument("key", metavar="KEY", required=True, help="The key's id or name.")
+_KEYS = argument("keys", metavar="KEY...", many=True, required=True, help="Ids or names of keys.")
+_WRITE = option(
+    "--write", metavar="FILE", suggest="files", help="Keep the secret in FILE (0600), not shown."
+)
+_IDEMPOTENCY = option(
+    "--idempotency-key", metavar="KEY", help="Ask again under the key of an earlier try."
+)
+
+
+def _age(name: str, smallest: int = 1) -> Callable[[str], int]:
+    return lambda text: terms.parse_age(text, what=name, smallest=smallest)
+
+
+_LIMITS = (
+    option("--budget", metavar="A[/WINDOW]", help="Most to spend: 20/month, 500/lifetime."),
+    option("--expires", metavar="AGE", value=_age("--expires"), help="End: 90d, 24h, 2w."),
+    option("-m", "--model", many=True, suggest="models", help="Model it may use; repeatable."),
+    option("--ip", many=True, metavar="CIDR", help="Address it may be used from; repeatable."),
+    option("--rpm", metavar="N", value=whole(1, 10**9), help="Requests a minute."),
+    option("--label", many=True, metavar="K=V", help="Label on its usage; repeatable."),
+)
+
+
+@command(
+    option("--name", metavar="N", required=True, help="The key's name, unique among yours."),
+    *_LIMITS,
+    option("--parent", metavar="KEY", help="Make a sub-key inside this key."),
+    flag("--if-not-exists", help="A key of that name and settings is as good."),
+    _WRITE,
+    _IDEMPOTENCY,
+    changes=True,
+    examples=(
+        "nexctl keys create --name ci --budget 20/month",
+        "nexctl keys create --name ci -q | gh secret set NEX_KEY",
+        "nexctl keys create --name web --write web.key --if-not-exists",
+    ),
+)
+def create(
+    app: App,
+    parent: str | None,
+    if_not_exists: bool,
+    write: str | None,
+    idempotency_key: str | None,
+    **limits: Any,
+) -> View:
+    """Make a key. Its secret is shown once.
+
+    -q prints the secret alone on one line, -o json has it, --write FILE keeps it off the screen.
+    """
+    from nexctl.account import keys as workflow
+
+    delivery = Delivery(app, write)
+    if app.dry_run:
+        return dry(app, Planned("keys.create", body=_wanted(parent, **limits)))
+    if not if_not_exists:
+        delivery.refuse_taken()
+    with connect.gateway(app) as gateway:
+        if parent is not None:
+            parent = workflow.find(gateway, parent).id
+        wanted = _wanted(parent, **limits)
+        # What the file holds may only stay where the key is there too.
+        if if_not_exists and delivery.is_taken() and not _is_there(gateway, wanted.name):
+            delivery.refuse_taken()
+        with repeatable():
+            made = workflow.make(
+                gateway,
+                wanted,
+                if_not_exists=if_not_exists,
+                idempotency_key=idempotency_key,
+            )
+    return made_view(app, made, delivery)
+
+
+def _is_there(gateway: Gateway, name: str) -> bool:
+    from nexctl.wire.keys import KeyQuery
+
+    return any(key.name == name for key in gateway.keys.list(KeyQuery(name=name)))
+
+
+def _wanted(
+    parent: str | None,
+    *,
+    name: str,
+    budget: str | None,
+    expires: int | None,
+    model: tuple[str, ...],
+    ip: tuple[str, ...],
+    rpm: int | None,
+    label: tuple[str, ...],
+) -> KeyCreate:
+    """The request's body, checked as the gateway will check it."""
+    import msgspec
+
+    from nexctl.wire.keys import KeyCreate
+
+    given: dict[str, Any] = {
+        "name": name,
+        "budget": _budget(budget),
+        "models": list(model) or None,
+        "ip_allowlist": list(ip) or None,
+        "rpm": rpm,
+        "expires_in_seconds": expires,
+        "parent_id": parent,
+        "labels": dict(terms.parse_label(text) for text in label) or None,
+    }
+    try:
+        return msgspec.convert(given, KeyCreate)
+    except msgspec.ValidationError as error:
+        raise _bad(error) from None
+
+
+def _budget(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    parsed = terms.parse_budget(text)
+    return {"amount": parsed.amount, "window": parsed.window}
+
+
+def _bad(error: Exception) -> UsageError:
+    """A value that is not the contract's, by the name of its option."""
+    said, _, place = str(error).partition(" - at `$.")
+    field = place.rstrip("`").partition("[")[0].partition(".")[0]
+    options = {"models": "--model", "ip_allowlist": "--ip", "parent_id": "--parent"}
+    named = options.get(field, f"--{field.replace('_', '-')}") if field else "the request"
+    return UsageError(f"{named}: {said[:1].lower()}{said[1:]}")
+
+
+@command(
+    option("--name", metavar="N", help="Only the key of this name."),
+    option("--parent", metavar="KEY", help="Only sub-keys of this key."),
+    option(
+        "--state",
+        metavar="STATE",
+        choices=("active", "disabled", "revoked", "expired"),
+        help="Only keys in this state: active, disabled, revoked, expired.",
+    ),
+    flag("--all", help="Also keys that are revoked."),
+    name="list",
+    examples=("nexctl keys list", "nexctl keys list --state active -o name"),
+)
+def list_(app: App, name: str | None, parent: str | None, state: str | None, all: bool) -> View:
+    """Your keys, without the revoked ones, and rotations that are not finished."""
+    from nexctl.account import keys as workflow
+    from nexctl.wire.keys import KeyQuery
+
+    with connect.gateway(app) as gateway:
+        if parent is not None:
+            parent = workflow.find(gateway, parent).id
+        query = KeyQuery(name=name, parent_id=parent, state=state)  # type: ignore[arg-type]
+        shown = (state,) if state else None
+        rows = [
+            key
+            for key in gateway.keys.list(query)
+            if all or (key.state != "revoked" if shown is None else key.state in shown)
+        ]
+        due = {one.key_id: one for one in _rotations(app, gateway).unfinished()}
+    _warn_overdue(app, due)
+    return write_list(rows, due)
+
+
+def _warn_overdue(app: App, due: dict[str, Due]) -> None:
+    for one in due.values():
+        if one.overdue and one.step == "waiting":
+            app.note(
+                f"note: the rotation of {one.name} is overdue: "
+                f"'nexctl keys rotate --finish {one.key_id}'"
+            )
+        elif one.step != "waiting":
+            app.note(f"note: a rotation of {one.name} was interrupted; rotate it again")
+
+
+@command(_KEY, examples=("nexctl keys show ci", "nexctl keys show ci -o json"))
+def show(app: App, key: str) -> View:
+    """One key with its limits and what is left of its budget."""
+    from nexctl.account import keys as workflow
+
+    with connect.gateway(app) as gateway:
+        return write_key(app, workflow.find(gateway, key))
+
+
+@command(
+    _KEY,
+    option("--name", metavar="N", help="A new name."),
+    *_LIMITS,
+    flag("--no-budget", help="Take the budget away."),
+    flag("--no-expiry", help="Let it live on."),
+    flag("--no-rpm", help="Take its own limit a minute away."),
+    flag("--any-model", help="Allow every model."),
+    flag("--any-ip", help="Allow every address."),
+    flag("--no-labels", help="Take all labels away."),
+    changes=True,
+    examples=("nexctl keys update ci --budget 50/month", "nexctl keys update ci --any-model"),
+)
+def update(app: App, key: str, **given: Any) -> View:
+    """Change a key's name and limits. Only what is given changes.
+
+    Models, addresses and labels are replaced as a whole.
+    """
+    change = _change(app, **given)
+    if app.dry_run:
+        return dry(app, Planned("keys.update", key, body=change))
+    return _changed(app, (key,), change, "changed")
+
+
+def _change(
+    app: App,
+    *,
+    name: str | None,
+    budget: str | None,
+    expires: int | None,
+    model: tuple[str, ...],
+    ip: tuple[str, ...],
+    rpm: int | None,
+    label: tuple[str, ...],
+    no_budget: bool,
+    no_expiry: bool,
+    no_rpm: bool,
+    any_model: bool,
+    any_ip: bool,
+    no_labels: bool,
+) -> KeyUpdate:
+    import msgspec
+
+    from nexctl.wire.keys import KeyUpdate
+
+    pairs: tuple[tuple[str, str, Any, bool], ...] = (
+        ("budget", "--budget", _budget(budget), no_budget),
+        ("expires_at", "--expires", _instant(app, expires), no_expiry),
+        ("models", "--model", list(model) or None, any_model),
+        ("ip_allowlist", "--ip", list(ip) or None, any_ip),
+        ("rpm", "--rpm", rpm, no_rpm),
+        ("labels", "--label", dict(map(terms.parse_label, label)) or None, no_labels),
+    )
+    given: dict[str, Any] = {} if name is None else {"name": name}
+    for field, spelled, value, away in pairs:
+        if away and value is not None:
+            raise UsageError(f"{spelled} is both set and taken away", hint="choose one of them")
+        if away or value is not None:
+            given[field] = value
+    if not given:
+        raise UsageError("nothing to change was named", hint="see 'nexctl keys update --help'")
+    try:
+        return msgspec.convert(given, KeyUpdate)
+    except msgspec.ValidationError as error:
+        raise _bad(error) from None
+
+
+def _instant(app: App, seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(app.now()) + seconds))
+
+
+def _changed(app: App, names: tuple[str, ...], change: KeyUpdate, what: str) -> View:
+    from nexctl.account import keys as workflow
+
+    with connect.gateway(app) as gateway:
+        changed = [gateway.keys.update(workflow.find(gateway, name).id, change) for name in names]
+    if len(changed) == 1:
+        return write_key(app, changed[0], done(app, f"key {changed[0].name} is {what}"))
+    for key in changed:
+        app.note(done(app, f"key {key.name} is {what}"))
+    return write_list(changed, {})
+
+
+@command(_KEYS, changes=True, examples=("nexctl keys disable ci",))
+def disable(app: App, keys: tuple[str, ...]) -> View:
+    """Stop keys for a while; 'keys enable' starts them again. Sub-keys stop with them."""
+    return _switch(app, keys, disabled=True)
+
+
+@command(_KEYS, changes=True, examples=("nexctl keys enable ci",))
+def enable(app: App, keys: tuple[str, ...]) -> View:
+    """Start keys again that were disabled."""
+    return _switch(app, keys, disabled=False)
+
+
+def _switch(app: App, keys: tuple[str, ...], *, disabled: bool) -> View:
+    from nexctl.wire.keys import KeyUpdate
+
+    change = KeyUpdate(disabled=disabled)
+    if app.dry_run:
+        return dry(app, *(Planned("keys.update", key, body=change) for key in keys))
+    return _changed(app, keys, change, "disabled" if disabled else "enabled")
+
+
+@command(
+    argument("key", metavar="[KEY]", help="The key's id or name."),
+    option(
+        "--overlap",
+        metavar="AGE",
+        value=_age("--overlap", 0),
+        help="How long the old secret works on: 24h, 0; default: the gateway's.",
+    ),
+    option("--check", metavar="CMD", help="Command that tries the new one (NEXCTL_API_KEY)."),
+    option("--finish", metavar="ID", help="End the old key of a rotation whose time is up."),
+    flag("--now", help="With --finish: also before its time is up."),
+    _WRITE,
+    changes=True,
+    examples=(
+        "nexctl keys rotate ci --overlap 24h --write ci.key",
+        "nexctl keys rotate ci --overlap 0 --yes -q",
+        "nexctl keys rotate ci --check 'curl -fsS https://app.example.com/health'",
+    ),
+)
+def rotate(
+    app: App,
+    key: str | None,
+    overlap: int | None,
+    check: str | None,
+    finish: str | None,
+    now: bool,
+    write: str | None,
+) -> View | None:
+    """Give a key a new secret, shown once; the old one works on for a while.
+
+    The check runs with the new secret in NEXCTL_API_KEY; where it fails the old secret still works.
+    On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish ends the
+    old one when its time is up.
+    """
+    if (key is None) == (finish is None):
+        raise UsageError("keys rotate needs a KEY, or --finish ID")
+    if finish is not None:
+        return _finish(app, finish, now)
+    from nexctl.account import keys as workflow
+    from nexctl.account.pending import Pending
+    from nexctl.account.rotation import Rotated
+
+    delivery = Delivery(app, write)
+    name = str(key)
+    if app.dry_run:
+        from nexctl.wire.keys import KeyRotate
+
+        return dry(app, Planned("keys.rotate", name, body=KeyRotate(overlap_seconds=overlap)))
+    delivery.refuse_taken()
+    if overlap == 0:
+        app.confirm(f"End the present secret of key {name} at once, profile {app.profile.name}?")
+    failed: CheckFailed | None = None
+    kept: list[str] = []
+    with connect.gateway(app) as gateway:
+        found = workflow.find(gateway, name)
+        again = f"nexctl keys rotate {found.id}"
+        shown: list[str | None] = []
+
+        def keep(secret: str) -> None:
+            kept.append(secret)
+            shown.append(delivery.deliver(secret, again))
+
+        try:
+            rotated = _rotations(app, gateway).rotate(
+                found, overlap, secret_made=keep, check=_checker(app, check)
+            )
+        except CheckFailed as error:
+            failed = error
+            rotated = Rotated(found, kept[0], error.details.get("old_ends_at"))
+    app.emit(rotated_view(app, rotated, shown[0], delivery))
+    if failed is not None:
+        raise failed
+    if rotated.finish is not None:
+        raise Pending(
+            f"the old key {found.name} stays valid until {rotated.old_ends_at}",
+            hint=f"run 'nexctl keys rotate --finish {rotated.finish}' after that",
+            details={"id": rotated.finish, "due_at": rotated.old_ends_at},
+        )
+    return None
+
+
+def _finish(app: App, key_id: str, now: bool) -> View:
+    if app.dry_run:
+        return dry(app, Planned("keys.revoke", key_id))
+    if now:
+        app.confirm(f"End the old key {key_id} now, profile {app.profile.name}?")
+    with connect.gateway(app) as gateway:
+        ended = _rotations(app, gateway).finish(key_id, early=now)
+    return write_key(app, ended, done(app, f"the rotation of {ended.name} is finished"))
+
+
+def _rotations(app: App, gateway: Gateway) -> Rotations:
+    from nexctl.account.rotation import Rotations
+    from nexctl.settings import paths
+    from nexctl.settings.secrets import origin_of
+
+    origin = origin_of(app.profile.base_url)
+    if origin == "embedded":
+        origin = f"embedded:{app.profile.name}"
+    return Rotations(gateway, origin, paths.state_dir(app.environ), now=lambda: int(app.now()))
+
+
+def _checker(app: App, text: str | None) -> Callable[[str], bool] | None:
+    """Runs the check with the new secret in its environment; what it prints goes to stderr."""
+    if text is None:
+        return None
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--check: {error}") from None
+    if not words:
+        raise UsageError("--check: it names no command")
+
+    def run(secret: str) -> bool:
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                words,
+                env={**app.environ, "NEXCTL_API_KEY": secret},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            app.warn(f"--check: {words[0]}: {error.strerror}")
+            return False
+        # The command may print what it was given.
+        said = (done.stdout + done.stderr).decode("utf-8", "replace").replace(secret, "***")
+        for line in said.splitlines():
+            app.note(f"check: {line}")
+        return done.returncode == 0
+
+    return run
+
+
+@command(
+    argument("keys", metavar="[KEY...]", many=True, help="Ids or names of keys."),
+    flag("--all", help="Every key, with --older-than."),
+    option("--older-than", metavar="AGE", value=_age("--older-than", 0), help="Made before: 90d."),
+    changes=True,
+    examples=("nexctl keys revoke ci", "nexctl keys revoke --all --older-than 90d --yes"),
+)
+def revoke(app: App, keys: tuple[str, ...], all: bool, older_than: int | None) -> View | None:
+    """End keys for ever. A parent ends its sub-keys with it; management keys stay."""
+    if bool(keys) == all or (older_than is not None) != all:
+        raise UsageError(
+            "keys revoke needs KEY..., or --all with --older-than",
+            hint="nexctl keys revoke --all --older-than 90d",
+        )
+    if keys and app.dry_run:
+        return dry(app, *(Planned("keys.revoke", key) for key in keys))
+    from nexctl.account import keys as workflow
+
+    with connect.gateway(app) as gateway:
+        if all:
+            chosen = list(workflow.older_than(gateway, older_than or 0, int(app.now())))
+        else:
+            chosen = [workflow.find(gateway, name) for name in keys]
+        if app.dry_run:
+            return dry(app, *(Planned("keys.revoke", key.id) for key in chosen))
+        if chosen:
+            app.confirm(_question(app, chosen))
+        ended, failed = workflow.revoke_all(gateway, chosen)
+    if len(chosen) == 1 and ended:
+        return write_key(app, ended[0], done(app, f"key {ended[0].name} is revoked"))
+    app.note(done(app, f"{len(ended)} of {len(chosen)} keys are revoked"))
+    app.emit(write_list(ended, {}))
+    if failed:
+        key, error = failed[0]
+        raise NexctlError(
+            f"{len(failed)} of {len(chosen)} keys are not revoked; {key.name}: {error.message}",
+            hint=error.hint,
+            code=error.code,
+            exit=error.exit,
+            details={"failed": [one.id for one, _ in failed]},
+        )
+    return None
+
+
+def _question(app: App, chosen: list[Key]) -> str:
+    names = ", ".join(key.name for key in chosen[:5])
+    more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
+    what = "key" if len(chosen) == 1 else f"{len(chosen)} keys:"
+    return f"Revoke {what} {names}{more} for ever, profile {app.profile.name}?"
+
+
+@command(
+    argument("file", metavar="FILE.csv", required=True, suggest="files", help="The sheet."),
+    option(
+        "--write",
+        metavar="RESULT.csv",
+        required=True,
+        suggest="files",
+        help="Where keys and secrets go (0600); the same file resumes.",
+    ),
+    name="import",
+    changes=True,
+    examples=("nexctl keys import team.csv --write team-keys.csv",),
+)
+def import_(app: App, file: str, write: str) -> View | None:
+    """Make many keys from a CSV sheet.
+
+    Columns: name, and where wanted budget, models, ip, rpm, expires, parent (an id), labels. The
+    whole sheet is checked before the first key is made. Each key is on disk before the next one;
+    the same command goes on after an interruption.
+    """
+    from nexctl.account import bulk
+
+    rows = bulk.read(file)
+    if app.dry_run:
+        return dry(app, *(Planned("keys.create", body=row.wanted) for row in rows))
+    with (
+        connect.gateway(app) as gateway,
+        app.progress("made", total=len(rows), unit="keys") as step,
+    ):
+        answers = bulk.make(gateway, rows, write, done=lambda _: step(1))
+    failed = list(bulk.failed(answers))
+    app.emit(sheet(app, rows, answers, write))
+    if failed:
+        raise NexctlError(
+            f"{len(failed)} of {len(rows)} keys were not made; line {failed[0].row.line}: "
+            f"{failed[0].error.message if failed[0].error else ''}",
+            hint=f"{write} names each; correct them and run it again",
+            code="import_incomplete",
+        )
+    return None
+
+
+COMMANDS = (
+    create,
+    list_,
+    show,
+    update,
+    disable,
+    enable,
+    rotate,
+    revoke,
+    import_,
+)
