@@ -1,0 +1,157 @@
+"""Every route has a handler and every handler a route; who may call is the table's word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from server_kit import Rig
+
+from nexctl.server.handlers import HANDLERS, bound
+from nexctl.server.router import Router
+from nexctl.wire.routes import BY_NAME, CALLERS, NOBODY, ROUTES, Route
+
+
+def test_each_route_is_bound_once() -> None:
+    assert set(HANDLERS) == set(BY_NAME)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_each_handler_is_there(name: str) -> None:
+    mode, function = bound(name)
+    assert mode in ("read", "write", "async")
+    assert callable(function)
+    assert mode == "async" or (mode == "write") == BY_NAME[name].writes
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_the_router_finds_each_route(route: Route) -> None:
+    path = route.path.replace("{id:path}", "a/b").replace("{", "").replace("}", "")
+    found = Router().find(path)
+    assert found is not None
+    assert found.routes[route.method].name == route.name
+    assert len(found.values) == len(route.parameters)
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/keys/", "/v1/keys//rotate", "/v1/models/", "/x"])
+def test_other_paths_lead_nowhere(path: str) -> None:
+    assert Router().find(path) is None
+
+
+# One body a route that its types take; what it does is another test's matter.
+BODIES: dict[str, Any] = {
+    "chat.create": {"model": "nex-pro", "messages": [{"role": "user", "content": "x"}]},
+    "embeddings.create": {"model": "nex-embed-zh", "input": "x"},
+    "tokenize.create": {"model": "nex-pro", "messages": [{"role": "user", "content": "x"}]},
+    "estimates.create": {"model": "nex-pro", "messages": [{"role": "user", "content": "x"}]},
+    "keys.create": {"name": "n"},
+    "keys.update": {"name": "m"},
+    "keys.rotate": {},
+    "budgets.set": {"scope": "customer", "amount": "5"},
+    "topups.create": {"amount": "5"},
+    "topups.submit": {"transaction": "abcdef"},
+    "wallet.redeem": {"code": "AAAA-BBBB"},
+    "customers.create": {"name": "c"},
+    "payments.approve": {},
+    "payments.reject": {"reason": "no"},
+    "payments.refund": {},
+    "providers.add": {"id": "p", "kind": "echo"},
+    "providers.update": {"priority": 5},
+    "codes.create": {"amount": "1"},
+}
+
+
+@pytest.fixture
+def secrets(rig: Rig) -> dict[str, str]:
+    parent = rig.key("parent")
+    sub = rig.ask("POST", "/v1/keys", {"name": "sub", "parent_id": rig.key_id("parent")})
+    found = {
+        "key": parent,
+        "sub_key": sub.body["secret"],
+        "management_key": rig.management,
+        "operator:owner": rig.operator,
+    }
+    for role in ("billing", "support", "read_only"):
+        found[f"operator:{role}"] = rig.role(role)
+    return found
+
+
+def test_each_route_lets_in_whom_the_table_names(rig: Rig, secrets: dict[str, str]) -> None:
+    checked = 0
+    for route in ROUTES:
+        if NOBODY in route.callers:
+            continue
+        path = route.path.replace("{id:path}", "none").replace("{id}", "none")
+        path = path.replace("{request_id}", "none")
+        body = BODIES.get(route.name)
+        raw = b"" if body is None else json.dumps(body).encode()
+        assert (route.request is None) == (body is None), route.name
+        for caller in CALLERS:
+            if caller == NOBODY:
+                got = rig.raw(route.method, path, raw)
+                assert (got.status, got.code) == (401, "invalid_api_key"), (route.name, got)
+                continue
+            got = rig.raw(route.method, path, raw, key=secrets[caller])
+            if caller in route.callers:
+                assert got.status not in (401, 500), (route.name, caller, got)
+                assert got.status != 403 or got.code != "not_permitted", (route.name, caller, got)
+            else:
+                assert (got.status, got.code) == (403, "not_permitted"), (route.name, caller, got)
+            checked += 1
+    assert checked > 200
+
+
+def test_a_wrong_key_is_refused_everywhere(rig: Rig) -> None:
+    for route in ROUTES:
+        if NOBODY in route.callers:
+            continue
+        path = (
+            route.path.replace("{id:path}", "x").replace("{id}", "x").replace("{request_id}", "x")
+        )
+        for key in ("nxt_sk_wrong", "nxt_op_wrong", "x" * 300, rig.management[:-1] + "\u00e9"):
+            try:
+                key.encode("latin-1")
+            except UnicodeEncodeError:
+                continue
+            got = rig.raw(route.method, path, b"", key=key)
+            assert (got.status, got.code) == (401, "invalid_api_key"), (route.name, key)
+
+
+def test_routes_without_a_key_answer_strangers(rig: Rig) -> None:
+    assert rig.raw("GET", "/health").body["status"] == "ok"
+    assert rig.raw("POST", "/webhooks/payments/sandbox", b"{}").code == "invalid_signature"
+    assert rig.raw("POST", "/webhooks/payments/stripe", b"{}").status == 404
+    assert rig.raw("GET", "/sandbox/checkout/ord_x.000").status == 404
+
+
+def test_another_customers_objects_are_not_there(rig: Rig) -> None:
+    other = rig.customer("other")
+    key = rig.ask("POST", "/v1/keys", {"name": "mine"}).body["id"]
+    budget = rig.ask("PUT", "/v1/budgets", {"scope": "customer", "amount": "9"}).body["id"]
+    order = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "5"}).body["id"]
+    request = rig.chat().body["nex"]["request_id"]
+    for method, path, body in (
+        ("GET", f"/v1/keys/{key}", None),
+        ("PATCH", f"/v1/keys/{key}", {"name": "stolen"}),
+        ("POST", f"/v1/keys/{key}/rotate", {}),
+        ("POST", f"/v1/keys/{key}/revoke", None),
+        ("POST", "/v1/keys", {"name": "below", "parent_id": key}),
+        ("PUT", "/v1/budgets", {"scope": "key", "scope_id": key, "amount": "1"}),
+        ("PUT", "/v1/budgets", {"scope": "customer", "scope_id": rig.made.customer, "amount": "1"}),
+        ("GET", f"/v1/budgets/{budget}", None),
+        ("DELETE", f"/v1/budgets/{budget}", None),
+        ("GET", f"/v1/wallet/top-ups/{order}", None),
+        ("POST", f"/v1/wallet/top-ups/{order}", {"transaction": "abcdef"}),
+        ("GET", f"/v1/usage/{request}", None),
+    ):
+        got = rig.ask(method, path, body, key=other)
+        assert (got.status, got.code) == (404, "not_found"), (method, path, got)
+    assert rig.ask("GET", f"/v1/keys/{key}").body["name"] == "mine"
+    assert rig.ask("GET", "/v1/usage", key=other).body["data"] == []
+
+
+def test_method_and_path(rig: Rig) -> None:
+    assert rig.ask("PUT", "/v1/keys").code == "method_not_allowed"
+    assert rig.ask("GET", "/v1/nothing").code == "not_found"
+    assert rig.ask("HEAD", "/v1/keys").status == 405
