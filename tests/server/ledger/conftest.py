@@ -39,16 +39,17 @@ class Server:
 
     def _as_postgres(self, program: str, *arguments: str) -> None:
         user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-        subprocess.run(
-            [f"{self.binaries}/{program}", *arguments],
-            check=True,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=open(self.folder / f"{program}.out", "ab"),
-            stderr=subprocess.STDOUT,
-            extra_groups=[] if user else None,
-            **user,
-        )
+        with (self.folder / f"{program}.out").open("ab") as output:
+            subprocess.run(
+                [f"{self.binaries}/{program}", *arguments],
+                check=True,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                extra_groups=[] if user else None,
+                **user,
+            )
 
     def start(self) -> None:
         options = (
