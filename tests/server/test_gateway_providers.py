@@ -1,0 +1,276 @@
+"""An upstream behind the gateway: what goes to it, what comes of its answers, where it may be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served_kit import Served, Upstream, upstream
+from server_kit import Rig
+
+from nexctl.errors import UsageError
+from nexctl.server.bootstrap import Upstream as Terms
+from nexctl.server.providers.addresses import checked, may_call, place_of
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14}
+HELLO = [{"role": "user", "content": "Hello there"}]
+
+
+@pytest.fixture
+def far() -> Iterator[Upstream]:
+    with upstream() as kit:
+        yield kit
+
+
+@pytest.fixture
+def served(tmp_path: Path, far: Upstream) -> Iterator[Served]:
+    terms = Terms(far.url, key_env="UPSTREAM_KEY")
+    kit = Served(tmp_path, terms, environ={"UPSTREAM_KEY": "sk-upstream-canary"})
+    kit.fill()
+    yield kit
+    kit.close()
+
+
+def ask(served: Served, **fields: Any) -> Any:
+    import httpx
+
+    return httpx.post(
+        f"{served.url}/v1/chat/completions",
+        json={"model": "nex-pro", "messages": HELLO, **fields},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=30,
+    )
+
+
+def test_what_goes_upstream_is_rebuilt(served: Served, far: Upstream) -> None:
+    far.told = {"usage": USAGE}
+    got = ask(
+        served,
+        model="nex-smart",
+        request_id="mine",
+        metadata={"team": "a"},
+        temperature=0.5,
+        max_tokens=77,
+        stream_options=None,
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"a": 1}}]}
+        ],
+    ).json()
+    assert far.seen == [
+        {
+            "model": "nex-pro",
+            "max_tokens": 77,
+            "temperature": 0.5,
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+        }
+    ]
+    assert far.headers[0]["authorization"] == "Bearer sk-upstream-canary"
+    assert served.key not in json.dumps(far.headers)
+    assert got["model"] == "nex-pro"
+    assert "extra" not in got
+    assert got["id"] == "chatcmpl-mine"
+    assert got["choices"][0]["message"]["content"] == "An answer from afar"
+    assert got["nex"]["counted_by"] == "upstream"
+
+
+def test_a_maximum_is_always_sent(served: Served, far: Upstream) -> None:
+    far.told = {"usage": USAGE}
+    ask(served)
+    ask(served, max_completion_tokens=9)
+    assert 0 < far.seen[0]["max_tokens"] <= 32_000
+    assert far.seen[1]["max_completion_tokens"] == 9
+    assert "max_tokens" not in far.seen[1]
+
+
+def test_usage_is_always_asked_for_in_streams(served: Served, far: Upstream) -> None:
+    far.told = {"usage": USAGE}
+    got = ask(served, stream=True, stream_options={"include_usage": False})
+    assert far.seen[0]["stream_options"] == {"include_usage": True}
+    events = [line[6:] for line in got.text.split("\n\n") if line]
+    assert events[-1] == "[DONE]"
+    last = json.loads(events[-2])
+    assert last["nex"]["counted_by"] == "upstream"
+    assert "usage" not in last
+    text = "".join(
+        json.loads(event)["choices"][0]["delta"].get("content") or "" for event in events[:-1]
+    )
+    assert text == "An answer from afar "
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "code"),
+    [
+        ({"status": 500}, 502, "upstream_error"),
+        ({"status": 503}, 502, "upstream_error"),
+        ({"status": 429}, 502, "upstream_error"),
+        ({"status": 401}, 502, "upstream_error"),
+        ({"status": 400}, 502, "upstream_refused"),
+        (
+            {"status": 302, "headers": {"location": "http://169.254.169.254/"}},
+            502,
+            "upstream_error",
+        ),
+        ({"body": b"not json SECRET-WORDS"}, 502, "upstream_error"),
+        ({"body": b"[" * 100_000}, 502, "upstream_error"),
+        ({"body": b'{"error": {"message": "SECRET-WORDS"}}'}, 502, "upstream_error"),
+        ({"body": b'{"choices": []}'}, 502, "upstream_error"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_upstream_errors_are_mapped_and_not_passed_on(
+    served: Served, far: Upstream, told: dict[str, Any], status: int, code: str, stream: bool
+) -> None:
+    far.told = told
+    got = ask(served, stream=stream)
+    assert got.status_code == status
+    assert got.json()["error"]["code"] == code
+    assert "SECRET-WORDS" not in got.text
+    assert "SECRET-WORDS" not in repr(served.app.house.alarms)
+    assert served.held() == 0
+    assert served.app.house.ledger.usage(served.made.customer).rows == ()
+
+
+def test_a_stream_that_ends_without_its_end(served: Served, far: Upstream) -> None:
+    far.told = {"text": "a b c d e f g h", "break": 5}
+    got = ask(served, stream=True)
+    assert '"upstream_error"' in got.text
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert (row.status, row.record["counted_by"]) == ("partial", "gateway")
+    assert row.record["usage"]["output"] == 5
+    served.settled()
+
+
+def test_an_upstream_that_is_gone(served: Served, far: Upstream) -> None:
+    far.close()
+    got = ask(served)
+    assert (got.status_code, got.json()["error"]["code"]) == (502, "upstream_unavailable")
+    assert served.held() == 0
+
+
+def test_the_next_provider_answers_where_the_first_fails(served: Served, far: Upstream) -> None:
+    import httpx
+
+    added = httpx.post(
+        f"{served.url}/admin/v1/providers",
+        json={"id": "echo", "kind": "echo", "priority": 200},
+        headers={"authorization": f"Bearer {served.operator}"},
+    )
+    assert added.status_code == 200
+    far.told = {"status": 500}
+    got = ask(served).json()
+    assert got["choices"][0]["message"]["content"] == "Hello there"
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert row.record["provider"] == "echo"
+    far.told = {"usage": USAGE, "text": "An answer of four"}
+    assert ask(served).json()["choices"][0]["message"]["content"] == "An answer of four"
+
+
+def test_vectors_from_upstream(served: Served, far: Upstream) -> None:
+    import httpx
+
+    far.told = {"usage": {"prompt_tokens": 2, "total_tokens": 2}}
+    got = httpx.post(
+        f"{served.url}/v1/embeddings",
+        json={"model": "nex-embed-zh", "input": ["a", "b"]},
+        headers={"authorization": f"Bearer {served.key}"},
+    ).json()
+    assert [row["embedding"] for row in got["data"]] == [[0.5, 0.25]] * 2
+    assert far.seen[0] == {"model": "nex-embed-zh", "input": ["a", "b"]}
+
+
+# where a provider may be -------------------------------------------------------------------------
+
+PRIVATE = [
+    "10.0.0.1",
+    "192.168.1.1",
+    "172.16.0.1",
+    "127.0.0.1",
+    "::1",
+    "fd00::1",
+    "::ffff:10.0.0.1",
+    "::ffff:127.0.0.1",
+    "100.64.0.1",
+    "2002:0a00:0001::",
+]
+NEVER = ["169.254.169.254", "::ffff:169.254.169.254", "0.0.0.0", "::", "fe80::1", "224.0.0.1"]
+
+
+@pytest.mark.parametrize("address", [*PRIVATE, *NEVER])
+def test_private_addresses_are_not_called(address: str) -> None:
+    import ipaddress
+
+    assert not may_call(ipaddress.ip_address(address), allow_private=False)
+    with pytest.raises(OSError, match="may not be called"):
+        checked(["93.184.216.34", address], allow_private=False)
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_some_addresses_are_never_called(address: str) -> None:
+    import ipaddress
+
+    assert not may_call(ipaddress.ip_address(address), allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com",
+        "https://10.0.0.1",
+        "https://[::1]:8443",
+        "https://169.254.169.254/latest",
+        "ftp://example.com",
+        "https://user:pass@example.com",
+        "https://example.com?x=1",
+        "https://example.com#x",
+        "//example.com",
+        "https://",
+        "https://example.com:99999",
+        "http://127.0.0.1.nip.io",
+        "http://localhost",
+    ],
+)
+def test_addresses_that_no_provider_may_have(url: str) -> None:
+    with pytest.raises(UsageError):
+        place_of(url, allow_private=False, local=False)
+
+
+def test_a_loopback_address_that_was_typed_needs_no_flag() -> None:
+    place = place_of("http://127.0.0.1:11434/v1/", allow_private=False, local=True)
+    assert place == ("http", "127.0.0.1", 11434, "/v1")
+    assert place_of("http://localhost:1/v1", allow_private=False, local=True).host == "localhost"
+
+
+def test_providers_are_set_without_showing_keys(rig: Rig) -> None:
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        return rig.ask(method, path, body, key=rig.operator)
+
+    secret = "sk-provider-canary-1234567890"
+    body = {"id": "up", "kind": "openai", "base_url": "https://api.example.com/v1", "key": secret}
+    got = ask("POST", "/admin/v1/providers", body)
+    assert (got.status, got.body["key_source"]) == (200, "stored")
+    assert secret not in json.dumps(got.body)
+    assert ask("POST", "/admin/v1/providers", body).code == "name_taken"
+    other = "https://evil.example.com/v1"
+    moved = ask("PATCH", "/admin/v1/providers/up", {"base_url": other}).body
+    assert (moved["base_url"], moved["key_source"]) == (other, None)
+    named = ask("PATCH", "/admin/v1/providers/up", {"key_env": "UP_KEY"}).body
+    assert named["key_source"] == "env UP_KEY"
+    private = {"id": "in", "kind": "openai", "base_url": "https://10.0.0.1/v1"}
+    assert ask("POST", "/admin/v1/providers", private).code == "invalid_request"
+    assert ask("POST", "/admin/v1/providers", {**private, "allow_private": True}).status == 200
+    assert ask("DELETE", "/admin/v1/providers/in").body == {"id": "in", "removed": True}
+    assert ask("DELETE", "/admin/v1/providers/in").status == 404
+    assert ask("DELETE", "/admin/v1/providers/up").status == 200
+    assert ask("DELETE", "/admin/v1/providers/echo").code == "state_conflict"
+
+
+def test_a_stored_key_reaches_its_provider_alone(rig: Rig, far: Upstream) -> None:
+    body = {"id": "up", "kind": "openai", "base_url": far.url, "key": "sk-stored-canary"}
+    body["priority"] = 1
+    assert rig.ask("POST", "/admin/v1/providers", body, key=rig.operator).status == 200
+    far.told = {"usage": USAGE}
+    assert rig.chat().status == 200
+    assert far.headers[0]["authorization"] == "Bearer sk-stored-canary"
