@@ -98,10 +98,15 @@ def is_paid(route: Route) -> bool:
     return "upstream_error" in route.refusals
 
 
+def is_counted(route: Route) -> bool:
+    """Whether a route counts a prompt, which is never stored."""
+    return "context_length_exceeded" in route.refusals
+
+
 def brake(house: House, call: Call) -> None:
     """Refuse a key that tries far more often than its limits allow, before its body is read."""
     caller = call.caller
-    if caller.customer is None or "model_not_found" not in call.route.refusals:
+    if caller.customer is None or not is_counted(call.route):
         return
     plan = house.plan_of(caller.customer.plan)
     limits = [key.rpm for key in (caller.key, caller.parent) if key is not None and key.rpm]

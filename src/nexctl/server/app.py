@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _TRACE = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 # Answers are for the caller alone, and never anything but what their type says.
 _ALWAYS: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+LONGEST_ID = 256
 _JSON = ("", "application/json")
 
 
@@ -155,6 +156,8 @@ class Gateway:
         route = found.routes.get(request.method)
         if route is None:
             raise Refuse("method_not_allowed", details={"allowed": sorted(found.routes)})
+        if not all(value.isprintable() and len(value) <= LONGEST_ID for value in found.values):
+            raise Refuse("not_found")
         return route, found.values
 
     async def _read(self, house: House, call: Call) -> None:
@@ -181,6 +184,9 @@ class Gateway:
         else:
             _check_media(request)
             call.plain = bodies.plain(call.raw)
+            if not access.is_counted(route) and b"\\u0000" in call.raw:
+                # No database keeps that character in a text.
+                raise Refuse("invalid_request", "a text holds the character U+0000")
         try:
             call.body = bodies.typed(call.plain, str(route.request))
         except Refuse as refuse:

@@ -55,6 +55,8 @@ def typed(value: Any, name: str) -> Any:
 
 def query(fields: dict[str, str], name: str) -> Any:
     """A query's fields as the wire type called `name`."""
+    if not all(value.isprintable() for value in fields.values()):
+        raise Refuse("invalid_request", "the query holds control characters")
     try:
         return msgspec.convert(fields, type_named(name), strict=False)
     except msgspec.ValidationError as error:

@@ -116,7 +116,8 @@ def _ordered(call: Call) -> Order:
     if not offered(call.house):
         raise Refuse("not_offered")
     order, _, _ = call.id.partition(".")
-    if not hmac.compare_digest(_token(call.house.read(secret), order), call.id):
+    wanted = _token(call.house.read(secret), order).encode()
+    if not hmac.compare_digest(wanted, call.id.encode("utf-8", "replace")):
         raise Refuse("not_found")
     found = call.house.read(orders.get, order)
     if found is None:
