@@ -261,12 +261,12 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
     if isinstance(answer, Answer):
         body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         headers.append((b"content-length", str(len(body)).encode()))
-        await _sent(
-            options,
-            send,
-            {"type": "http.response.start", "status": answer.status, "headers": headers},
-        )
-        await _sent(options, send, {"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        try:
+            await _sent(options, send, start)
+            await _sent(options, send, {"type": "http.response.body", "body": body})
+        except Slow:
+            pass
         return
     try:
         await _sent(
@@ -293,10 +293,9 @@ async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
     if not options.served:
         await send(message)
         return
-    import asyncio
+    from nexctl.server.deadline import within
 
     try:
-        async with asyncio.timeout(WRITING_SECONDS):
-            await send(message)
+        await within(WRITING_SECONDS, send(message))
     except (TimeoutError, OSError):
         raise Slow from None

@@ -13,8 +13,7 @@ from nexctl.server.refusing import Refuse
 from nexctl.wire.base import encode
 
 if TYPE_CHECKING:
-    from nexctl.pricing.book import Plan
-    from nexctl.server.house import House
+    from nexctl.server.house import House, Terms
     from nexctl.server.ledger.keys import Key
     from nexctl.server.ledger.port import Transaction
     from nexctl.wire.routes import Route
@@ -104,7 +103,7 @@ class Call:
         return found
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> Terms | None:
         """The customer's plan."""
         return self.house.plan_of(self.customer.plan)
 

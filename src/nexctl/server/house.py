@@ -52,6 +52,21 @@ class Options(NamedTuple):
     counting_seconds: float = COUNTING_SECONDS
 
 
+class Terms:
+    """A plan made ready for every request: its limits and features read once."""
+
+    __slots__ = ("_limits", "credits", "features", "id", "plan", "title")
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.id, self.title = plan, plan.id, plan.title
+        self.features, self.credits = plan.features, plan.credits
+        self._limits = {name: plan.limit(name) for name in plan.limits}
+
+    def limit(self, name: str) -> int | None:
+        """A limit as a number, None where it is unlimited, custom or unpublished."""
+        return self._limits.get(name)
+
+
 class House:
     """One running gateway."""
 
@@ -65,8 +80,11 @@ class House:
     ) -> None:
         self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
         self.words = Words(book)
+        self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         self.attempts = Attempts()
         self.alarms: list[str] = []
+        # When the last use of a key was noted, by this process's clock.
+        self.touched: dict[str, float] = {}
         # Streams under way: each settles even where nobody listens any more.
         self.pumps: set[asyncio.Future[None]] = set()
 
@@ -107,9 +125,9 @@ class House:
         """An amount of the ledger as decimal text."""
         return None if units is None else text_of(units, self.book.scale)
 
-    def plan_of(self, name: str | None) -> Plan | None:
+    def plan_of(self, name: str | None) -> Terms | None:
         """A customer's plan; None where the book has none, or the customer is on none."""
-        return self.book.plans.get(name) if name else None
+        return self._plans.get(name) if name else None
 
     def alarm(self, what: str) -> None:
         """Tell the operator: kept for the health page, and logged."""
@@ -142,11 +160,10 @@ class House:
         """Await `work`; where served, refuse with `late` when it takes longer."""
         if not self.options.served:
             return await work
-        import asyncio
+        from nexctl.server.deadline import within
 
         try:
-            async with asyncio.timeout(seconds):
-                return await work
+            return await within(seconds, work)
         except TimeoutError:
             raise Refuse(late) from None
 

@@ -38,7 +38,8 @@ async def estimate(call: Call) -> Answer:
     model, count = await _counted(call)
     house.meters.priced(model)
     ask = Ask(books=(house.book.id,), output_tokens=body.expected_output_tokens)
-    lane = Lane(ask, house.book, model, call.plan)
+    plan = call.plan
+    lane = Lane(ask, house.book, model, plan.plan if plan is not None else None)
     lane.add(Demand(count.tokens, policy.asked_output(body), body.n or 1))
     notes = [*count.notes, *(note for note in lane.notes if note not in count.notes)]
     return Answer(

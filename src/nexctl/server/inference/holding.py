@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.records import Usage
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 SHARE = 4
 LEAST = 16
 _MONEY = ("insufficient_balance", "budget_exceeded", "allowance_exceeded")
+TOUCH_SECONDS = 30.0
 _HINT_PREFIX = "echo."
 
 
 class Wish(NamedTuple):
-    """What a request wants to hold: everything but the size of its output, which money decides."""
+    """What a request wants to hold: everything but the size of its output, which money decides.
+
+    `touch` says that the key's last use is to be noted, which need not be done every time.
+    """
 
     ask: Ask
     priced: Priced
@@ -36,6 +41,7 @@ class Wish(NamedTuple):
     answers: int
     cap: int
     asked: bool
+    touch: bool
 
     def sized(self, output: int) -> Ask:
         """The ask for so many output tokens an answer."""
@@ -50,6 +56,7 @@ class Held(NamedTuple):
     output: int
     request_id: str
     started: int
+    facts: Mapping[str, Any]
 
 
 def new_id() -> str:
@@ -73,6 +80,8 @@ async def hold(
     caller, house = call.caller, call.house
     request_id = call.body.request_id or new_id()
     floor_usage = Usage(input=count.tokens)
+    facts = _facts(call, target)
+    touch = time.monotonic() - house.touched.get(caller.id, -TOUCH_SECONDS) >= TOUCH_SECONDS
     digest = hashlib.sha256(call.route.name.encode() + b"\n" + call.raw).digest()
     ask = Ask(
         call.customer.id,
@@ -86,10 +95,12 @@ async def hold(
         limits=policy.limits_of(caller, call.plan),
         floor=priced.charge(floor_usage)[0],
         floor_usage=floor_usage,
-        facts=_facts(call, target),
+        facts=facts,
         dispatched=True,
     )
-    wish = Wish(ask, priced, max(count.most, count.tokens), answers, cap, asked is not None)
+    wish = Wish(ask, priced, max(count.most, count.tokens), answers, cap, asked is not None, touch)
+    if touch:
+        house.touched[caller.id] = time.monotonic()
     if house.ledger.unsettled:
         # While a debit is owed nothing new is begun.
         house.ledger.flush()
@@ -103,7 +114,7 @@ async def hold(
             if refused.code not in _MONEY or cap <= LEAST:
                 raise
             reservation, output = await house.write(_reserve_share, wish)
-    return Held(reservation, output, request_id, started)
+    return Held(reservation, output, request_id, started, facts)
 
 
 def _facts(call: Call, target: Target) -> dict[str, Any]:
@@ -126,7 +137,8 @@ def _facts(call: Call, target: Target) -> dict[str, Any]:
 
 
 def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
-    keys.touch(tx, str(wish.ask.key))
+    if wish.touch:
+        keys.touch(tx, str(wish.ask.key))
     return holds.reserve(tx, wish.sized(wish.cap)), wish.cap
 
 
@@ -141,7 +153,8 @@ def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
             left = max(0, layer.remaining - wish.input_most) // share // wish.answers
             output = min(output, left)
     output = max(output, min(LEAST, wish.cap))
-    keys.touch(tx, str(ask.key))
+    if wish.touch:
+        keys.touch(tx, str(ask.key))
     return holds.reserve(tx, wish.sized(output)), output
 
 
@@ -175,7 +188,7 @@ async def settle(
     for wrong in checked.wrong:
         house.alarm(f"provider {provider}: {wrong} (request {held.request_id})")
     record = {
-        **_facts(call, target),
+        **held.facts,
         "provider": provider,
         "counted_by": checked.by,
         "latency_ms": (time.monotonic_ns() - held.started) // 1_000_000,

@@ -9,9 +9,9 @@ from nexctl.server.ledger.types import Limit
 from nexctl.server.refusing import Refuse
 
 if TYPE_CHECKING:
-    from nexctl.pricing.book import Model, Plan
+    from nexctl.pricing.book import Model
     from nexctl.server.calls import Caller
-    from nexctl.server.house import House
+    from nexctl.server.house import House, Terms
 
 # Where neither model nor plan nor context bounds an answer that nobody bounded.
 MOST_OUTPUT = 1_000_000
@@ -87,12 +87,12 @@ def asked_output(body: Any) -> int | None:
     return wanted
 
 
-def context_of(model: Model, plan: Plan | None) -> int | None:
+def context_of(model: Model, plan: Terms | None) -> int | None:
     """The context that counts: the smaller of the model's and the plan's."""
     return _least(model.context, plan.limit("context") if plan else None)
 
 
-def output_cap(model: Model, plan: Plan | None, counted: int, asked: int | None) -> int:
+def output_cap(model: Model, plan: Terms | None, counted: int, asked: int | None) -> int:
     """The most output of one answer by model, plan and context. Refused where it does not fit."""
     context = context_of(model, plan)
     if context is not None and counted + (asked or 0) > context:
@@ -109,7 +109,7 @@ def output_cap(model: Model, plan: Plan | None, counted: int, asked: int | None)
     return MOST_OUTPUT if cap is None else cap
 
 
-def limits_of(caller: Caller, plan: Plan | None) -> tuple[Limit, ...]:
+def limits_of(caller: Caller, plan: Terms | None) -> tuple[Limit, ...]:
     """The rates that a request counts against: key, parent, and the plan for the customer."""
     limits: list[Limit] = []
     for key in (caller.key, caller.parent):

@@ -12,8 +12,8 @@ from nexctl.server.inference.policy import Target
 from nexctl.server.refusing import Refuse
 
 if TYPE_CHECKING:
-    from nexctl.pricing.book import Model, Plan
-    from nexctl.server.house import House
+    from nexctl.pricing.book import Model
+    from nexctl.server.house import House, Terms
 
 
 def targets_of(house: House, model: Model) -> list[Model]:
@@ -30,7 +30,7 @@ def picked(
     needs: tuple[str, ...],
     counted: int,
     asked: int | None,
-    plan: Plan | None,
+    plan: Terms | None,
 ) -> Target:
     """The target of a request. Refused where no model that may be picked can do it all."""
     targets = targets_of(house, model)

@@ -9,6 +9,7 @@ from nexctl.server.refusing import Refuse
 if TYPE_CHECKING:
     from nexctl.pricing.book import Plan
     from nexctl.server.calls import Call
+    from nexctl.server.house import Terms
 
 
 def need_feature(call: Call, name: str, what: str) -> None:
@@ -38,7 +39,7 @@ def need_room(call: Call, name: str, have: int, what: str) -> None:
     raise _locked(f"the plan {plan.title} includes {most} {what}", plan, has, limit=most)
 
 
-def _locked(text: str, plan: Plan, has: Plan | None, limit: int | None = None) -> Refuse:
+def _locked(text: str, plan: Terms, has: Plan | None, limit: int | None = None) -> Refuse:
     details: dict[str, object] = {"plan": has.id if has else None, "current_plan": plan.id}
     if limit is not None:
         details["limit"] = limit
