@@ -342,8 +342,8 @@ def test_batch_chooses_what_the_gate_compares(nexctl: Nexctl, tmp_path: Path) ->
 
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     made = {
-        "binary.md": (b"ab\0cd", "byte 2"),
-        "latin.md": (b"caf\xe9", "byte 3"),
+        "binary.md": (b"ab\0cd", "offset 2"),
+        "latin.md": (b"caf\xe9", "offset 3"),
         "broken.json": (b'{"messages":\n[}', "broken.json:2"),
         "broken.jsonl": (b'{"prompt": "x"}\n{oops\n', "broken.jsonl:2"),
         "other.jsonl": (b'{"text": "x"}\n', "other.jsonl:1"),

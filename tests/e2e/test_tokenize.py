@@ -64,4 +64,4 @@ def test_bad_utf8_names_the_offset(nexctl: Nexctl, tmp_path: Path) -> None:
     file.write_bytes(b"ab\xff")
     ran = nexctl("tokenize", file)
     assert ran.exit == 2
-    assert "byte 2" in ran.err
+    assert "offset 2" in ran.err

@@ -64,7 +64,7 @@ def test_broken_json_in_a_document_names_its_line() -> None:
 
 def test_text_must_be_utf8_and_names_the_offset() -> None:
     assert readers.decode(b"\xef\xbb\xbfHi", "a.md") == "Hi"
-    with pytest.raises(UsageError, match="byte 2"):
+    with pytest.raises(UsageError, match="offset 2"):
         readers.decode(b"ab\xff", "a.md")
-    with pytest.raises(UsageError, match=r"a\.md: a NUL byte.*byte 1"):
+    with pytest.raises(UsageError, match=r"a\.md: a binary file.*offset 1"):
         readers.decode(b"a\0b", "a.md")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
+from nexctl.tokens import faults
 
 # One JSON document is held whole; a prompt, however long, is far below this.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -58,22 +59,12 @@ def decode(raw: bytes, name: str, start: int = 0) -> str:
     """
     zero = raw.find(b"\0")
     if zero >= 0:
-        raise not_text(name, start + zero, "a NUL byte: this is a binary file")
+        raise faults.binary(name, start + zero)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise not_text(name, start + error.start, "not valid UTF-8") from None
+        raise faults.bad_utf8(name, start + error.start, raw[error.start]) from None
     return text.removeprefix("\ufeff") if start == 0 else text
-
-
-def not_text(name: str, offset: int, why: str) -> UsageError:
-    """Return the error for a file that is not UTF-8 text."""
-    return UsageError(
-        f"{name}: {why} at byte {offset}",
-        hint="prompts are UTF-8 text; convert the file (iconv -t utf-8) or leave it out",
-        code="not_text",
-        details={"file": name, "offset": offset},
-    )
 
 
 def is_request(value: object) -> bool:

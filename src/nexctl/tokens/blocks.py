@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from typing import IO, Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
+from nexctl.tokens import faults
 
 # Bytes that are counted at once; how far a cut is looked for at a time; from where on a stretch
 # without a cut is counted as endless; and what is held in memory at most where it cannot be.
@@ -400,19 +401,9 @@ def _whole(data: bytes) -> int:
 
 def _error(fault: Fault, shown: str) -> UsageError:
     if fault.code == "bad_utf8":
-        return UsageError(
-            f"{shown}: not UTF-8: byte {fault.detail} at offset {fault.offset}",
-            hint="convert it first, for example: iconv -f latin1 -t utf-8",
-            code=fault.code,
-            details={"offset": fault.offset},
-        )
+        return faults.bad_utf8(shown, fault.offset, int(fault.detail, 16))
     if fault.code == "binary":
-        return UsageError(
-            f"{shown}: a binary file: NUL byte at offset {fault.offset}",
-            hint="only text is counted",
-            code=fault.code,
-            details={"offset": fault.offset},
-        )
+        return faults.binary(shown, fault.offset)
     if fault.code == "uncuttable":
         return UsageError(
             f"{shown}: {int(fault.detail):,} bytes from offset {fault.offset} on are one word or "
