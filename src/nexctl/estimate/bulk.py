@@ -7,7 +7,6 @@ line by line with the standard library, and that raises the fault with its true 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
@@ -15,6 +14,7 @@ from nexctl.errors import UsageError
 from nexctl.estimate import readers
 from nexctl.estimate.ask import Ask
 from nexctl.estimate.estimator import Estimator
+from nexctl.tokens import pool
 
 CHUNK_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -84,21 +84,7 @@ def _results(
         for chunk in chunks:
             yield chunk, _count(chunk, name)
         return
-    import multiprocessing
-
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    with context.Pool(processes, _begin_worker, (ask,)) as pool:
-        waiting: deque[tuple[Chunk, Any]] = deque()
-        for chunk in chunks:
-            waiting.append((chunk, pool.apply_async(_count, (chunk, name))))
-            # A bounded queue: a pipe must not be read into memory faster than it is counted.
-            if len(waiting) > 2 * processes:
-                chunk, result = waiting.popleft()
-                yield chunk, result.get()
-        while waiting:
-            chunk, result = waiting.popleft()
-            yield chunk, result.get()
+    yield from pool.in_order(chunks, _count, (name,), processes, _begin_worker, (ask,))
 
 
 def _chunks(source: str | readers.Readable) -> Iterator[Chunk]:
@@ -178,10 +164,8 @@ def _begin(ask: Ask) -> None:
 
 def _begin_worker(ask: Ask) -> None:
     import gc
-    import signal
 
-    # The parent answers Ctrl-C; a worker that also did would print over it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pool.leave_the_interrupt()
     gc.disable()
     _begin(ask)
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import IO, Any, NamedTuple, Protocol
 
 from nexctl.errors import UsageError
-from nexctl.tokens import faults
+from nexctl.tokens import faults, pool
 
 # Bytes that are counted at once; how far a cut is looked for at a time; from where on a stretch
 # without a cut is counted as endless; and what is held in memory at most where it cannot be.
@@ -138,35 +137,14 @@ def _results(
         for part in parts:
             yield part, _count(part, choice)
         return
-    import multiprocessing
-
     _counter(choice, bulk=True)  # loaded before the fork, its memory is shared
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    with context.Pool(workers, _quiet) as pool:
-        waiting: deque[tuple[_Part, Any]] = deque()
-        for part in parts:
-            waiting.append((part, pool.apply_async(_count, (part, choice))))
-            # Bounded: a pipe must not be read into memory faster than it is counted.
-            if len(waiting) > 2 * workers:
-                done, result = waiting.popleft()
-                yield done, result.get()
-        while waiting:
-            done, result = waiting.popleft()
-            yield done, result.get()
+    yield from pool.in_order(parts, _count, (choice,), workers, pool.leave_the_interrupt)
 
 
 def _chain(first: list[_Part], rest: Iterator[_Part]) -> Iterator[_Part]:
     while first:
         yield first.pop(0)
     yield from rest
-
-
-def _quiet() -> None:
-    """A worker leaves the interrupt to its parent."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _counter(choice: Any, *, bulk: bool = False) -> Any:
