@@ -120,8 +120,9 @@ class Gateway:
         house = self.house
         try:
             request = Request(scope, receive)
-            asked = request.headers.get("x-request-id", "")
-            trace_id = asked if _TRACE.fullmatch(asked) else trace_id
+            asked = request.headers.get("x-request-id")
+            if asked and _TRACE.fullmatch(asked):
+                trace_id = asked
             answer = await self._answer(house, request, trace_id)
         except Disconnected:
             return

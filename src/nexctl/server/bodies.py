@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from nexctl.server.refusing import Refuse
-from nexctl.wire.routes import type_named
+from nexctl.wire import routes
 
 NO_SUCH_FIELD = "there is no such field"
 
@@ -25,6 +25,9 @@ _UNKNOWN = re.compile(r"contains unknown field `([^`]{1,100})`")
 def _strings() -> re.Pattern[bytes]:
     # Outside strings JSON has no quotation mark, so this finds every string, and every key.
     return re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
+
+
+_type = lru_cache(maxsize=None)(routes.type_named)
 
 
 def plain(raw: bytes) -> Any:
@@ -46,7 +49,7 @@ def plain(raw: bytes) -> Any:
 def typed(value: Any, name: str) -> Any:
     """Plain values as the wire type called `name`; refused with the place of the first fault."""
     try:
-        return msgspec.convert(value, type_named(name))
+        return msgspec.convert(value, _type(name))
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (ValueError, RecursionError, OverflowError, TypeError):
@@ -58,7 +61,7 @@ def query(fields: dict[str, str], name: str) -> Any:
     if not all(value.isprintable() for value in fields.values()):
         raise Refuse("invalid_request", "the query holds control characters")
     try:
-        return msgspec.convert(fields, type_named(name), strict=False)
+        return msgspec.convert(fields, _type(name), strict=False)
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
     except (ValueError, OverflowError):

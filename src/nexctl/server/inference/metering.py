@@ -52,8 +52,8 @@ class Priced(NamedTuple):
             return self.pricer.charge(plain).units, plain
 
     def most(self, usage: Usage) -> int:
-        """The most that such usage may be charged."""
-        return self.pricer.charge_range(usage)[2]
+        """The most that such usage may be charged: its rates are known, so it is the charge."""
+        return self.pricer.charge(usage).units
 
 
 class Count(NamedTuple):
@@ -75,7 +75,7 @@ class Meters:
         self._priced: dict[str, Priced] = {}
         self._day = ""
         self._choices: dict[str, registry.Choice] = {}
-        self._counters: dict[tuple[str, bool], registry.Counter] = {}
+        self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
     def priced(self, model: Model) -> Priced:
         """The model's prices today. Refused where there is no number to charge by."""
@@ -106,7 +106,8 @@ class Meters:
 
     def counter(self, choice: registry.Choice, bulk: bool = False) -> registry.Counter:
         """What counts text; loaded when first needed."""
-        key = (f"{choice.tokenizer}|{choice.engine}|{choice.scale}|{choice.model}", bulk)
+        # By identity: the choices are kept here, one for each model.
+        key = (id(choice), bulk)
         found = self._counters.get(key)
         if found is None:
             found = self._counters[key] = registry.counter(choice, bulk=bulk)
