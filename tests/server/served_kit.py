@@ -19,6 +19,7 @@ from nexctl.pricing import books
 from nexctl.server import bootstrap
 from nexctl.server.app import Gateway
 from nexctl.server.house import Options
+from nexctl.server.serve import Terms, how
 
 
 class Served:
@@ -56,9 +57,7 @@ class Served:
                 await super().startup(sockets)
                 kit._ready.set()
 
-        config = uvicorn.Config(
-            self.app, lifespan="on", ws="none", log_config=None, access_log=False
-        )
+        config = uvicorn.Config(self.app, **how(Terms()))
         self.server = Server(config)
         with contextlib.suppress(asyncio.CancelledError):
             self.server.run(sockets=[listening])

@@ -130,6 +130,25 @@ def serve(
         listening.close()
 
 
+def how(terms: Terms) -> dict[str, Any]:
+    """What uvicorn is told. Forwarded addresses are ours to believe or not, never its."""
+    config: dict[str, Any] = {
+        "lifespan": "on",
+        "ws": "none",
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": IDLE_SECONDS,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "backlog": BACKLOG,
+    }
+    if terms.tls_cert:
+        config["ssl_certfile"] = terms.tls_cert
+        config["ssl_keyfile"] = terms.tls_key
+    return config
+
+
 def _listen(terms: Terms) -> socket.socket:
     family = socket.AF_INET6 if ":" in terms.host else socket.AF_INET
     host = "127.0.0.1" if terms.host == "localhost" else terms.host
@@ -172,22 +191,8 @@ def _run(
             await upkeep.stop()
             await super().shutdown(sockets)
 
-    config: dict[str, Any] = {
-        "lifespan": "on",
-        "ws": "none",
-        "access_log": False,
-        "log_config": None,
-        "server_header": False,
-        "proxy_headers": False,
-        "timeout_keep_alive": IDLE_SECONDS,
-        "timeout_graceful_shutdown": GRACE_SECONDS,
-        "backlog": BACKLOG,
-    }
-    if terms.tls_cert:
-        config["ssl_certfile"] = terms.tls_cert
-        config["ssl_keyfile"] = terms.tls_key
     try:
-        Server(uvicorn.Config(app, **config)).run(sockets=[listening])
+        Server(uvicorn.Config(app, **how(terms))).run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:

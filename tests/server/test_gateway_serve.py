@@ -1,0 +1,244 @@
+"""Serving: where it may be done, who is believed, slow callers, and more than one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from served_kit import Served
+from server_kit import BODY, Rig
+
+from nexctl.errors import UsageError
+from nexctl.server import bootstrap
+from nexctl.server.serve import PortTaken, Terms, options_of, serve
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    kit = Served(tmp_path)
+    kit.fill()
+    yield kit
+    kit.close()
+
+
+def post(kit: Served, key: str, **headers: str) -> httpx.Response:
+    return httpx.post(
+        f"{kit.url}/v1/chat/completions",
+        json=BODY,
+        headers={"authorization": f"Bearer {key}", **headers},
+        timeout=20,
+    )
+
+
+def test_loopback_needs_nothing() -> None:
+    for host in ("127.0.0.1", "localhost", "::1"):
+        options = options_of(Terms(host=host))
+        assert options.loopback
+        assert options.hosts
+        assert "localhost" in options.hosts
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(host="0.0.0.0"),
+        Terms(host="::"),
+        Terms(host="192.168.1.5", allowed_hosts=("gw.example.com",)),
+        Terms(host="0.0.0.0", tls_cert="cert.pem"),
+        Terms(host="0.0.0.0", behind_proxy=("10.0.0.0/8",)),
+        Terms(behind_proxy=("not a network",)),
+    ],
+)
+def test_elsewhere_needs_tls_or_a_proxy_and_names(terms: Terms) -> None:
+    with pytest.raises(UsageError):
+        options_of(terms)
+
+
+def test_a_proxy_makes_even_loopback_public() -> None:
+    options = options_of(Terms(behind_proxy=("127.0.0.1/32",), allowed_hosts=("gw.example.com",)))
+    assert not options.loopback
+    assert options.base_url == "https://gw.example.com"
+    far = options_of(
+        Terms(host="0.0.0.0", tls_cert="c.pem", allowed_hosts=("GW.example.com",), port=443)
+    )
+    assert far.hosts == frozenset({"gw.example.com"})
+
+
+def test_play_money_is_not_served_to_others(rig: Rig) -> None:
+    from nexctl.errors import ConfigError
+
+    rig.close()
+    terms = Terms(port=0, behind_proxy=("127.0.0.1",), allowed_hosts=("gw.example.com",))
+    with pytest.raises(ConfigError, match="play money"):
+        serve(rig.place, rig.secrets, terms)
+
+
+def test_a_taken_port_is_said(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken, match=str(port)):
+            serve(rig.place, rig.secrets, Terms(port=port))
+
+
+def test_allow_lists_look_at_the_peer(served: Served) -> None:
+    kit = served
+    auth = {"authorization": f"Bearer {kit.key}"}
+    here = httpx.post(
+        f"{kit.url}/v1/keys", json={"name": "a", "ip_allowlist": ["127.0.0.0/8"]}, headers=auth
+    ).json()["secret"]
+    far = httpx.post(
+        f"{kit.url}/v1/keys", json={"name": "b", "ip_allowlist": ["10.1.0.0/16"]}, headers=auth
+    ).json()["secret"]
+    assert post(kit, here).status_code == 200
+    assert post(kit, far).json()["error"]["code"] == "ip_not_allowed"
+    # Nobody is believed who was not named as a proxy.
+    lied = post(kit, far, **{"x-forwarded-for": "10.1.2.3"})
+    assert lied.json()["error"]["code"] == "ip_not_allowed"
+
+
+def test_a_named_proxy_is_believed(tmp_path: Path) -> None:
+    kit = Served(tmp_path, proxies=("127.0.0.1/32", "10.9.0.0/16"))
+    kit.fill()
+    key = httpx.post(
+        f"{kit.url}/v1/keys",
+        json={"name": "b", "ip_allowlist": ["10.1.0.0/16"]},
+        headers={"authorization": f"Bearer {kit.key}"},
+    ).json()["secret"]
+    for forwarded, status in (
+        ("10.1.2.3", 200),
+        ("6.6.6.6, 10.1.2.3", 200),
+        ("10.1.2.3, 10.9.1.1", 200),
+        ("10.1.2.3, 6.6.6.6", 403),
+        ("not an address", 403),
+        ("", 403),
+    ):
+        got = post(kit, key, **{"x-forwarded-for": forwarded})
+        assert got.status_code == status, forwarded
+    kit.close()
+
+
+def test_a_slow_body_has_a_deadline(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexctl.server.app.READING_SECONDS", 0.3)
+    host = served.url.removeprefix("http://")
+    with socket.create_connection((host.split(":")[0], int(host.split(":")[1]))) as slow:
+        slow.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer "
+            f"{served.key}\r\ncontent-type: application/json\r\n"
+            "content-length: 500\r\n\r\n{".encode()
+        )
+        slow.settimeout(10)
+        answer = slow.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"request_timeout" in answer
+
+
+def test_a_slow_reader_does_not_keep_its_stream(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexctl.server.app.WRITING_SECONDS", 0.3)
+    host = served.url.removeprefix("http://")
+    text = "word " * 20_000
+    body = json.dumps(
+        {**BODY, "stream": True, "n": 20, "messages": [{"role": "user", "content": text}]}
+    )
+    body = body.replace('"nex-pro"', '"gemini-2.5-flash"')
+    with socket.create_connection((host.split(":")[0], int(host.split(":")[1]))) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer "
+            f"{served.key}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"{body}".encode()
+        )
+        slow.recv(1)
+        served.settled()
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert row.record["usage"]["output"] > 100_000
+
+
+def test_revoked_in_one_process_is_refused_in_all(served: Served) -> None:
+    auth = {"authorization": f"Bearer {served.key}"}
+    made = httpx.post(f"{served.url}/v1/keys", json={"name": "a"}, headers=auth).json()
+    assert post(served, made["secret"]).status_code == 200
+    other = bootstrap.open_house(served.place, served.secrets)
+    from nexctl.server.ledger import keys
+
+    other.ledger.write(keys.revoke, made["id"])
+    assert post(served, made["secret"]).status_code == 401
+    other.ledger.close()
+
+
+SCRIPT = """
+import json, sys
+from nexctl.server.serve import Terms, serve
+class Kept(dict):
+    def set(self, name, value): self[name] = value
+secrets = Kept(json.loads(sys.argv[2]))
+serve(sys.argv[1], secrets, Terms(port=0), ready=lambda url: print(url, flush=True))
+"""
+
+
+def start(rig: Rig) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, rig.place, json.dumps(rig.secrets)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_what_is_under_way(rig: Rig, stop: signal.Signals) -> None:
+    process, url = start(rig)
+    body = {**BODY, "metadata": {"echo.stall": "0.5"}}
+    auth = {"authorization": f"Bearer {rig.management}"}
+    with httpx.Client(timeout=20) as client:
+        import threading
+
+        got: list[Any] = []
+        thread = threading.Thread(
+            target=lambda: got.append(
+                client.post(f"{url}/v1/chat/completions", json=body, headers=auth)
+            )
+        )
+        thread.start()
+        time.sleep(0.2)
+        process.send_signal(stop)
+        thread.join()
+    assert got[0].status_code == 200
+    process.wait(20)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    assert len(rig.usage()) == 1
+    rig.settled()
+
+
+def test_a_command_and_two_servers_on_one_ledger(rig: Rig) -> None:
+    rig.key("a")
+    (one, first), (two, second) = start(rig), start(rig)
+    auth = {"authorization": f"Bearer {rig.management}"}
+    try:
+        for number in range(10):
+            for url in (first, second):
+                sent = {**BODY, "request_id": f"r{number}", "max_tokens": 5}
+                got = httpx.post(f"{url}/v1/chat/completions", json=sent, headers=auth, timeout=20)
+                assert got.status_code == (200 if url == first else 409)
+            assert rig.chat(request_id=f"c{number}").status == 200
+    finally:
+        os.kill(one.pid, signal.SIGTERM)
+        os.kill(two.pid, signal.SIGKILL)
+        one.wait(20)
+        two.wait(20)
+    assert len(rig.usage()) == 20
+    rig.settled()
