@@ -14,6 +14,7 @@ _WHERE = {
 
 def _printer(shell: str) -> Spec:
     def run(app: App) -> View:
+        app.needs_config = False
         from nexctl.cli.completion_spec import SPEC
         from nexctl.cli.shells import SCRIPTS
 

@@ -95,6 +95,7 @@ def set_(app: App, key: str, value: str | None, unset: bool) -> View:
 @command(examples=("nexctl config path", 'cat "$(nexctl config path)"'))
 def path(app: App) -> View:
     """Where the configuration file is (it need not exist)."""
+    app.needs_config = False
     file = paths.config_file(app.environ)
     return View(
         {"path": file},
@@ -113,6 +114,7 @@ def edit(app: App) -> View:
     import shlex
     import subprocess
 
+    app.needs_config = False
     chosen = app.environ.get("VISUAL") or app.environ.get("EDITOR")
     if not chosen and not app.can_ask():
         raise ConfirmationNeeded(

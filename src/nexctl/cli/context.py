@@ -62,6 +62,8 @@ class App:
         self.color: bool | None = None
         self.yes = False
         self.dry_run = False
+        # A command that explains or mends the configuration runs where it is broken.
+        self.needs_config = True
         self._tty: dict[str, bool] = {}
         self._config: Config | None = None
         self._profile: Profile | None = None

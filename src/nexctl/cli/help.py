@@ -123,6 +123,7 @@ Money
 )
 def help_(app: App, words: tuple[str, ...]) -> View:
     """Help on a command or a topic."""
+    app.needs_config = False
     text = TOPICS[words[0]] if len(words) == 1 and words[0] in TOPICS else _command_help(app, words)
     return View(
         {"subject": " ".join(words) or "nexctl", "text": text},

@@ -191,6 +191,8 @@ def chosen_format(app: App) -> str:
                 hint=f"use one of {', '.join(FORMATS)}",
             )
         return chosen
+    if not app.needs_config:
+        return "auto"
     return str(app.config.get("output") or "auto")
 
 
