@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nexctl.errors import NexctlError, UsageError
+from nexctl.errors import ConfigError, NexctlError, UsageError
 
 if TYPE_CHECKING:
     from nexctl.cli.context import App
@@ -191,9 +191,12 @@ def chosen_format(app: App) -> str:
                 hint=f"use one of {', '.join(FORMATS)}",
             )
         return chosen
-    if not app.needs_config:
+    try:
+        return str(app.config.get("output") or "auto")
+    except ConfigError:
+        if app.needs_config:
+            raise
         return "auto"
-    return str(app.config.get("output") or "auto")
 
 
 def emit(app: App, view: View) -> None:
