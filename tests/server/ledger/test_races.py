@@ -1,0 +1,102 @@
+"""Eight processes on one wallet and on each budget layer: nothing is ever spent twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexctl.server.ledger import budgets
+from tests.server.ledger.conftest import Opener
+from tests.server.ledger.kit import Hands, Wall, proved
+
+ROOT = Path(__file__).parents[3]
+PROCESSES = 8
+WORKER = (sys.executable, "-m", "tests.server.ledger.worker")
+
+
+def workers(place: str, customer: str, job: str, first: int = 0) -> list[subprocess.Popen[str]]:
+    return [
+        subprocess.Popen(
+            [*WORKER, place, customer, str(first + number), job],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+
+
+def finished(started: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+    told = []
+    for process in started:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        told.append(json.loads(output))
+    return told
+
+
+@pytest.fixture
+def real(place: str) -> Hands:
+    """On the real clock: the workers are real processes."""
+    import time
+
+    from nexctl.server.ledger.main import open_ledger
+    from tests.server.ledger.kit import KEY
+
+    wall = Wall()
+    wall.offset = int(time.time())
+    return Hands(open_ledger(place, create=True, anchor_key=KEY), wall, money=10_000)
+
+
+LAYERS = {
+    "wallet": None,
+    "key": ("key", [f"sub_{number}" for number in range(10)], 40, "month"),
+    "parent": ("key", ["parent"], 400, "lifetime"),
+    "customer": ("customer", None, 400, "month"),
+    "customer-rolling": ("customer", None, 400, "5h"),
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_eight_processes_overspend_nothing(real: Hands, place: str, layer: str) -> None:
+    ledger, customer = real.ledger, real.customer
+    if layer == "wallet":
+        ledger.adjust(customer, -9_600, note="leave 400", by="test")
+    else:
+        scope, names, amount, span = LAYERS[layer]  # type: ignore[misc]
+        for name in names or [customer]:
+            ledger.put_budget(customer, scope, name, amount, span=span)
+    before = real.wallet.balance
+    told = finished(workers(place, customer, "spend"))
+    charged = sum(found["charged"] for found in told)
+    assert {name for found in told for name in found["layers"]} == {layer.partition("-")[0]}
+    assert real.figures == (before - charged, 0, 0)
+    assert 400 - 3 * (10 if layer == "key" else 1) < charged <= 400
+    for state in ledger.read(budgets.listed, customer):
+        assert state.held == 0
+        assert state.spent <= state.budget.amount
+    assert proved(ledger)
+    ledger.close()
+
+
+def test_twenty_equal_request_ids_are_billed_once(real: Hands, place: str) -> None:
+    told = finished(workers(place, real.customer, "same"))
+    assert sum(found["charged"] for found in told) == 50
+    codes = {code for found in told for code in found["codes"]}
+    assert codes <= {"already_billed", "request_in_progress"}
+    assert real.figures == (9_950, 0, 0)
+    assert proved(real.ledger)
+    real.ledger.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_nobody_waits_long_for_one_file(real: Hands, place: str, opening: Opener) -> None:
+    """Fair turns: SQLite's own busy handler lets one hog keep the others out for seconds."""
+    told = finished(workers(place, real.customer, "spend"))
+    assert max(found["longest"] for found in told) < 2, "0.5 s on an idle machine: see benchmarks"
+    real.ledger.close()

@@ -1,0 +1,146 @@
+"""A process that works on a ledger until money, time or a signal ends it.
+
+    python -m tests.server.ledger.worker PLACE CUSTOMER NUMBER JOB [SECONDS]
+
+Prints one line of JSON: what it charged, what was refused, its longest wait.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+
+from nexctl.records import Usage
+from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.main import Ledger, open_ledger
+from nexctl.server.ledger.types import Ask, Outcome
+from tests.server.ledger.kit import BODY, KEY, PRICES
+
+
+def main(place: str, customer: str, number: str, job: str, seconds: str = "20") -> None:
+    ledger = open_ledger(place, anchor_key=KEY, timeout=30_000)
+    told = JOBS[job](ledger, customer, int(number), time.monotonic() + int(seconds))
+    print(json.dumps(told), flush=True)
+    ledger.close()
+
+
+def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
+    """Reserve 3, settle up to 3, now and then twice, release or repeat, until refused."""
+    chance = random.Random(number)
+    charged = refused = count = 0
+    layers: set[str] = set()
+    longest = 0.0
+    dry = 0
+    while time.monotonic() < end and dry < 5:
+        count += 1
+        sub = f"sub_{chance.randrange(10)}"
+        ask = Ask(
+            customer,
+            f"{number}-{count}",
+            BODY,
+            3,
+            "m",
+            PRICES,
+            key=sub,
+            parent="parent",
+            dispatched=chance.random() < 0.5,
+        )
+        started = time.monotonic()
+        try:
+            held = ledger.reserve(ask)
+        except Refused as said:
+            refused += 1
+            dry += 1
+            layers.add(said.layer.layer if said.layer else said.code)
+            time.sleep(0.01)
+            continue
+        longest = max(longest, time.monotonic() - started)
+        dry = 0
+        if not ask.dispatched:
+            ledger.dispatch(held.hold)
+        if chance.random() < 0.1:
+            ledger.release(held.hold, "failed")
+            continue
+        charge = chance.randrange(1, 4)
+        outcome = Outcome(charge, Usage(1), PRICES, "ok", "m", {})
+        ledger.settle(held.hold, outcome)
+        charged += charge
+        if chance.random() < 0.2:
+            assert ledger.settle(held.hold, outcome).replayed
+        if chance.random() < 0.2:
+            assert again(ledger, ask) == "already_billed"
+    return {
+        "charged": charged,
+        "refused": refused,
+        "layers": sorted(layers),
+        "longest": longest,
+    }
+
+
+def again(ledger: Ledger, ask: Ask) -> str:
+    """What the same request is told when it comes a second time."""
+    try:
+        ledger.reserve(ask)
+    except Refused as said:
+        return said.code
+    return "it ran twice"
+
+
+def same(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
+    """Everybody sends the same 50 request ids; each is billed once by whoever wins it."""
+    charged = 0
+    codes: dict[str, int] = {}
+    for count in range(50):
+        try:
+            held = ledger.reserve(
+                Ask(customer, f"same-{count}", BODY, 2, "m", PRICES, dispatched=True)
+            )
+        except Refused as said:
+            codes[said.code] = codes.get(said.code, 0) + 1
+            continue
+        ledger.settle(held.hold, Outcome(1, Usage(1), PRICES, "ok", "m", {}))
+        charged += 1
+    return {"charged": charged, "codes": codes}
+
+
+def load(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
+    """Requests for ever, in every state, until killed."""
+    chance = random.Random(number)
+    count = 0
+    print("ready", flush=True)
+    while time.monotonic() < end:
+        count += 1
+        try:
+            held = ledger.reserve(
+                Ask(
+                    customer,
+                    f"{number}-{count}",
+                    BODY,
+                    3,
+                    "m",
+                    PRICES,
+                    key=f"key_{number % 3}",
+                    floor=1,
+                    dispatched=chance.random() < 0.4,
+                )
+            )
+            if chance.random() < 0.1:
+                continue  # left reserved, or sent
+            ledger.dispatch(held.hold)
+            if chance.random() < 0.1:
+                continue
+            if chance.random() < 0.1:
+                ledger.release(held.hold, "failed")
+                continue
+            ledger.settle(held.hold, Outcome(2, Usage(1), PRICES, "ok", "m", {}))
+        except Unavailable:
+            continue
+    return {}
+
+
+JOBS = {"spend": spend, "same": same, "load": load}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
