@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-WINDOW = 60.0
+WINDOW = 60.0  # not money: seconds
 MOST_SCOPES = 10_000
 
 
@@ -19,9 +19,9 @@ class Attempts:
 
     __slots__ = ("_clock", "_seen")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:  # not money: seconds
         self._clock = clock
-        self._seen: dict[str, deque[float]] = {}
+        self._seen: dict[str, deque[float]] = {}  # not money: seconds
 
     def wait(self, scope: str, most: int) -> int:
         """Count one attempt; 0, or the seconds until one more may be made."""

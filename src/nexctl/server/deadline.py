@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def within(seconds: float, work: Awaitable[T]) -> T:
+async def within(seconds: float, work: Awaitable[T]) -> T:  # not money: seconds
     """Await `work`; TimeoutError after so many seconds. A timer is set only where it waits."""
     steps = work.__await__()
     try:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-READING_SECONDS = 30.0
-WRITING_SECONDS = 30.0
-COUNTING_SECONDS = 10.0
+READING_SECONDS = 30.0  # not money: seconds
+WRITING_SECONDS = 30.0  # not money: seconds
+COUNTING_SECONDS = 10.0  # not money: seconds
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
 
@@ -48,8 +48,8 @@ class Options(NamedTuple):
     loopback: bool = True
     proxies: tuple[str, ...] = ()
     environ: Mapping[str, str] = {}
-    draining_seconds: float = 20.0
-    counting_seconds: float = COUNTING_SECONDS
+    draining_seconds: float = 20.0  # not money: seconds
+    counting_seconds: float = COUNTING_SECONDS  # not money: seconds
 
 
 class Terms:
@@ -84,7 +84,7 @@ class House:
         self.attempts = Attempts()
         self.alarms: list[str] = []
         # When the last use of a key was noted, by this process's clock.
-        self.touched: dict[str, float] = {}
+        self.touched: dict[str, float] = {}  # not money: seconds
         # Streams under way: each settles even where nobody listens any more.
         self.pumps: set[asyncio.Future[None]] = set()
 
@@ -156,7 +156,12 @@ class House:
 
     # ---------------------------------------------------------------- time
 
-    async def within(self, seconds: float, work: Awaitable[T], late: str) -> T:
+    async def within(
+        self,
+        seconds: float,  # not money: seconds
+        work: Awaitable[T],
+        late: str,
+    ) -> T:
         """Await `work`; where served, refuse with `late` when it takes longer."""
         if not self.options.served:
             return await work

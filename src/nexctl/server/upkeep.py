@@ -16,7 +16,7 @@ from nexctl.server.payments import included
 if TYPE_CHECKING:
     from nexctl.server.house import House
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 5.0  # not money: seconds
 SWEEP_BEATS = 6
 RARE_BEATS = 720
 

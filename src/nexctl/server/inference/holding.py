@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHARE = 4
 LEAST = 16
 _MONEY = ("insufficient_balance", "budget_exceeded", "allowance_exceeded")
-TOUCH_SECONDS = 30.0
+TOUCH_SECONDS = 30.0  # not money: seconds
 _HINT_PREFIX = "echo."
 
 

@@ -36,7 +36,7 @@ from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
 
 PREFIX = "echo."
 NAMES = ("fail", "stall", "pause", "break", "usage", "answer", "tokens")
-LONGEST_WAIT = 600.0
+LONGEST_WAIT = 600.0  # not money: seconds
 PIECE = 24
 DIMENSIONS = 256
 WORD = "echo "
@@ -144,14 +144,14 @@ async def _begin(told: Mapping[str, str]) -> None:
     raise Fault("upstream_error", f"told to fail with {fail[:10]}")
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str) -> float:  # not money: seconds
     try:
         return min(LONGEST_WAIT, max(0.0, float(text)))  # not money: seconds
     except ValueError:
-        return 0.0
+        return 0.0  # not money: seconds
 
 
-async def _wait(seconds: float) -> None:
+async def _wait(seconds: float) -> None:  # not money: seconds
     import asyncio
 
     await asyncio.sleep(seconds)
@@ -221,12 +221,12 @@ def _is_tokens(given: Any) -> bool:
     return bool(given) and all(type(token) is int for token in given)
 
 
-def _vector(text: Any, size: int, coded: bool) -> list[float] | str:
+def _vector(text: Any, size: int, coded: bool) -> list[float] | str:  # not money: seconds
     """Numbers between -1 and 1 from a hash, of length one together."""
     raw = shake_256(repr(text).encode("utf-8", "replace")).digest(2 * size)
-    values = [number / 32768 for number in struct.unpack(f"<{size}h", raw)]
-    length = sum(value * value for value in values) ** 0.5 or 1.0
-    values = [value / length for value in values]
+    values = [number / 32768 for number in struct.unpack(f"<{size}h", raw)]  # not money: seconds
+    length = sum(value * value for value in values) ** 0.5 or 1.0  # not money: seconds
+    values = [value / length for value in values]  # not money: seconds
     if not coded:
         return values
     import base64

@@ -20,7 +20,7 @@ from nexctl.server.providers.port import Fault, Work
 from nexctl.wire.chat import ChatMessage, ChatUsage, Choice, Chunk, ChunkChoice, Completion, Delta
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0  # not money: seconds
 DEFAULT_SECONDS = 120
 MOST_BYTES = 64 * 1024 * 1024
 MOST_EVENT = 16 * 1024 * 1024
@@ -285,7 +285,7 @@ class _Network(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # not money: seconds
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -307,9 +307,12 @@ class _Network(httpcore.AsyncNetworkBackend):
         raise fault
 
     async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+        self,
+        path: str,
+        timeout: float | None = None,  # not money: seconds
+        socket_options: Iterable[Any] | None = None,  # not money: seconds
     ) -> httpcore.AsyncNetworkStream:
         raise httpcore.ConnectError("not over a file")
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:  # not money: seconds
         await asyncio.sleep(seconds)

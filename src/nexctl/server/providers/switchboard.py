@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FRESH_SECONDS = 1.0
-RESTING_SECONDS = 5.0
+FRESH_SECONDS = 1.0  # not money: seconds
+RESTING_SECONDS = 5.0  # not money: seconds
 FAULTS_TO_REST = 3
 
 
@@ -35,7 +35,7 @@ class Switchboard:
         self._rows: list[Row] = []
         self._made: dict[str, tuple[Row, Provider]] = {}
         self._read_at = -FRESH_SECONDS
-        self._faults: dict[str, tuple[int, float]] = {}
+        self._faults: dict[str, tuple[int, float]] = {}  # not money: seconds
 
     def forget(self) -> None:
         """Read the rows again with the next request, stored keys too."""
@@ -56,7 +56,7 @@ class Switchboard:
             if row.models is not None and model not in row.models:
                 continue
             line = Line(self._provider(row), (row.models or {}).get(model, model))
-            count, since = self._faults.get(row.id, (0, 0.0))
+            count, since = self._faults.get(row.id, (0, 0.0))  # not money: seconds
             rests = count >= FAULTS_TO_REST and now - since < RESTING_SECONDS
             (resting if rests else found).append(line)
         return found + resting
@@ -81,7 +81,7 @@ class Switchboard:
 
     def _failed(self, provider: str, fault: Fault) -> None:
         if fault.elsewhere:
-            count = self._faults.get(provider, (0, 0.0))[0]
+            count = self._faults.get(provider, (0, 0.0))[0]  # not money: seconds
             self._faults[provider] = (count + 1, time.monotonic())
         self._house.alarm(f"provider {provider}: {fault.code}: {fault.why}")
 
