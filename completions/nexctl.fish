@@ -4,11 +4,31 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices keys config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare history markup validate
+    case 'models'
+      set -g __nexctl_R list show
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
+    case 'wallet'
+      set -g __nexctl_R show topup topups submit redeem ledger packs
+    case 'budgets'
+      set -g __nexctl_R list set remove
+    case 'gateway'
+      set -g __nexctl_R init serve status resume pay backup restore verify migrate
+    case 'admin'
+      set -g __nexctl_R customers payments providers codes
+    case 'admin customers'
+      set -g __nexctl_R list create
+    case 'admin payments'
+      set -g __nexctl_R list approve reject refund
+    case 'admin providers'
+      set -g __nexctl_R list add set remove
+    case 'admin codes'
+      set -g __nexctl_R list create
+    case 'auth'
+      set -g __nexctl_R login logout status
     case 'config'
       set -g __nexctl_R list get set path edit
     case 'profile'
@@ -39,7 +59,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'keys' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -51,15 +71,19 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'keys show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'models list'
+      set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'chat'
+      set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys create'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys list'
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -67,6 +91,50 @@ function __nexctl_options
       set -g __nexctl_R --all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet topup' 'recharge'
+      set -g __nexctl_R --pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet topups' 'admin codes list'
+      set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet submit'
+      set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet redeem'
+      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet ledger'
+      set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'budgets list'
+      set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'budgets set'
+      set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'gateway init'
+      set -g __nexctl_R --book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'gateway serve'
+      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'gateway verify'
+      set -g __nexctl_R --anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers list'
+      set -g __nexctl_R --name --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers create'
+      set -g __nexctl_R --plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin payments list'
+      set -g __nexctl_R --state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin payments approve'
+      set -g __nexctl_R --transaction --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin payments reject'
+      set -g __nexctl_R --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin payments refund'
+      set -g __nexctl_R --amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin providers add'
+      set -g __nexctl_R --kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin providers set'
+      set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin codes create'
+      set -g __nexctl_R --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'auth login'
+      set -g __nexctl_R --operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'auth logout'
+      set -g __nexctl_R --operator --all -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'auth status'
+      set -g __nexctl_R --offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'config list'
       set -g __nexctl_R --show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'config set'
@@ -79,28 +147,38 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --plan' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --plan' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'keys create --name' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys create --idempotency-key' 'keys list --name' 'keys list --parent' 'keys update --name' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'profile add --driver' 'profile add --base-url' 'profile add --plan'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
-    case 'keys create --write' 'keys rotate --write' 'keys import --write' 'profile add --calibration'
-      set -g __nexctl_V 6
     case 'keys list --state'
       set -g __nexctl_V 9
-    case 'profile add --book'
+    case 'gateway init --book' 'profile add --book'
       set -g __nexctl_V 2
+    case 'gateway init --payments'
+      set -g __nexctl_V 10
+    case 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+      set -g __nexctl_V 6
+    case 'admin customers list --state'
+      set -g __nexctl_V 11
+    case 'admin providers add --kind'
+      set -g __nexctl_V 12
+    case 'admin codes list --state'
+      set -g __nexctl_V 13
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on'
       set -g __nexctl_V 2
-    case '* --tier' '* --timeout' '* --at'
+    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --idempotency-key' '* --state'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 4
     case '* -o' '* --output'
       set -g __nexctl_V 5
+    case '* --write'
+      set -g __nexctl_V 6
   end
 end
 
@@ -123,6 +201,10 @@ function __nexctl_arguments
       set -g __nexctl_A 1
     case 'prices validate'
       set -g __nexctl_A 6 +
+    case 'models show'
+      set -g __nexctl_A 1
+    case 'chat'
+      set -g __nexctl_A 6
     case 'keys show'
       set -g __nexctl_A 3
     case 'keys update'
@@ -137,10 +219,48 @@ function __nexctl_arguments
       set -g __nexctl_A 3 +
     case 'keys import'
       set -g __nexctl_A 6
+    case 'wallet topup'
+      set -g __nexctl_A 3
+    case 'wallet topups'
+      set -g __nexctl_A 3
+    case 'wallet submit'
+      set -g __nexctl_A 3
+    case 'wallet redeem'
+      set -g __nexctl_A 3
+    case 'recharge'
+      set -g __nexctl_A 3
+    case 'budgets set'
+      set -g __nexctl_A 3
+    case 'budgets remove'
+      set -g __nexctl_A 3
+    case 'gateway init'
+      set -g __nexctl_A 3
+    case 'gateway pay'
+      set -g __nexctl_A 3
+    case 'gateway backup'
+      set -g __nexctl_A 6
+    case 'gateway restore'
+      set -g __nexctl_A 6
+    case 'admin customers create'
+      set -g __nexctl_A 3
+    case 'admin payments approve'
+      set -g __nexctl_A 3
+    case 'admin payments reject'
+      set -g __nexctl_A 3
+    case 'admin payments refund'
+      set -g __nexctl_A 3
+    case 'admin providers add'
+      set -g __nexctl_A 3
+    case 'admin providers set'
+      set -g __nexctl_A 3
+    case 'admin providers remove'
+      set -g __nexctl_A 3
+    case 'admin codes create'
+      set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 10
+      set -g __nexctl_A 14
     case 'config set'
-      set -g __nexctl_A 10 3
+      set -g __nexctl_A 14 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -148,7 +268,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 4
     case 'help'
-      set -g __nexctl_A 11 +
+      set -g __nexctl_A 15 +
   end
 end
 
@@ -241,9 +361,17 @@ function __nexctl_values
     case '9 *'
       set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '11 *'
-      set -g __nexctl_W 'estimate diff tokenize prices keys config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'active suspended'
+    case '12 *'
+      set -g __nexctl_W 'openai echo'
+    case '13 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '14 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '15 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

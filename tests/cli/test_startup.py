@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nexctl.cli.completion_spec import SPEC
-from nexctl.cli.tree import TREE
+from nexctl.cli.tree import TREE, Entry
 
 HEAVY = (
     "rich", "httpx", "keyring", "pydantic", "tiktoken", "importlib.metadata", "asyncio",
@@ -142,16 +142,22 @@ def test_a_command_is_called_with_exactly_what_it_declares() -> None:
     """Each function takes the app and its declared parameters, no more and no fewer."""
     import inspect
 
-    for entry in TREE:
-        loaded = entry.load()
-        for spec in loaded if entry.group else (loaded,):
-            names = list(inspect.signature(spec.run).parameters.values())
-            declared = {parameter.name for parameter in spec.params}
-            takes_rest = any(name.kind is name.VAR_KEYWORD for name in names)
-            explicit = {name.name for name in names[1:] if name.kind is not name.VAR_KEYWORD}
-            assert names[0].name == "app", spec.name
-            assert explicit <= declared, spec.name
-            assert takes_rest or explicit == declared, spec.name
+    def specs(entries: Any) -> Any:
+        for entry in entries:
+            if not isinstance(entry, Entry):
+                yield entry
+                continue
+            loaded = entry.load()
+            yield from specs(loaded if entry.group else (loaded,))
+
+    for spec in specs(TREE):
+        names = list(inspect.signature(spec.run).parameters.values())
+        declared = {parameter.name for parameter in spec.params}
+        takes_rest = any(name.kind is name.VAR_KEYWORD for name in names)
+        explicit = {name.name for name in names[1:] if name.kind is not name.VAR_KEYWORD}
+        assert names[0].name == "app", spec.name
+        assert explicit <= declared, spec.name
+        assert takes_rest or explicit == declared, spec.name
 
 
 CONTRACT = {

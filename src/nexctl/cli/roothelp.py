@@ -17,7 +17,15 @@ Commands:
   diff        What a change of prompts costs.
   tokenize    Count tokens, and show them.
   prices      Price books: list, show, compare, history.
+  models      What the gateway serves.
+  chat        Send one prompt; what it cost beside it.
   keys        API keys: make, limit, rotate, revoke.
+  wallet      Balance, what can be spent, top-ups.
+  recharge    Order credits: the same as wallet topup.
+  budgets     Limits on what may be spent.
+  gateway     The embedded gateway: make, serve, prove.
+  admin       Operate a gateway.
+  auth        Keys to a gateway: login, logout.
   config      Settings: list, get, set, path, edit.
   profile     Profiles: which gateway, which price book.
   completion  Scripts that complete nexctl in a shell.

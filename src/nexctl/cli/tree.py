@@ -72,7 +72,22 @@ TREE = (
         group=True,
         aliases=("price",),
     ),
+    Entry("models", "nexctl.cli.models:COMMANDS", "What the gateway serves.", group=True),
+    Entry("chat", "nexctl.cli.chat:chat", "Send one prompt; what it cost beside it."),
     Entry("keys", "nexctl.cli.keys:COMMANDS", "API keys: make, limit, rotate, revoke.", group=True),
+    Entry(
+        "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
+    ),
+    Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
+    Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
+    Entry(
+        "gateway",
+        "nexctl.cli.gateway:COMMANDS",
+        "The embedded gateway: make, serve, prove.",
+        group=True,
+    ),
+    Entry("admin", "nexctl.cli.admin:COMMANDS", "Operate a gateway.", group=True),
+    Entry("auth", "nexctl.cli.auth:COMMANDS", "Keys to a gateway: login, logout.", group=True),
     Entry(
         "config", "nexctl.cli.config:COMMANDS", "Settings: list, get, set, path, edit.", group=True
     ),

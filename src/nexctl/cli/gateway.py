@@ -1,0 +1,509 @@
+"""`nexctl gateway`: make, serve, look at, and keep an embedded gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nexctl.cli import completing, connect, embedded
+from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.changes import done
+from nexctl.cli.gateway_report import (
+    copied_view,
+    made_view,
+    paid_view,
+    proof_view,
+    restored_view,
+    status_view,
+)
+from nexctl.cli.render import Table, View
+from nexctl.errors import CheckFailed, ConfigError, NexctlError, UsageError
+from nexctl.settings.profiles import BUILT_IN, LOCAL, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexctl.safety.http import Transport
+
+
+@command(
+    argument("name", metavar="[NAME]", help="Profile to make; default: local."),
+    option("--book", metavar="BOOK", suggest="books files", help="Price book that it obeys."),
+    option("--plan", metavar="PLAN", help="Plan of its first customer."),
+    option("--database", metavar="URL|-", help="PostgreSQL instead of a file; - reads stdin."),
+    option(
+        "--payments",
+        metavar="KIND",
+        choices=("sandbox", "manual", "stripe"),
+        help="sandbox (play money), manual (you approve), stripe.",
+    ),
+    option("--upstream", metavar="URL", help="Provider behind it; default: echo, offline."),
+    option("--upstream-key-env", metavar="VAR", help="Variable that holds the provider's key."),
+    flag("--allow-private", help="The provider may be in a private network."),
+    flag("--use", help="Make the profile the one in force."),
+    changes=True,
+    examples=(
+        "nexctl gateway init shop --payments manual",
+        "nexctl gateway init lab --upstream https://api.example.com/v1 --upstream-key-env KEY",
+    ),
+)
+def init(app: App, name: str | None, **given: Any) -> View:
+    """Make a gateway with its own database, customer and keys, and a profile for it.
+
+    Its keys go into the key store, never on the screen. An existing profile is refused. Play money
+    is there only with --payments sandbox (the profile local has it).
+    """
+    profile = _new_profile(app, name or LOCAL, given["book"], given["plan"])
+    terms = _terms(app, profile, given)
+    if app.dry_run:
+        return made_view(app, profile, terms, None)
+    made = embedded.make(app, profile, terms)
+    if made is None:
+        raise _exists(profile.name)
+    _keep_profile(app, profile, use=given["use"])
+    return made_view(app, profile, terms, made)
+
+
+def _new_profile(app: App, name: str, book: str | None, plan: str | None) -> Profile:
+    from nexctl.settings.config import is_profile_name
+    from nexctl.settings.profiles import find, names
+
+    if not is_profile_name(name):
+        raise UsageError(
+            f"{name!r} is not a profile name",
+            hint="use letters, digits, dot, dash and underscore, at most 64",
+        )
+    if name == LOCAL:
+        base = find(LOCAL, app.config, "option")
+        if not embedded.is_embedded(base):
+            raise _exists(name)
+        base = base._replace(book=book or base.book)
+        if plan is not None or book not in (None, BUILT_IN.book):
+            base = base._replace(plan=plan)
+    elif name in names(app.config):
+        raise _exists(name)
+    else:
+        chosen = book or BUILT_IN.book
+        base = Profile(name, driver="embedded", book=chosen, plan=plan, origin="option")
+        if plan is None and chosen == BUILT_IN.book:
+            base = base._replace(plan=BUILT_IN.plan)
+    if embedded.place_of(app, base) is not None:
+        raise _exists(name)
+    return base
+
+
+def _exists(name: str) -> UsageError:
+    return UsageError(
+        f"profile {name} exists already",
+        hint="choose another name; 'nexctl gateway status' shows this one",
+        code="profile_exists",
+    )
+
+
+def _terms(app: App, profile: Profile, given: dict[str, Any]) -> embedded.Terms:
+    payments = given["payments"] or ("sandbox" if profile.name == LOCAL else "manual")
+    if payments == "stripe":
+        raise NexctlError(
+            "payments through stripe are not built in",
+            hint="choose --payments manual, or sandbox to try things out",
+            code="not_offered",
+        )
+    upstream = None
+    if given["upstream"] is not None:
+        from nexctl.server.bootstrap import Upstream
+        from nexctl.server.providers.addresses import place_of
+
+        upstream = Upstream(given["upstream"], given["upstream_key_env"], given["allow_private"])
+        place_of(upstream.url, allow_private=upstream.allow_private, local=True)
+    elif given["upstream_key_env"] is not None or given["allow_private"]:
+        raise UsageError("--upstream-key-env and --allow-private need --upstream URL")
+    database = _database(app, given["database"])
+    return embedded.Terms(str(profile.book), profile.plan, payments, upstream, database)
+
+
+def _database(app: App, text: str | None) -> str | None:
+    if text is None:
+        return None
+    if text == "-":
+        if app.is_terminal("stdin") or app.stdin_buffer is None:
+            text = app.ask_secret("Database URL", hint="pipe it in")
+        else:
+            text = app.stdin_buffer.read(4096).decode("utf-8", "replace")
+        text = text.strip()
+    elif embedded.shown(text) != text:
+        raise UsageError(
+            "--database: a password on the command line can be read by others",
+            hint="use ~/.pgpass or PGPASSWORD, or --database - and pipe the URL in",
+        )
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise UsageError("--database: not a postgresql:// URL")
+    return text
+
+
+def _keep_profile(app: App, profile: Profile, *, use: bool) -> None:
+    """Write the profile into the configuration, as far as it is not the built-in one."""
+    from nexctl.settings.config import load, save, with_value
+
+    values = dict(app.config.values)
+    base = BUILT_IN if profile.name == LOCAL else Profile(profile.name)
+    for field in ("driver", "book", "plan"):
+        value = getattr(profile, field)
+        if value is not None and value != getattr(base, field):
+            values = with_value(values, f"profiles.{profile.name}.{field}", value)
+    if use:
+        values = with_value(values, "default_profile", profile.name)
+    if values != app.config.values:
+        save(values, app.environ)
+        completing.remember_profiles(app, load(app.environ))
+
+
+@command(
+    option("--host", metavar="ADDRESS", help="Address to listen on; default: 127.0.0.1."),
+    option("--port", metavar="PORT", value=whole(0, 65535), help="Port; default: 8787."),
+    option("--tls-cert", metavar="FILE", suggest="files", help="Certificate (PEM)."),
+    option("--tls-key", metavar="FILE", suggest="files", help="Its key; default: same file."),
+    option("--behind-proxy", many=True, metavar="CIDR", help="Proxy that speaks TLS; repeatable."),
+    option("--allowed-host", many=True, metavar="H", help="Name that callers use; repeatable."),
+    examples=(
+        "nexctl gateway serve",
+        "nexctl gateway serve --host 0.0.0.0 --behind-proxy 10.0.0.5 --allowed-host gw.example.com",
+    ),
+)
+def serve(
+    app: App,
+    host: str | None,
+    port: int | None,
+    behind_proxy: tuple[str, ...],
+    allowed_host: tuple[str, ...],
+    **tls: Any,
+) -> None:
+    """Serve the profile's embedded gateway over HTTP until it is interrupted.
+
+    OpenAI's SDK works against its address with /v1 behind it and a key of 'nexctl keys create'.
+    Only this machine reaches it, unless --host is given with --tls-cert or --behind-proxy.
+    """
+    profile = _embedded_profile(app)
+    from nexctl.server import serve as serving
+
+    terms = serving.Terms(
+        host=host or "127.0.0.1",
+        port=serving.PORT if port is None else port,
+        tls_cert=tls["tls_cert"],
+        tls_key=tls["tls_key"],
+        behind_proxy=behind_proxy,
+        allowed_hosts=allowed_host,
+    )
+    serving.options_of(terms, app.environ)
+    place = embedded.opened_place(app, profile)
+
+    def ready(url: str) -> None:
+        app.say(f"profile {profile.name} is served at {url} (OpenAI base URL {url}/v1)")
+
+    serving.serve(place, embedded.secrets_of(app, profile), terms, ready=ready, environ=app.environ)
+
+
+def _embedded_profile(app: App) -> Profile:
+    """The profile in force, whose gateway must be on this machine."""
+    profile = app.profile
+    if not embedded.is_embedded(profile):
+        raise UsageError(
+            f"{app.command} works on an embedded gateway; profile {profile.name} is none",
+            hint="run it where the gateway is, or choose its profile with -p",
+            code="not_embedded",
+        )
+    return profile
+
+
+def _made_profile(app: App) -> tuple[Profile, str]:
+    """The profile in force and its database, which must have been made."""
+    profile = _embedded_profile(app)
+    place = embedded.place_of(app, profile)
+    if place is None:
+        raise ConfigError(
+            f"profile {profile.name} has no gateway yet",
+            hint=f"nexctl gateway init {profile.name}",
+            code="no_gateway",
+        )
+    return profile, place
+
+
+@command(examples=("nexctl gateway status", "nexctl gateway status -o json"))
+def status(app: App) -> View:
+    """What the gateway is, whether it works, and which of its rules are ours.
+
+    Where a price book is silent a gateway needs a rule all the same; those are listed.
+    """
+    from nexctl.pricing import books
+
+    profile = app.profile
+    place = None
+    if embedded.is_embedded(profile):
+        place = _made_profile(app)[1]
+    with connect.gateway(app, "operator") as gateway:
+        health = gateway.health()
+        facts = gateway.me()
+    try:
+        book = books.load(facts.gateway, folder=app.books_folder)
+    except NexctlError:
+        book = None
+    return status_view(app, health, facts, place, book)
+
+
+@command(changes=True, examples=("nexctl gateway resume",))
+def resume(app: App) -> View:
+    """Let expiry and grants go on after the clock has jumped."""
+    profile, _ = _made_profile(app)
+    stood = False
+    if not app.dry_run:
+        app.confirm(f"Take the clock as it is now for right, profile {profile.name}?")
+        house = embedded.open_house(app, profile)
+        try:
+            stood = house.ledger.resume()
+        finally:
+            house.ledger.close()
+    said = "expiry and grants go on" if stood else "nothing stood still"
+    said = "expiry and grants would go on" if app.dry_run else said
+    return View(
+        {"profile": profile.name, "resumed": stood, "dry_run": app.dry_run},
+        text=lambda screen: screen.line(done(app, said)),
+        table=Table(("profile", "resumed"), [(profile.name, stood)]),
+        names=[profile.name],
+    )
+
+
+@command(
+    argument("order", metavar="ORDER", required=True, help="The order's id."),
+    changes=True,
+    examples=("nexctl gateway pay ord_123",),
+)
+def pay(app: App, order: str) -> View:
+    """Pay an order with play money: delivers the sandbox's signed webhook, as a real one comes.
+
+    Only where the gateway was made with play money; its credits are marked.
+    """
+    from nexctl.gateways import refused
+    from nexctl.safety.http import Call, Client
+
+    profile, _ = _made_profile(app)
+    if app.dry_run:
+        return _dry_pay(app, order)
+    house = embedded.open_house(app, profile)
+    try:
+        path, headers, body = _signed_event(house, order)
+    finally:
+        house.ledger.close()
+    carrier: Transport = connect.transport(app, profile)
+    try:
+        headers = {"content-type": "application/json", **headers}
+        # The event carries its own proof, so it brings no key.
+        reply = Client(carrier, seconds=app.longest_wait).send(Call("POST", path, headers, body))
+        if reply.status >= 400:
+            raise refused.refusal(reply, profile.name)
+        gateway = connect.over(app, carrier, connect.secret(app, profile, "operator"))
+        paid = gateway.payments.show(order)
+        customer = next(
+            (row for row in gateway.customers.list() if row.id == paid.customer_id), None
+        )
+    finally:
+        carrier.close()
+    return paid_view(app, paid, customer)
+
+
+def _signed_event(house: Any, order: str) -> tuple[str, dict[str, str], bytes]:
+    from nexctl.errors import EXIT_NOT_FOUND
+    from nexctl.server.payments import sandbox
+    from nexctl.server.refusing import Refuse
+
+    if not sandbox.offered(house):
+        raise NexctlError(
+            "this gateway takes no play money",
+            hint="'nexctl admin payments approve ORDER' credits a manual order",
+            code="not_offered",
+        )
+    try:
+        path, headers, body = sandbox.signed_event(house, order)
+    except Refuse as refuse:
+        found = refuse.refusal.code == "not_found"
+        raise NexctlError(
+            refuse.message or refuse.refusal.message,
+            hint="'nexctl wallet topups' lists orders",
+            code=refuse.refusal.code,
+            exit=EXIT_NOT_FOUND if found else refuse.refusal.exit,
+        ) from None
+    return path, dict(headers), body
+
+
+def _dry_pay(app: App, order: str) -> View:
+    data = {
+        "dry_run": True,
+        "profile": app.profile.name,
+        "requests": [
+            {"method": "POST", "path": "/webhooks/payments/sandbox", "body": {"order_id": order}}
+        ],
+    }
+    return View(
+        data,
+        text=lambda screen: screen.line(
+            f"dry run: the signed event for {order} would go to POST /webhooks/payments/sandbox"
+        ),
+        table=Table(("method", "path"), [("POST", "/webhooks/payments/sandbox")]),
+        names=[order],
+    )
+
+
+@command(
+    argument("file", metavar="FILE", required=True, suggest="files", help="A new file."),
+    changes=True,
+    examples=("nexctl gateway backup gateway-2026-12-01.db",),
+)
+def backup(app: App, file: str) -> View:
+    """Copy the ledger as it is now into a new file (0600). It holds no secret that can be used.
+
+    The master key stays where it is; a copy opens only with it.
+    """
+    profile, _ = _made_profile(app)
+    if app.dry_run:
+        return copied_view(app, file, None)
+    from nexctl.server.ledger import backup as copies
+
+    return copied_view(app, file, _with_ledger(app, profile, lambda one: copies.backup(one, file)))
+
+
+def _with_ledger(app: App, profile: Profile, work: Callable[[Any], Any]) -> Any:
+    house = embedded.open_house(app, profile)
+    try:
+        return work(house.ledger)
+    finally:
+        house.ledger.close()
+
+
+@command(
+    argument("file", metavar="FILE", required=True, suggest="files", help="A backup."),
+    changes=True,
+    examples=("nexctl gateway restore gateway-2026-12-01.db",),
+)
+def restore(app: App, file: str) -> View:
+    """Put a backup in the place of the ledger.
+
+    What the replaced ledger has ended stays ended: revoked keys, redeemed codes, served requests.
+    Refused while any process works on it.
+    """
+    profile, place = _made_profile(app)
+    if app.dry_run:
+        return restored_view(app, file, None)
+    from nexctl.server.ledger import backup as copies
+
+    app.confirm(
+        f"Replace the ledger of profile {profile.name} ({embedded.shown(place)}) by {file}?"
+    )
+    return restored_view(app, file, copies.restore(place, file, anchor_key=_anchor(app, profile)))
+
+
+def _anchor(app: App, profile: Profile) -> bytes | None:
+    """The key that proves the chains' heads, made from the master key."""
+    from nexctl.server.bootstrap import _anchor as anchor_of
+
+    master = embedded.secrets_of(app, profile).get("master")
+    return None if master is None else anchor_of(bytes.fromhex(master))
+
+
+@command(
+    option("--anchors", metavar="FILE", suggest="files", help="Heads kept earlier, to compare."),
+    option("--write-anchors", metavar="FILE", suggest="files", help="Keep today's heads in FILE."),
+    examples=("nexctl gateway verify", "nexctl gateway verify --write-anchors heads.jsonl"),
+)
+def verify(app: App, anchors: str | None, write_anchors: str | None) -> View | None:
+    """Prove the ledger's invariants and its chain on the live database; exit 9 on a violation.
+
+    Heads that are kept outside the database find a chain that was cut back.
+    """
+    from nexctl.server.ledger import anchors as heads
+    from nexctl.server.ledger import verify as proving
+
+    profile, place = _made_profile(app)
+    kept = heads.imported(_read(anchors)) if anchors is not None else []
+
+    def work(ledger: Any) -> Any:
+        proof = proving.verify(ledger, kept_anchors=kept, reprice=_repricer(ledger))
+        if write_anchors is not None and proof.clean:
+            from nexctl.files import atomic_write
+
+            with atomic_write(write_anchors, mode=0o600, binary=True) as stream:
+                stream.write(heads.exported(ledger.write(heads.anchor)))
+        return proof
+
+    proof = _with_ledger(app, profile, work)
+    app.emit(proof_view(app, proof, place))
+    if not proof.clean:
+        first = proof.violations[0]
+        raise CheckFailed(
+            f"{len(proof.violations)} violations; the first: {first.check} at {first.place}: "
+            f"{first.text}",
+            hint="stop serving; keep the database and its backups as they are",
+            code="ledger_violation",
+        )
+    return None
+
+
+def _repricer(ledger: Any) -> Any:
+    """Recomputes a charge from what its debit kept, by the book that the ledger keeps."""
+    from nexctl.pricing import engine
+    from nexctl.server.kept_books import stored_book
+    from nexctl.server.ledger import books
+
+    def _book_of(row: Any) -> Any:
+        return stored_book(row.body)
+
+    # Read before the proof begins: its snapshots hold the connection.
+    kept = {book.sha256: book for book in map(_book_of, ledger.read(books.listed))}
+    made: dict[tuple[Any, ...], Any] = {}
+
+    def reprice(snapshot: dict[str, Any], usage: Any) -> int:
+        name = str(snapshot["sha256"])
+        conditions = ("model", "at", "batch", "semantic_hit", "tier")
+        key = (name, *(snapshot.get(field) for field in conditions))
+        if key not in made:
+            made[key] = engine.pricer(
+                kept[name],
+                snapshot["model"],
+                at=snapshot.get("at"),
+                batch=bool(snapshot.get("batch")),
+                semantic_hit=bool(snapshot.get("semantic_hit")),
+                tier=snapshot.get("tier"),
+            )
+        return int(made[key].charge(usage).units)
+
+    return reprice
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(256 * 1024 * 1024)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name a file of heads") from error
+
+
+@command(changes=True, examples=("nexctl gateway migrate",))
+def migrate(app: App) -> View:
+    """Bring an older database up to this program; backs it up first."""
+    from nexctl.server.ledger import backup as copies
+
+    profile, place = _made_profile(app)
+    before = after = None
+    copy: str | None = None
+    if not app.dry_run:
+        app.confirm(f"Migrate the ledger of profile {profile.name} ({embedded.shown(place)})?")
+        folder = embedded.folder_of(app, profile)
+        before, after, copy = copies.migrate(place, backups=folder)
+    said = f"the schema is at {after}" if before == after else f"schema {before} is {after} now"
+    said = "the schema would be brought up" if app.dry_run else said
+    return View(
+        {"profile": profile.name, "from": before, "to": after, "backup": copy,
+         "dry_run": app.dry_run},
+        text=lambda screen: screen.line(done(app, said) + (f"; backup {copy}" if copy else "")),
+        table=Table(("profile", "from", "to", "backup"), [(profile.name, before, after, copy)]),
+        names=[profile.name],
+    )  # fmt: skip
+
+
+COMMANDS = (init, serve, status, resume, pay, backup, restore, verify, migrate)
