@@ -54,7 +54,7 @@ class Server:
     def start(self) -> None:
         options = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
-            " -c fsync=off -c max_connections=60"
+            " -c fsync=off -c max_connections=60 -c deadlock_timeout=50ms"
         )
         log = str(self.folder / "log")
         self._as_postgres("pg_ctl", "-D", str(self.data), "-o", options, "-l", log, "-w", "start")

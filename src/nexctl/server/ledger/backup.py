@@ -144,21 +144,17 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
     port = database(place, create=True)
     part = f"{place if isinstance(port, Sqlite) else path}.restoring-{os.getpid()}"
     try:
-        with _alone(port):
-            ended = _Ended({}, [], [], [], [])
-            inline = _inline(port, anchor_key)
-            if inline.read(schema.version) is not None:
-                inline.read(_refuse_live)
-                ended = inline.read(_ended)
-            elif not isinstance(port, Sqlite):
+        _copy_checked(path, part)
+        inline = _inline(port, anchor_key)
+        if inline.read(schema.version) is None:
+            if not isinstance(port, Sqlite):
                 schema.create(port, 0)
-            os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            with (
-                contextlib.closing(sqlite3.connect(path)) as source,
-                contextlib.closing(sqlite3.connect(part)) as target,
-            ):
-                source.backup(target)
+            ended = _Ended({}, [], [], [], [])
             return _replace(port, part, ended, anchor_key)
+        inline.read(_refuse_live)
+        with _alone(port):
+            inline.read(_refuse_live)
+            return _replace(port, part, inline.read(_ended), anchor_key)
     except sqlite3.Error as error:
         raise unavailable(error) from error
     finally:
@@ -166,6 +162,24 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
         for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(left)
+
+
+def _copy_checked(path: str, part: str) -> None:
+    """Copy a backup beside the ledger, and see that it is one that this program knows."""
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target)
+    copy = Sqlite(part)
+    try:
+        found = _inline(copy, None).read(schema.version)
+    finally:
+        copy.close()
+    if found is None:
+        raise ConfigError(f"{path} is not a ledger's backup", hint="see gateway backup")
+    schema.check_version(found)
 
 
 class _Ended(NamedTuple):
@@ -208,13 +222,10 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
     copy = Sqlite(part)
     try:
         inline = _inline(copy, anchor_key)
-        found = inline.read(schema.version)
-        if found is None:
-            raise ConfigError("that file is not a ledger's backup", hint="see gateway backup")
-        schema.check_version(found)
-        keys, codes, requests = inline.write(_keep_ended, ended)
+        inline.write(_begin_again)
         while any(inline.write(owners.recover)):
             pass
+        keys, codes, requests = inline.write(_keep_ended, ended)
         copy.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if isinstance(port, Sqlite):
             copy.raw.backup(port.raw)
@@ -230,10 +241,14 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
     return Kept(keys, codes, requests, Copied(port.place, rows))
 
 
-def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
-    """What has ended once stays ended: in the copy, before it takes the ledger's place."""
+def _begin_again(tx: Transaction) -> None:
+    """A new epoch, in which nobody of the old one is alive."""
     tx.run("UPDATE schema_info SET epoch=?", os.urandom(12).hex())
     tx.run("UPDATE owners SET lease_until=0")
+
+
+def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
+    """What has ended once stays ended: in the copy, before it takes the ledger's place."""
     keys = codes = requests = 0
     for name, at in ended.keys:
         keys += tx.run(
@@ -329,7 +344,7 @@ def migrate(place: str, *, backups: str | None = None) -> tuple[int, int, str | 
                 for statement in schema.MIGRATIONS[step][port.dialect]:
                     tx.run(statement)
             tx.run("UPDATE schema_info SET version=?", schema.VERSION)
-            _, faults = guards.faults(tx)
+            _, faults = guards.faults(tx, as_owner=True)
             if faults:
                 raise Broken(f"the migrated schema is not what it should be: {faults[0]}")
         return found, schema.VERSION, copy

@@ -307,6 +307,21 @@ def give_back(tx: Transaction, hold: int, why: str, states: tuple[str, ...]) -> 
     return True
 
 
+def disown(tx: Transaction, customer: str, request_id: str, before: int) -> bool:
+    """Give back this process's own hold of a request that it answered with a failure.
+
+    Only one made up to then: a repetition since may have been served.
+    """
+    row = tx.one(
+        "SELECT id FROM holds WHERE customer_id=? AND request_id=? AND owner=? "
+        "AND created_at<=? AND state IN ('reserved', 'dispatched')",
+        *(customer, request_id, tx.shared.owner, before),
+    )
+    return row is not None and give_back(
+        tx, row[0], "its reserve failed", ("reserved", "dispatched")
+    )
+
+
 def mark_unknown(tx: Transaction, hold: int, why: str) -> bool:
     """A dispatched request without an outcome: its money stays held until its deadline."""
     return bool(

@@ -57,6 +57,7 @@ class Ledger:
         self.executor = executor
         self.clock, self.shared = executor.clock, executor.shared
         self._unsettled: dict[int, Outcome] = {}
+        self._doubtful: dict[tuple[str, str], int] = {}
         self._guard = threading.Lock()
 
     # any operation -----------------------------------------------------------------------------
@@ -86,15 +87,23 @@ class Ledger:
 
     def reserve(self, ask: Ask) -> Reservation:
         """Hold a request's worst case (see holds.reserve); refuses while a settle is owed."""
-        if self._unsettled:
+        if self._owing:
             self.flush()
-        return self.write(holds.reserve, ask)
+        try:
+            return self.write(holds.reserve, ask)
+        except Unavailable:
+            self._doubt(ask)
+            raise
 
     async def reserve_later(self, ask: Ask) -> Reservation:
         """`reserve` for a coroutine."""
-        if self._unsettled:
+        if self._owing:
             await self._flush_later()
-        return await self.later(holds.reserve, ask)
+        try:
+            return await self.later(holds.reserve, ask)
+        except Unavailable:
+            self._doubt(ask)
+            raise
 
     def dispatch(self, hold: int) -> None:
         """Say that the request goes upstream now; Refused `hold_lost` where it must not."""
@@ -151,6 +160,15 @@ class Ledger:
         """How many debits are owed because the database could not take them."""
         return len(self._unsettled)
 
+    @property
+    def _owing(self) -> bool:
+        return bool(self._unsettled or self._doubtful)
+
+    def _doubt(self, ask: Ask) -> None:
+        """A failed COMMIT may have been kept: nobody was told of that hold, so it goes back."""
+        with self._guard:
+            self._doubtful[ask.customer, ask.request_id] = self.clock.now()
+
     def _owe(self, hold: int, outcome: Outcome) -> None:
         with self._guard:
             self._unsettled.setdefault(hold, outcome)
@@ -164,18 +182,21 @@ class Ledger:
         """Post every debit that is owed; how many that were. Raises Unavailable while one stays."""
         done = 0
         for hold, outcome in tuple(self._unsettled.items()):
-            self._settle_owed(hold, self.write, outcome)
+            self.write(holds.settle, hold, outcome)
+            self._paid(hold)
             done += 1
+        for request, at in tuple(self._doubtful.items()):
+            self.write(holds.disown, *request, at)
+            self._doubtful.pop(request, None)
         return done
-
-    def _settle_owed(self, hold: int, write: Callable[..., Any], outcome: Outcome) -> None:
-        write(holds.settle, hold, outcome)
-        self._paid(hold)
 
     async def _flush_later(self) -> None:
         for hold, outcome in tuple(self._unsettled.items()):
             await self.later(holds.settle, hold, outcome)
             self._paid(hold)
+        for request, at in tuple(self._doubtful.items()):
+            await self.later(holds.disown, *request, at)
+            self._doubtful.pop(request, None)
 
     # money in and out --------------------------------------------------------------------------
 
@@ -233,7 +254,7 @@ class Ledger:
 
     def sweep(self) -> Swept:
         """Everything that is due: recovery, unknown holds by their rule, expired lots."""
-        if self._unsettled:
+        if self._owing:
             self.flush()
         recovered = self.recover()
         resolved = expired = 0

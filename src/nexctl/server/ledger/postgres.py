@@ -100,10 +100,10 @@ class Postgres:
 
     def _once(self, body: Callable[[Execute], T]) -> T:
         raw = self._alive()
-        cursor = raw.execute("BEGIN; SELECT pg_current_xact_id()::text")
-        cursor.nextset()
-        (xact,) = cursor.fetchone() or (None,)
         try:
+            cursor = raw.execute("BEGIN; SELECT pg_current_xact_id()::text")
+            cursor.nextset()
+            (xact,) = cursor.fetchone() or (None,)
             result = body(self._execute)
         except BaseException:
             self._roll_back()
@@ -154,8 +154,8 @@ class Postgres:
         for last in (False, True):
             try:
                 raw = self._alive()
-                raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 try:
+                    raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                     return body(self._execute)
                 finally:
                     self._roll_back()

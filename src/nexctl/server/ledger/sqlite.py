@@ -67,9 +67,9 @@ class Sqlite:
         """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Busy at once."""
         raw = self.raw
         try:
-            if not self._gate.enter(self._begin, self._timeout if wait else 0):
-                raise Busy
             try:
+                if not self._gate.enter(self._begin, self._timeout if wait else 0):
+                    raise Busy
                 result = body(raw.execute)
                 raw.execute("COMMIT")
             except BaseException:
@@ -101,8 +101,8 @@ class Sqlite:
     def read(self, body: Callable[[Execute], T]) -> T:
         """Run `body` on one snapshot."""
         try:
-            self.raw.execute("BEGIN")
             try:
+                self.raw.execute("BEGIN")
                 return body(self.raw.execute)
             finally:
                 self._roll_back()

@@ -1,0 +1,203 @@
+"""Backup, restore, migrate: nothing that has ended comes back to life."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from nexctl.errors import ConfigError
+from nexctl.server.ledger import backup, codes, holds, keys, orders, schema
+from nexctl.server.ledger.errors import Refused
+from nexctl.server.ledger.main import open_ledger
+from tests.server.ledger.conftest import Opener
+from tests.server.ledger.kit import KEY, Hands, proved
+from tests.server.ledger.test_rows import key, sha
+from tests.server.ledger.test_verify import work
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> str:
+    return str(tmp_path / "copy.backup")
+
+
+def test_a_backup_is_a_whole_private_ledger(hands: Hands, copy: str) -> None:
+    work(hands)
+    done = backup.backup(hands.ledger, copy)
+    assert done.rows["entries"] == hands.wallet.seq
+    assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
+    assert sorted(os.listdir(os.path.dirname(copy)))[:1] == ["copy.backup"]
+    with pytest.raises(ConfigError):
+        backup.backup(hands.ledger, copy)
+    again = open_ledger(copy, anchor_key=KEY, clock=hands.ledger.clock)
+    assert again.wallet(hands.customer).balance == hands.wallet.balance
+    again.close()
+
+
+def restored(hands: Hands, opening: Opener, place: str, copy: str) -> backup.Kept:
+    hands.ledger.close()
+    if "://" in place:
+        import psycopg
+
+        with psycopg.connect(place, autocommit=True) as raw:
+            raw.execute("UPDATE owners SET lease_until=0")
+    kept = backup.restore(place, copy, anchor_key=KEY)
+    hands.ledger = opening()
+    return kept
+
+
+def test_restore_goes_back_to_the_books_of_then(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    work(hands)
+    before = hands.figures
+    backup.backup(hands.ledger, copy)
+    hands.spend(20)
+    restored(hands, opening, place, copy)
+    assert hands.figures[0] == before[0]
+    assert proved(hands.ledger)
+    hands.spend(1)
+    assert proved(hands.ledger)
+
+
+def test_restore_keeps_ended_things_ended(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    bad, turned = key(hands, "bad"), key(hands, "turned")
+    hands.ledger.write(codes.create, sha("C"), "C", 5, "USD")
+    backup.backup(hands.ledger, copy)
+    hands.ledger.write(keys.revoke, bad.id)
+    hands.ledger.write(keys.rotate, turned.id, hash=sha("fresh"), prefix="p", overlap=0)
+    hands.ledger.write(codes.redeem, hands.customer, hands.customer, sha("C"))
+    hands.spend(7, request="paid-since")
+    kept = restored(hands, opening, place, copy)
+    assert kept[:3] == (2, 1, 1)
+    found = hands.ledger.read(keys.by_secret, sha("bad"))
+    assert found is not None
+    assert found.key.state == "revoked"
+    found = hands.ledger.read(keys.by_secret, sha("turned"))
+    assert found is not None
+    assert found.secret_expires_at is not None
+    with pytest.raises(Refused) as said:
+        hands.ledger.write(codes.redeem, hands.customer, hands.customer, sha("C"))
+    assert said.value.code == "code_used"
+    for body in (b"b" * 32, b"x" * 32):
+        assert hands.refused(1, "paid-since", body_hash=body).code == "already_billed"
+    assert hands.figures == (100, 0, 0)
+    assert proved(hands.ledger)
+
+
+def test_requests_open_in_the_backup_have_no_known_outcome(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    hands.reserve(5, "waiting")
+    hold = hands.sent(6, "sent")
+    backup.backup(hands.ledger, copy)
+    hands.settle(hold, 6)
+    restored(hands, opening, place, copy)
+    found = {
+        name: hands.ledger.read(holds.by_request, hands.customer, name)
+        for name in ("waiting", "sent")
+    }
+    assert {name: row.state for name, row in found.items() if row} == {
+        "waiting": "retired",
+        "sent": "unknown",
+    }
+    assert hands.figures == (100, 6, 0)
+    assert proved(hands.ledger)
+
+
+def test_restore_is_refused_while_somebody_works(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    backup.backup(hands.ledger, copy)
+    hands.reserve(5)
+    with pytest.raises(Refused, match="still work on this ledger"):
+        backup.restore(place, copy, anchor_key=KEY)
+    assert hands.figures == (100, 5, 0)
+
+
+def test_restore_onto_a_fresh_place(hands: Hands, copy: str, tmp_path: Path) -> None:
+    """A copy is a ledger anywhere: also a way from one database to the other."""
+    work(hands)
+    hands.ledger.write(
+        orders.create,
+        hands.customer,
+        method="m",
+        provider="p",
+        currency="USD",
+        amount=1,
+        credits=1,
+        subtotal=1,
+        total=1,
+    )
+    backup.backup(hands.ledger, copy)
+    place = str(tmp_path / "elsewhere.db")
+    backup.restore(place, copy, anchor_key=KEY)
+    other = open_ledger(place, anchor_key=KEY, clock=hands.ledger.clock)
+    assert other.wallet(hands.customer).balance == hands.wallet.balance
+    assert proved(other)
+    other.close()
+
+
+def test_a_file_that_is_no_backup_is_refused(hands: Hands, place: str, tmp_path: Path) -> None:
+    for name, content in (("empty", b""), ("text", b"hello" * 1000)):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(Exception, match=r"backup|damaged"):
+            backup.restore(place, str(path))
+    with pytest.raises(ConfigError):
+        backup.restore(place, str(tmp_path / "nowhere"))
+    assert hands.figures == (100, 0, 0)
+
+
+def newer(place: str, version: int) -> None:
+    if "://" in place:
+        import psycopg
+
+        with psycopg.connect(place, autocommit=True) as raw:
+            raw.execute("UPDATE schema_info SET version=%s", (version,))
+    else:
+        with sqlite3.connect(place) as raw:
+            raw.execute("UPDATE schema_info SET version=?", (version,))
+
+
+def test_a_newer_schema_is_refused_everywhere(hands: Hands, place: str, opening: Opener) -> None:
+    newer(place, schema.VERSION + 1)
+    with pytest.raises(ConfigError, match="version 2"):
+        opening()
+    with pytest.raises(ConfigError, match="version 2"):
+        backup.migrate(place)
+
+
+def test_a_current_schema_is_left_alone(hands: Hands, place: str) -> None:
+    assert backup.migrate(place) == (1, 1, None)
+
+
+def test_an_older_schema_is_migrated_after_a_backup(
+    hands: Hands, place: str, opening: Opener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work(hands)
+    figures = hands.figures
+    monkeypatch.setattr(schema, "VERSION", 2)
+    step = ("UPDATE settings SET value='2'", "CREATE INDEX later ON settings (changed_at)")
+    monkeypatch.setattr(schema, "MIGRATIONS", {1: {"sqlite": step, "postgres": step}})
+    with pytest.raises(ConfigError, match="is version 1"):
+        opening()
+    with pytest.raises(Refused, match="still work"):
+        backup.migrate(place, backups=str(tmp_path))
+    hands.ledger.close()
+    if "://" in place:
+        import psycopg
+
+        with psycopg.connect(place, autocommit=True) as raw:
+            raw.execute("UPDATE owners SET lease_until=0")
+    was, now, copy = backup.migrate(place, backups=str(tmp_path))
+    assert (was, now) == (1, 2)
+    assert copy is not None
+    assert os.path.exists(copy)
+    hands.ledger = opening()
+    assert hands.figures[0] == figures[0]
