@@ -198,14 +198,18 @@ def _open_ledger(place: str, master: str, *, create: bool = False, served: bool 
     if served:
         mode = "thread" if is_url(place) else "loop"
     return open_ledger(
-        place, mode=mode, create=create, anchor_key=_anchor(key), sealer=MasterKey(key)
+        place, mode=mode, create=create, anchor_key=anchor_key(key), sealer=MasterKey(key)
     )
 
 
-def _anchor(key: bytes) -> bytes:
+def anchor_key(key: bytes) -> bytes:
+    """The key that proves the chains' heads, made from the master key."""
     import hmac
 
     return hmac.digest(key, b"nexctl ledger anchor 1", "sha256")
+
+
+_anchor = anchor_key
 
 
 def _remove(place: str) -> None:

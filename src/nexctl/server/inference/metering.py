@@ -85,7 +85,7 @@ class Meters:
             self._day = day
         found = self._priced.get(model.id)
         if found is None:
-            pricer = engine.pricer(self._house.book, model)
+            pricer = engine.pricer(self._house.book, model, at=day)
             if not pricer.known:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")
