@@ -72,6 +72,7 @@ def transport(app: App, profile: Profile) -> Transport:
         from nexctl.server.bootstrap import gateway as application
         from nexctl.server.house import Options
 
+        _hear(app)
         place = embedded.opened_place(app, profile)
         secrets = embedded.secrets_of(app, profile)
         return EmbeddedTransport(application(place, secrets, Options(environ=app.environ)))
@@ -85,6 +86,19 @@ def transport(app: App, profile: Profile) -> Transport:
     from nexctl.gateways.drivers import network
 
     return network(profile.base_url)
+
+
+def _hear(app: App) -> None:
+    """What the gateway's server logs is told with --verbose: here it is no server's log."""
+    import logging
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            app.detail(f"gateway: {record.getMessage()}")
+
+    logger = logging.getLogger("nexctl.server")
+    logger.handlers[:] = [Told()]
+    logger.propagate = False
 
 
 def secret(app: App, profile: Profile, kind: str) -> Secret:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.errors import ConfigError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.files import atomic_write, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import LOCAL, Profile
@@ -117,6 +117,7 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     """
     from nexctl.pricing import books
     from nexctl.server import bootstrap
+    from nexctl.server.refusing import Refuse
 
     book = books.load(terms.book, folder=app.books_folder)
     final = folder_of(app, profile)
@@ -143,8 +144,10 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
             if terms.database is not None:
                 _write_private(os.path.join(part, ADDRESS), terms.database)
             os.rename(part, final)
-        except BaseException:
+        except BaseException as error:
             _clear(part)
+            if isinstance(error, Refuse):
+                raise UsageError(error.message, code=error.refusal.code) from None
             raise
     place = terms.database or os.path.join(final, DATABASE)
     return made._replace(place=shown(place)), secrets.places

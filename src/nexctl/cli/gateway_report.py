@@ -60,11 +60,7 @@ def made_view(
 
 def status_view(app: App, health: Health, facts: Me, place: str | None, book: Book | None) -> View:
     """Health, and the rules that are ours where the price book is silent."""
-    ours = []
-    if book is not None:
-        for name, (value, _, (tag, _, words)) in sorted(book.rules().items()):
-            if tag == "ours":
-                ours.append({"rule": name, "value": _plain(value), "why": words})
+    ours = _ours(book) if book is not None else []
     where = embedded.shown(place) if place else app.profile.base_url
 
     def write(screen: Screen) -> None:
@@ -104,6 +100,27 @@ def status_view(app: App, health: Health, facts: Me, place: str | None, book: Bo
         table=Table(("check", "state"), list(health.checks.items())),
         names=[app.profile.name],
     )
+
+
+def _ours(book: Book) -> list[dict[str, str]]:
+    """What holds here although the vendor's pages say nothing of it."""
+    from nexctl.pricing.engine import has_batch_price
+
+    found = [
+        {"rule": name, "value": _plain(value), "why": words or ""}
+        for name, (value, _, (tag, _, words)) in sorted(book.rules().items())
+        if tag == "ours"
+    ]
+    silent = "the pages are silent"
+    if not any(plan.limit("rpm") for plan in book.plans.values()):
+        found.append({"rule": "rpm", "value": "no limit", "why": silent})
+    if not any(has_batch_price(book, model) for model in book.models.values()):
+        found.append({"rule": "batch", "value": "billed at the normal rate", "why": silent})
+    stated = " ".join(book.data.get("surface", {}).get("endpoints", ()))
+    for rule, path in (("tokenize", "/v1/tokenize"), ("estimate", "/v1/estimate-cost")):
+        if path not in stated:
+            found.append({"rule": rule, "value": f"POST {path} is served", "why": silent})
+    return found
 
 
 def _plain(value: Any) -> str:

@@ -1,0 +1,144 @@
+"""`nexctl gateway`: made, looked at, proved, copied, served."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import PROGRAM, Nexctl
+
+
+def database_of(home: Path, name: str = "local") -> Path:
+    return home / f".local/state/nexctl/gateways/{name}/gateway.db"
+
+
+def test_init_makes_a_profile_with_its_own_database(nexctl: Nexctl, own_home: Path) -> None:
+    done = nexctl("gateway", "init", "shop", "--book", "nextoken", "--plan", "pro", "-o", "json")
+    assert (done.exit, done.data["plan"], done.data["payments"]) == (0, "pro", "manual")
+    assert database_of(own_home, "shop").exists()
+    assert nexctl("wallet", "show", "-p", "shop", "-o", "json").data["balance"] == "10"
+    assert not database_of(own_home).exists()
+    # Neither the screen nor the database has a secret.
+    assert "nxt_" not in done.out + done.err
+    raw = database_of(own_home, "shop").read_bytes()
+    secrets = (own_home / ".local/state/nexctl/secrets.json").read_text()
+    kept = re.findall(r"nxt_[a-z]+_[a-z0-9]+", secrets)
+    assert len(kept) == 2
+    assert all(secret.encode() not in raw for secret in kept)
+
+
+def test_init_refuses_what_is_there(nexctl: Nexctl) -> None:
+    assert nexctl("gateway", "init", "shop").exit == 0
+    assert nexctl("gateway", "init", "shop").exit == 2
+    assert nexctl("gateway", "init").exit == 0
+    assert nexctl("gateway", "init").exit == 2
+    assert nexctl("gateway", "init", "../x").exit == 2
+    assert nexctl("gateway", "init", "y", "--plan", "nope").exit in (2, 4)
+    # What could not be made leaves nothing behind.
+    assert nexctl("gateway", "init", "y").exit == 0
+
+
+def test_init_refuses_passwords_and_private_providers(nexctl: Nexctl) -> None:
+    done = nexctl("gateway", "init", "pg", "--database", "postgresql://me:CANARY@db/x")
+    assert done.exit == 2
+    assert "CANARY" not in done.err
+    private = ("gateway", "init", "lab", "--upstream", "http://10.0.0.5/v1")
+    assert nexctl(*private).exit == 2
+    assert nexctl("gateway", "init", "s", "--payments", "stripe").exit == 1
+
+
+def test_status_tells_health_and_which_rules_are_ours(nexctl: Nexctl) -> None:
+    assert nexctl("gateway", "status").exit == 78
+    nexctl("gateway", "init", "d", "--book", "deeptoken")
+    data = nexctl("gateway", "status", "-p", "d", "-o", "json").data
+    assert (data["status"], data["gateway"]) == ("ok", "deeptoken")
+    assert {"rpm", "batch"} <= {row["rule"] for row in data["ours"]}
+
+
+def test_verify_proves_and_finds_a_changed_entry(nexctl: Nexctl, own_home: Path) -> None:
+    nexctl("chat", "-m", "nex-pro", stdin="hello")
+    clean = nexctl("gateway", "verify", "-o", "json", "--write-anchors", "heads.jsonl")
+    assert (clean.exit, clean.data["clean"], clean.data["violations"]) == (0, True, [])
+    assert clean.data["proved"]["recompute"] == 1
+    assert nexctl("gateway", "verify", "--anchors", "heads.jsonl").exit == 0
+    with sqlite3.connect(database_of(own_home)) as raw:
+        names = [
+            row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
+        ]
+        for name in names:
+            raw.execute(f"DROP TRIGGER {name}")
+        raw.execute("UPDATE entries SET amount=amount+1 WHERE seq=1")
+    found = nexctl("gateway", "verify", "-o", "json")
+    assert found.exit == 9
+    assert {row["check"] for row in found.data["violations"]} >= {"schema", "chain"}
+
+
+def test_a_restored_backup_keeps_what_has_ended(nexctl: Nexctl, tmp_path: Path) -> None:
+    key = nexctl("keys", "create", "--name", "ci", "-q").out.strip()
+    assert nexctl("gateway", "backup", "copy.db").exit == 0
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    assert nexctl("gateway", "backup", "copy.db").exit == 78
+    assert key.encode() not in (tmp_path / "copy.db").read_bytes()
+    nexctl("keys", "revoke", "ci", "--yes")
+    done = nexctl("gateway", "restore", "copy.db", "--yes", "-o", "json")
+    assert (done.exit, done.data["kept_ended"]["keys"]) == (0, 1)
+    assert nexctl("wallet", "show", NEXCTL_API_KEY=key).exit == 4
+    assert nexctl("gateway", "verify").exit == 0
+    assert nexctl("gateway", "restore", "nothing.db", "--yes").exit == 78
+
+
+def test_migrate_and_resume_leave_a_current_gateway_alone(nexctl: Nexctl) -> None:
+    nexctl("keys", "list")
+    done = nexctl("gateway", "migrate", "--yes", "-o", "json").data
+    assert done["from"] == done["to"]
+    assert nexctl("gateway", "resume", "--yes", "-o", "json").data["resumed"] is False
+
+
+@pytest.fixture
+def served(nexctl: Nexctl) -> Iterator[dict[str, str]]:
+    """The local gateway on a free port, and a key of it in the environment."""
+    key = nexctl("keys", "create", "--name", "sdk", "-q").out.strip()
+    process = subprocess.Popen(
+        [str(PROGRAM), "gateway", "serve", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    url = re.search(r"http://127\.0\.0\.1:\d+", said)
+    assert url is not None, said
+    yield {"NEXCTL_BASE_URL": url[0], "NEXCTL_DRIVER": "nexctl", "NEXCTL_API_KEY": key}
+    process.send_signal(signal.SIGTERM)
+    process.wait(40)
+    process.stderr.close()
+
+
+def test_the_same_commands_work_over_http(nexctl: Nexctl, served: dict[str, str]) -> None:
+    done = nexctl("chat", "-m", "nex-pro", "-o", "json", stdin="hello there", **served)
+    assert (done.exit, done.data["text"].strip()) == (0, "hello there")
+    over = nexctl("wallet", "show", "-o", "json", **served).data
+    inside = nexctl("wallet", "show", "-o", "json").data
+    assert over["balance"] == inside["balance"]
+    # Both processes work on one database; a restore under a live server is refused.
+    nexctl("gateway", "backup", "copy.db")
+    assert nexctl("gateway", "restore", "copy.db", "--yes").exit == 1
+
+
+def test_a_key_goes_to_its_own_origin_only(nexctl: Nexctl, served: dict[str, str]) -> None:
+    nexctl("profile", "add", "away", "--driver", "nexctl", "--base-url", "http://127.0.0.1:9")
+    done = nexctl("wallet", "show", "-p", "away", "-o", "json", **served)
+    assert (done.exit, done.error["code"]) == (4, "not_logged_in")
+
+
+def test_serving_others_needs_protection(nexctl: Nexctl) -> None:
+    done = nexctl("gateway", "serve", "--host", "0.0.0.0")
+    assert done.exit == 2
+    assert "--tls-cert" in done.err
