@@ -163,8 +163,23 @@ def main(arguments: list[str]) -> None:
         with started("--plain") as plain, started("--gateway", folder) as gateway:
             for url in (plain, gateway):
                 measure(url, key, BODY, 8, 0.5)
+            print(
+                f"one flush of this disk: {flush_ms(folder):.2f} ms; load {os.getloadavg()[0]:.1f}"
+            )
             _table(plain, gateway, key, seconds / ROUNDS)
         _prove(folder)
+
+
+def flush_ms(folder: str) -> float:
+    """What one flush of this disk takes just now: two of them are in every request alone."""
+    with open(os.path.join(folder, "flushed"), "wb", buffering=0) as stream:
+        took = []
+        for _ in range(200):
+            stream.write(b"x" * 4096)
+            begun = time.perf_counter()
+            os.fdatasync(stream.fileno())
+            took.append(time.perf_counter() - begun)
+    return statistics.median(took) * 1000
 
 
 def _table(plain: str, gateway: str, key: str, seconds: float) -> None:

@@ -43,10 +43,10 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
     if scheme.lower() != "bearer" or not 0 < len(secret) <= LONGEST_SECRET or not secret.isascii():
         raise Refuse("invalid_api_key")
     digest = hashlib.sha256(secret.encode()).digest()
-    caller = house.read(_known, digest, secret.startswith("nxt_op_"))
+    address = address_of(house, request)
+    caller = house.read(_known, digest, secret.startswith("nxt_op_"), address)
     if caller is None:
         raise Refuse("invalid_api_key")
-    caller = caller._replace(address=address_of(house, request))
     if caller.kind not in route.callers:
         raise Refuse("not_permitted")
     if not caller.is_operator:
@@ -54,7 +54,7 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
     return caller
 
 
-def _known(tx: Transaction, digest: bytes, operator: bool) -> Caller | None:
+def _known(tx: Transaction, digest: bytes, operator: bool, address: str | None) -> Caller | None:
     """The live key that a secret's hash belongs to, its parent and its customer."""
     if operator:
         from nexctl.server.ledger import operators
@@ -62,7 +62,8 @@ def _known(tx: Transaction, digest: bytes, operator: bool) -> Caller | None:
         found = operators.by_secret(tx, digest)
         if found is None or found.state != "active":
             return None
-        return Caller(f"operator:{found.role}", found.id, found.prefix, found.name)
+        kind = f"operator:{found.role}"
+        return Caller(kind, found.id, found.prefix, found.name, address=address)
     from nexctl.server.ledger import keys
 
     known = keys.by_secret(tx, digest)
@@ -75,7 +76,7 @@ def _known(tx: Transaction, digest: bytes, operator: bool) -> Caller | None:
     if not all(is_live(found, now) for found in (key, parent) if found is not None):
         return None
     customer = Holder(key.customer, known.customer_state, known.plan)
-    return Caller(key.kind, key.id, known.prefix, key.name, key, parent, customer)
+    return Caller(key.kind, key.id, known.prefix, key.name, key, parent, customer, address)
 
 
 def is_live(key: Key, now: int) -> bool:

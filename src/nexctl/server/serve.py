@@ -25,6 +25,7 @@ BACKLOG = 1024
 # close it; what is slow inside a request has deadlines of its own.
 IDLE_SECONDS = 75
 GRACE_SECONDS = 30
+GC_THRESHOLDS = (20_000, 20, 50)
 
 
 class Terms(NamedTuple):
@@ -184,7 +185,9 @@ def _run(
             await super().startup(sockets)
             if self.started:
                 upkeep.start()
+                # What is there now stays; requests make short-lived objects by the thousand.
                 gc.freeze()
+                gc.set_threshold(*GC_THRESHOLDS)
                 ready()
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 # Where neither model nor plan nor context bounds an answer that nobody bounded.
 MOST_OUTPUT = 1_000_000
+
+
+class Facts(NamedTuple):
+    """What a model can do, read from the book once."""
+
+    embeds: bool
+    capabilities: frozenset[str]
+    context: int | None
+    max_output: int | None
+
+
+@lru_cache(maxsize=4096)
+def facts_of(model: Model) -> Facts:
+    """The facts of a model; models are kept by their book, so identity is enough."""
+    able = frozenset(model.capabilities)
+    return Facts(model.kind == "embedding", able, model.context, model.max_output)
 
 
 class Target(NamedTuple):
@@ -66,15 +83,15 @@ def needs_of(body: Any) -> tuple[str, ...]:
 
 def check_capabilities(model: Model, needs: tuple[str, ...], kind: str) -> None:
     """Refuse what the model cannot do by the book; a book that lists nothing refuses nothing."""
-    if (model.kind == "embedding") != (kind == "embedding"):
+    facts = facts_of(model)
+    if facts.embeds != (kind == "embedding"):
         raise Refuse(
             "unsupported_capability",
             "the model makes vectors" if kind != "embedding" else "the model makes no vectors",
             param="model",
         )
-    known = model.capabilities
     for need in needs:
-        if known and need not in known:
+        if facts.capabilities and need not in facts.capabilities:
             param = {"vision": "messages"}.get(need, need)
             raise Refuse("unsupported_capability", f"the model has no {need}", param=param)
 
@@ -89,7 +106,7 @@ def asked_output(body: Any) -> int | None:
 
 def context_of(model: Model, plan: Terms | None) -> int | None:
     """The context that counts: the smaller of the model's and the plan's."""
-    return _least(model.context, plan.limit("context") if plan else None)
+    return _least(facts_of(model).context, plan.limit("context") if plan else None)
 
 
 def output_cap(model: Model, plan: Terms | None, counted: int, asked: int | None) -> int:
@@ -101,7 +118,7 @@ def output_cap(model: Model, plan: Terms | None, counted: int, asked: int | None
             f"{counted:,} input tokens and {asked or 0:,} of output do not fit {context:,}",
             details={"limit": context, "input_tokens": counted},
         )
-    most = _least(model.max_output, plan.limit("max_output") if plan else None)
+    most = _least(facts_of(model).max_output, plan.limit("max_output") if plan else None)
     if asked is not None and most is not None and asked > most:
         raise Refuse("max_output_exceeded", details={"limit": most})
     room = None if context is None else context - counted

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def targets_of(house: House, model: Model) -> list[Model]:
     """The models that a routing model picks from, in its order; none for an ordinary model."""
     row = model.data.get("router")
-    return [house.book.models[name] for name in row["targets"]] if row else []
+    if row is None:
+        return []
+    models = house.book.models
+    return [models[name] for name in row["targets"]]
 
 
 def picked(
