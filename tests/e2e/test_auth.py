@@ -83,3 +83,24 @@ def test_no_option_takes_a_key(nexctl: Nexctl) -> None:
     assert nexctl("auth", "login", stdin="").exit == 2
     assert nexctl("auth", "login", "--key-file", "missing").exit == 2
     assert nexctl("auth", "login", "--no-check", stdin="two words").exit == 2
+
+
+def test_a_person_types_a_key_unseen_and_can_say_no(nexctl: Nexctl, url: str) -> None:
+    pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
+    nexctl("profile", "add", "work", "--driver", "nexctl", "--base-url", url)
+    secret = nexctl("keys", "create", "--name", "laptop", "-q").out.strip()
+    child = pexpect.spawn(str(PROGRAM), ["auth", "login", "-p", "work"], timeout=30)
+    child.expect("Key for http://127.0.0.1")
+    child.sendline(secret)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert secret.encode() not in child.before
+    child = pexpect.spawn(str(PROGRAM), ["keys", "revoke", "laptop"], timeout=30)
+    child.expect("Revoke key laptop for ever, profile local")
+    child.sendline("n")
+    child.expect("nothing was done")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert nexctl("wallet", "show", "-p", "work").exit == 0

@@ -42,6 +42,10 @@ def gateway(app: App, kind: str = "key") -> Iterator[Gateway]:
     carrier = transport(app, profile)
     try:
         yield over(app, carrier, secret(app, profile, kind))
+    except KeyboardInterrupt:
+        if embedded.is_embedded(profile):
+            app.note("interrupted: what is under way is charged or given back first")
+        raise
     finally:
         carrier.close()
 

@@ -87,7 +87,13 @@ def _new_profile(app: App, name: str, book: str | None, plan: str | None) -> Pro
         if plan is None and chosen == BUILT_IN.book:
             base = base._replace(plan=BUILT_IN.plan)
     if embedded.place_of(app, base) is not None:
-        raise _exists(name)
+        if name == LOCAL or name in names(app.config):
+            raise _exists(name)
+        raise UsageError(
+            f"a gateway called {name} is kept in {embedded.folder_of(app, base)}",
+            hint="choose another name, or move that folder away",
+            code="profile_exists",
+        )
     return base
 
 
