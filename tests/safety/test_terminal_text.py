@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from itertools import pairwise
 
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexctl.safety.text import clean, markdown, markdown_code
+from tests.scaling import grows_at_most
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 # Mostly the characters that matter, so that sequences really form.
@@ -81,16 +81,8 @@ def test_no_control_format_or_surrogate_character_survives(s: str) -> None:
     "unit", ["\x1b]", "\x9d", "\x1b[0;", "\x1b", "\x1b[1", "\x90a", "\r", "\u200b"]
 )
 def test_clean_takes_linear_time(unit: str) -> None:
-    def cost(n: int) -> float:
-        text = unit * n
-        best = 9.0
-        for _ in range(3):
-            start = time.perf_counter()
-            clean(text)
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    assert cost(80_000) < 40 * max(cost(10_000), 1e-3)  # 8x the text; quadratic would be 64x
+    # 16x the text; a square would be 256x
+    assert grows_at_most(clean, unit * 80_000, unit * 1_280_000, factor=60)
 
 
 def cell_of(source: str) -> str:

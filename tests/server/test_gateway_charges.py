@@ -207,7 +207,7 @@ def test_draining_has_an_end(make: Callable[..., Rig]) -> None:
     events.close()
     started = time.monotonic()
     rig.settled()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15  # the stream itself would last 20 s
     (record,) = rig.usage()
     assert record["status"] == "partial"
     assert 0 < record["output_tokens"] < 200

@@ -274,3 +274,21 @@ def test_a_stored_key_reaches_its_provider_alone(rig: Rig, far: Upstream) -> Non
     far.told = {"usage": USAGE}
     assert rig.chat().status == 200
     assert far.headers[0]["authorization"] == "Bearer sk-stored-canary"
+
+
+def test_a_loopback_provider_stays_usable_where_others_reach_the_gateway(
+    tmp_path: Path, far: Upstream
+) -> None:
+    far.told = {"usage": USAGE}
+    kit = Served(tmp_path, Terms(far.url), loopback=False)
+    kit.fill()
+    assert ask(kit).status_code == 200
+    import httpx
+
+    operator = {"authorization": f"Bearer {kit.operator}"}
+    path = f"{kit.url}/admin/v1/providers"
+    changed = httpx.patch(f"{path}/upstream", json={"priority": 5}, headers=operator)
+    assert changed.status_code == 200
+    more = {"id": "more", "kind": "openai", "base_url": "http://127.0.0.1:1/v1"}
+    assert httpx.post(path, json=more, headers=operator).status_code == 400
+    kit.close()

@@ -123,10 +123,10 @@ def test_gigabytes_of_nothing_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "sparse"
     with file.open("wb") as stream:
         stream.truncate(4 << 30)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UsageError, match="offset 0"):
         blocks.count_file(str(file), registry.tokenizer("o200k_base"))
-    assert time.monotonic() - started < 10, "it looked for a place to cut in all of it"
+    assert time.process_time() - started < 10, "it looked for a place to cut in all of it"
 
 
 @pytest.mark.usefixtures("small")

@@ -72,12 +72,12 @@ def cut(run: Any, customer: str) -> None:
     run(f"DELETE FROM postings WHERE seq={last}")
     run(f"DELETE FROM usage_records WHERE seq={last}")
     run(f"DELETE FROM entries WHERE seq={last}")
-    run(f"UPDATE holds SET state='released', seq=NULL WHERE seq={last}")
+    run(f"UPDATE holds SET state='released', attempt=id, seq=NULL WHERE seq={last}")
     run(
         f"UPDATE wallets SET seq={last - 1}, head=x'{before.hex()}', last_at={at}, "
         f"balance={balance}"
     )
-    run("UPDATE lots SET remaining=remaining+6 WHERE lot=7")
+    run("UPDATE lots SET remaining=remaining+6, live=1 WHERE lot=7")
 
 
 TABLE: dict[str, tuple[Break, set[str]]] = {
@@ -123,7 +123,7 @@ TABLE: dict[str, tuple[Break, set[str]]] = {
     ),
     "a budget's spent edited": (lambda run, _: run("UPDATE buckets SET spent=0"), {"budgets"}),
     "a hold forgotten": (
-        lambda run, _: run("UPDATE holds SET state='released' WHERE state='reserved'"),
+        lambda run, _: run("UPDATE holds SET state='released', attempt=id WHERE state='reserved'"),
         {"held"},
     ),
     "a debit's hold opened again": (

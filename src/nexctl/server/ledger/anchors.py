@@ -1,6 +1,6 @@
 """Chain heads, exported and proved by a key that is not in the database.
 
-Every entry moves its wallet's head and the head's HMAC, so a chain that was rewritten as a whole is
+Every entry moves its wallet's head and the head's MAC, so a chain that was rewritten as a whole is
 found. A head taken earlier and kept elsewhere finds a chain that was cut back to an older state.
 """
 

@@ -277,7 +277,7 @@ def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
             "INSERT INTO holds (customer_id, wallet, request_id, body_hash, model, state, amount, "
             "layers, owner, created_at, floor, facts, rule, closed_at, why) "
             "VALUES (?,?,?,?,?,'retired',0,'[]','',?,0,'{}','operator',?,?) "
-            "ON CONFLICT (customer_id, request_id) WHERE state <> 'released' DO NOTHING",
+            "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING",
             *(customer, wallet, request, body_hash, model, at, at),
             "served by the replaced database",
         )

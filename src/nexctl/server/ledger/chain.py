@@ -4,7 +4,8 @@ An entry's hash is SHA-256(hash before + canonical text), where the canonical te
 [wallet, seq, at, kind, amount, balance, reference, note, reverses, postings, usage]; postings are
 [account, lot, amount], usage is null or [hold, created_at, customer, request_id, key, model,
 status, charge, snapshot, record]. Each wallet keeps its head and, where a key is given, the head's
-HMAC. A posting is signed from the account's side: a top-up of 5 is wallet +5, payments -5.
+MAC (keyed BLAKE2b). A posting is signed from the account's side: a top-up of 5 is wallet +5,
+payments -5.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters

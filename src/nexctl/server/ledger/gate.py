@@ -20,25 +20,29 @@ except ImportError:  # Windows has no flock: there the polling alone decides
 LOCKS: bool = fcntl is not None
 
 MILLISECOND = 1_000_000
-PATIENT = 40 * MILLISECOND
-_NAPS = (1, 2, 4, 8, 8)  # milliseconds
+PATIENT = 120 * MILLISECOND
+LOOK = 5 * MILLISECOND  # how often a busy process looks whether somebody asks for the gate
+_NAPS = (1, 2, 4, 8, 12)  # milliseconds
 
 
 class Gate:
     """The gate of one database, for one connection at a time."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_file", "_looked")
 
     def __init__(self, database: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file = os.open(database + ".gate", flags, 0o600)
+        self._looked = 0
 
     def enter(self, attempt: Callable[[], bool], timeout: int) -> bool:
         """Call `attempt` until it answers True; False after `timeout` nanoseconds."""
-        self._let_pass()
+        started = time.monotonic_ns()
+        if started - self._looked > LOOK:
+            self._let_pass()
+            self._looked = started
         if attempt():
             return True
-        started = time.monotonic_ns()
         naps = 0
         while (waited := time.monotonic_ns() - started) < min(PATIENT, timeout):
             _nap(_NAPS[min(naps, len(_NAPS) - 1)] * MILLISECOND)
@@ -52,7 +56,7 @@ class Gate:
                 asked = asked or self._try(exclusive=True)
                 if attempt():
                     return True
-                _nap(MILLISECOND // 4 if asked else MILLISECOND)
+                _nap(MILLISECOND // (8 if asked else 2))
                 waited = time.monotonic_ns() - started
             return False
         finally:

@@ -35,7 +35,7 @@ _INSERT = (
     "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
     "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
     "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-    "ON CONFLICT (customer_id, request_id) WHERE state <> 'released' DO NOTHING RETURNING id"
+    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id"
 )
 _HOLD = (
     "UPDATE wallets SET held=held+? "
@@ -82,8 +82,7 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
 
 def _facts(ask: Ask) -> str:
     """What a hold keeps to be settled by its rule, should nobody learn the outcome."""
-    usage = {"floor": _named(ask.floor_usage), "held": _named(ask.usage)}
-    return _encode({"usage": usage, "record": ask.facts}).decode()
+    return _encode((ask.floor_usage, ask.usage, ask.facts)).decode()
 
 
 def _named(usage: Usage) -> dict[str, int]:
@@ -126,7 +125,7 @@ def _repeated(tx: Transaction, ask: Ask) -> Refused:
     """The same request id again: running, done, or another body. Never a second charge."""
     row = tx.one(
         "SELECT id, body_hash, state, wallet, seq FROM holds "
-        "WHERE customer_id=? AND request_id=? AND state<>'released'",
+        "WHERE customer_id=? AND request_id=? AND attempt=0",
         *(ask.customer, ask.request_id),
     )
     if row is None:  # given back between the two statements
@@ -214,6 +213,8 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         "key_id, model, status, charge, snapshot, record) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         *(wallet, head.seq, *row),
     )
+    if state == "released":  # only if no later attempt of the request has run
+        tx.run("UPDATE holds SET state='unknown', attempt=0 WHERE id=?", hold)
     tx.run(
         "UPDATE holds SET state='settled', seq=?, closed_at=?, why=? WHERE id=?",
         *(head.seq, head.last_at, why, hold),
@@ -301,7 +302,7 @@ def give_back(tx: Transaction, hold: int, why: str, states: tuple[str, ...]) -> 
         budgets.give(tx, part, 0)
     tx.run("UPDATE wallets SET held=held-? WHERE id=?", row[2], row[1])
     tx.run(
-        "UPDATE holds SET state='released', closed_at=?, why=? WHERE id=?",
+        "UPDATE holds SET state='released', attempt=id, closed_at=?, why=? WHERE id=?",
         *(tx.clock.now(), why, hold),
     )
     return True
@@ -352,8 +353,8 @@ def resolve(tx: Transaction, hold: int) -> Settled | None:
     if row is None or row[0] != "unknown" or row[1] == "operator":
         return None
     _, rule, floor, amount, facts, snapshot, model = row
-    kept = msgspec.json.decode(facts)
-    usage = Usage(request=0)._replace(**kept["usage"][rule])
+    floor_usage, held_usage, record = msgspec.json.decode(facts)
+    usage = Usage(*(floor_usage if rule == "floor" else held_usage))
     body = tx.value("SELECT body FROM price_snapshots WHERE hash=?", snapshot)
     outcome = Outcome(
         floor if rule == "floor" else amount,
@@ -361,7 +362,7 @@ def resolve(tx: Transaction, hold: int) -> Settled | None:
         Snapshot(snapshot, body),
         "partial",
         model,
-        {**kept["record"], "counted_by": "gateway", "resolved_by": rule},
+        {**record, "counted_by": "gateway", "resolved_by": rule},
     )
     return settle(tx, hold, outcome, f"no outcome until its deadline: rule {rule}")
 

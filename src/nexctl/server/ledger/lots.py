@@ -16,9 +16,12 @@ from nexctl.server.ledger.types import Draw, Lot
 PRIORITIES = {"included": 10, "grant": 10, "code": 20, "bonus": 30, "paid": 50, "adjustment": 50}
 
 _BURN = (
-    "SELECT lot, remaining FROM lots WHERE wallet=? AND remaining>0 "
-    "ORDER BY priority, expires_at, lot"
+    "SELECT lot, remaining FROM lots WHERE wallet=? AND live=1 ORDER BY priority, expires_at, lot"
 )
+
+
+_PART = "UPDATE lots SET remaining=remaining-? WHERE wallet=? AND lot=? AND remaining>?"
+_REST = "UPDATE lots SET remaining=remaining-?, live=0 WHERE wallet=? AND lot=?"
 
 
 def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
@@ -40,7 +43,8 @@ def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
 
 def take(tx: Transaction, wallet: str, lot: int, amount: int) -> Draw:
     """Take from one lot. The table itself refuses less than nothing."""
-    tx.run("UPDATE lots SET remaining=remaining-? WHERE wallet=? AND lot=?", amount, wallet, lot)
+    if not tx.run(_PART, amount, wallet, lot, amount):
+        tx.run(_REST, amount, wallet, lot)
     return Draw(lot, amount)
 
 
@@ -77,7 +81,7 @@ def open_lot(
 
 def next_expiry(tx: Transaction, wallet: str) -> int:
     """The earliest end of a lot that has something left."""
-    found = tx.value("SELECT min(expires_at) FROM lots WHERE wallet=? AND remaining>0", wallet)
+    found = tx.value("SELECT min(expires_at) FROM lots WHERE wallet=? AND live=1", wallet)
     return NEVER if found is None else int(found)
 
 
@@ -88,7 +92,7 @@ def expire(tx: Transaction, head: Head, now: int) -> Head:
     free = head.balance - head.held
     for lot, remaining, ends in tx.all(
         "SELECT lot, remaining, expires_at FROM lots "
-        "WHERE wallet=? AND remaining>0 AND expires_at<=? ORDER BY expires_at, lot",
+        "WHERE wallet=? AND live=1 AND expires_at<=? ORDER BY expires_at, lot",
         *(head.wallet, now),
     ):
         part = min(remaining, free)
@@ -110,7 +114,7 @@ def listed(tx: Transaction, wallet: str, *, spent: bool = False) -> tuple[Lot, .
     """A wallet's lots in burning order; with `spent` the empty ones too."""
     rows = tx.all(
         "SELECT lot, kind, priority, amount, remaining, created_at, expires_at, order_id, sandbox "
-        "FROM lots WHERE wallet=? AND (remaining>0 OR ?=1) ORDER BY priority, expires_at, lot",
+        "FROM lots WHERE wallet=? AND (live=1 OR ?=1) ORDER BY priority, expires_at, lot",
         *(wallet, int(spent)),
     )
     return tuple(

@@ -232,9 +232,12 @@ CREATE TABLE lots (
     order_id TEXT,
     sandbox INT64 NOT NULL CHECK (sandbox IN (0, 1)),
     created_at INT64 NOT NULL,
-    PRIMARY KEY (wallet, lot)
+    live INT64 NOT NULL DEFAULT 1,
+    PRIMARY KEY (wallet, lot),
+    CHECK ((live = 1) = (remaining > 0))
 ) {clustered};
-CREATE INDEX lots_burn ON lots (wallet, priority, expires_at, lot) WHERE remaining > 0;
+-- On a flag, not on what is left: a debit that leaves something leaves the index alone.
+CREATE INDEX lots_burn ON lots (wallet, priority, expires_at, lot) WHERE live = 1;
 
 CREATE TABLE entries (
     wallet TEXT NOT NULL,
@@ -308,6 +311,7 @@ CREATE TABLE holds (
     body_hash BYTES NOT NULL,
     key_id TEXT,
     parent_id TEXT,
+    attempt INT64 NOT NULL DEFAULT 0,
     model TEXT NOT NULL,
     state TEXT NOT NULL
         CHECK (state IN ('reserved', 'dispatched', 'unknown', 'settled', 'released', 'retired')),
@@ -324,9 +328,11 @@ CREATE TABLE holds (
     seq INT64,
     why TEXT,
     CHECK ((state = 'unknown') <= (deadline IS NOT NULL)),
-    CHECK ((state = 'settled') = (seq IS NOT NULL))
+    CHECK ((state = 'settled') = (seq IS NOT NULL)),
+    CHECK ((state = 'released') = (attempt > 0))
 ) {strict};
-CREATE UNIQUE INDEX holds_request ON holds (customer_id, request_id) WHERE state <> 'released';
+-- The attempt is 0 until a hold is released, then its id: so one request id has one live hold.
+CREATE UNIQUE INDEX holds_request ON holds (customer_id, request_id, attempt);
 CREATE INDEX holds_open ON holds (customer_id)
     WHERE state IN ('reserved', 'dispatched', 'unknown');
 

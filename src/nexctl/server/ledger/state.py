@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import socket
 from typing import Protocol
@@ -42,6 +41,8 @@ class Shared:
     def __init__(
         self, *, anchor_key: bytes | None, sealer: Sealer | None, lease: int, life: Life
     ) -> None:
+        if anchor_key is not None and len(anchor_key) > 64:
+            anchor_key = hashlib.sha256(anchor_key).digest()
         self.life = life
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
@@ -59,7 +60,9 @@ class Shared:
         """Keyed proof of a chain's head; empty without a key."""
         if self.anchor_key is None:
             return b""
-        return hmac.digest(self.anchor_key, b"%s\n%d\n%s" % (wallet.encode(), seq, head), "sha256")
+        return hashlib.blake2b(
+            b"%s\n%d\n%s" % (wallet.encode(), seq, head), key=self.anchor_key, digest_size=32
+        ).digest()
 
 
 def digest(*parts: bytes) -> bytes:

@@ -87,7 +87,7 @@ def _ended(tx: Transaction, head: Head, now: int) -> int:
     return int(
         tx.value(
             "SELECT coalesce(sum(remaining), 0) FROM lots "
-            "WHERE wallet=? AND remaining>0 AND expires_at<=?",
+            "WHERE wallet=? AND live=1 AND expires_at<=?",
             *(head.wallet, now),
         )
     )

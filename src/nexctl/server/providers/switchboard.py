@@ -99,10 +99,9 @@ class Switchboard:
         from nexctl.server.providers.addresses import place_of
         from nexctl.server.providers.openai import OpenAI
 
-        options = self._house.options
-        place = place_of(
-            row.base_url or "", allow_private=row.allow_private, local=options.loopback
-        )
+        # What could be added may be called: the address was checked when it was typed, and each
+        # address that its name resolves to is checked again when it is connected to.
+        place = place_of(row.base_url or "", allow_private=row.allow_private, local=True)
         return OpenAI(
             row.id,
             place,

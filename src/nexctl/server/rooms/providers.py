@@ -66,7 +66,10 @@ async def update(call: Call) -> Answer:
     address = row.base_url if body.base_url is UNSET else body.base_url
     private = row.allow_private if body.allow_private is UNSET else body.allow_private
     env = row.key_env if body.key_env is UNSET else body.key_env
-    _check(call, row.kind, address, private, None, env)
+    moved = (address, private) != (row.base_url, row.allow_private)
+    if moved or body.key is not UNSET or body.key_env is not UNSET:
+        key = None if body.key is UNSET else body.key
+        _check(call, row.kind, address, private, key, env if key is None else None, moved=moved)
     if body.models is not UNSET:
         _check_models(call, body.models)
     answer = await call.commit(_update)
@@ -112,6 +115,8 @@ def _check(
     allow_private: bool,
     key: str | None,
     key_env: str | None,
+    *,
+    moved: bool = True,
 ) -> None:
     if kind == "echo":
         if base_url is not None or key or key_env:
@@ -123,6 +128,8 @@ def _check(
         raise Refuse("invalid_request", "key or key_env, not both", param="key")
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise Refuse("invalid_request", "a key is one line without blanks", param="key")
+    if not moved:
+        return
     from nexctl.server.providers.addresses import place_of
 
     try:
