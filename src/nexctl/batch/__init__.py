@@ -1,0 +1,1 @@
+"""Batches as one journaled pipeline: check, quote, shard, submit, follow, collect, verify."""

@@ -1,0 +1,1 @@
+"""Streams of usage records: export, sums, audit, what-if, runway, calibration. No gateway here."""
