@@ -35,6 +35,7 @@ class Served:
             plan=terms.pop("plan", "enterprise"),
             payments="sandbox",
             upstream=upstream,
+            semantic_cache=terms.pop("semantic_cache", False),
         )
         self.key, self.operator = self.made.management_key, self.made.operator_key
         self._options = Options(served=True, **terms)

@@ -52,11 +52,17 @@ class Rig:
         plan: str | None = "business",
         payments: Any = "sandbox",
         options: Options | None = None,
+        semantic_cache: bool = False,
     ) -> None:
         self.place = str(folder / "gateway" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
-            self.place, self.secrets, book=books.load(book), plan=plan, payments=payments
+            self.place,
+            self.secrets,
+            book=books.load(book),
+            plan=plan,
+            payments=payments,
+            semantic_cache=semantic_cache,
         )
         self.options = options
         self.app: Gateway = bootstrap.gateway(self.place, self.secrets, options)

@@ -108,7 +108,7 @@ def _streamed(
     text: list[str] = []
     refused: list[str] = []
     calls: list[dict[str, Any]] = []
-    model, finish, usage, nex = request.model, None, None, None
+    model, finish, usage, nex = request.model or "", None, None, None
     try:
         for chunk in events:
             model, usage, nex = chunk.model or model, chunk.usage or usage, chunk.nex or nex

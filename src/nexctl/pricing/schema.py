@@ -131,7 +131,7 @@ _model = table(
         "aliases": many(ident),
         "prefixes": many(ident),
         "match": many(ident),
-        "kind": word("chat", "embedding", "class", "image", "audio", "rerank", "other"),
+        "kind": word("chat", "embedding", "class", "image", "video", "audio", "rerank", "other"),
         "provider": text,
         "context": whole(1),
         "max_output": whole(1),
@@ -279,6 +279,7 @@ BOOK = table(
                 "offered": flag,
                 "same": many(ident),
                 "threshold": either(_state, factor()),
+                "retention_hours": whole(1, 24 * 365),
                 "never": many(ident),
             }
         ),

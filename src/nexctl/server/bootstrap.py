@@ -76,9 +76,11 @@ def create(
     payments: Literal["sandbox", "manual"] = "manual",
     upstream: Upstream | None = None,
     pay_to: Mapping[str, str] | None = None,
+    semantic_cache: bool = True,
 ) -> Made:
     """Make a gateway at `place` (a path or a PostgreSQL URL): database, customer, keys, provider.
 
+    `semantic_cache` False leaves out a cache that the book offers.
     The management and the operator key and a master key go into `secrets`. ConfigError where there
     is a gateway already; UsageError for a plan or an upstream that cannot be.
     """
@@ -97,6 +99,7 @@ def create(
     ledger = _open_ledger(place, master, create=True)
     try:
         facts = {"plan": plan, "payments": payments, "pay_to": dict(pay_to or {})}
+        facts["semantic_cache"] = semantic_cache
         house = House(ledger, book, options=Options(), facts=facts)
         if ledger.read(settings.get, FACTS) is not None:
             raise ConfigError("there is a gateway in that database", hint="choose another one")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.money import text_of
 from nexctl.server.attempts import Attempts
+from nexctl.server.inference.failures import Failures
 from nexctl.server.refusing import Refuse, Words
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from nexctl.pricing.book import Book, Plan
     from nexctl.server.inference.metering import Meters
+    from nexctl.server.inference.rulebook import Rulebook
     from nexctl.server.ledger.main import Ledger
     from nexctl.server.ledger.port import Transaction
     from nexctl.server.providers.switchboard import Switchboard
@@ -82,6 +84,7 @@ class House:
         self.words = Words(book)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         self.attempts = Attempts()
+        self.failures = Failures(self)
         self.alarms: list[str] = []
         # When the last use of a key was noted, by this process's clock.
         self.touched: dict[str, float] = {}  # not money: seconds
@@ -94,6 +97,13 @@ class House:
         from nexctl.server.inference.metering import Meters
 
         return Meters(self)
+
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The operator's routes and customers' rules."""
+        from nexctl.server.inference.rulebook import Rulebook
+
+        return Rulebook(self)
 
     @cached_property
     def switchboard(self) -> Switchboard:

@@ -29,13 +29,14 @@ class SealBroken(NexctlError):
 class MasterKey:
     """Seals and unseals. Never shown."""
 
-    __slots__ = ("_cipher", "_mac")
+    __slots__ = ("_cipher", "_finger", "_mac")
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError("a master key has 32 bytes")
         self._cipher = hmac.digest(key, b"nexctl seal cipher 1", "sha256")
         self._mac = hmac.digest(key, b"nexctl seal mac 1", "sha256")
+        self._finger = hmac.digest(key, b"nexctl fingerprint 1", "sha256")
 
     def __repr__(self) -> str:
         return "<MasterKey>"
@@ -60,6 +61,10 @@ class MasterKey:
             )
         nonce = head[1 : 1 + NONCE_BYTES]
         return self._stream(nonce, head[1 + NONCE_BYTES :])
+
+    def fingerprint(self, text: bytes) -> bytes:
+        """A keyed hash to find equal texts by, which tells nobody else anything about them."""
+        return hmac.digest(self._finger, text, "sha256")
 
     def _stream(self, nonce: bytes, text: bytes) -> bytes:
         blocks = -(-len(text) // hashlib.sha256().digest_size)

@@ -139,10 +139,13 @@ class StreamOptions(Request):
     include_obfuscation: bool | None = None
 
 
-class Prompt(Request):
-    """What counts and prices a chat request: shared by chat, tokenize and estimate-cost."""
+class Prompt(Request, kw_only=True):
+    """What counts and prices a chat request: shared by chat, tokenize and estimate-cost.
 
-    model: Model
+    Without a model, or with `auto` where the gateway has default routes, the gateway picks one.
+    """
+
+    model: Model | None = None
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
@@ -176,10 +179,14 @@ class Prompt(Request):
     service_tier: Literal["auto", "default"] | None = None
 
 
-class ChatRequest(Prompt):
-    """A chat completion; with `request_id` it is served and billed at most once."""
+class ChatRequest(Prompt, kw_only=True):
+    """A chat completion; with `request_id` it is served and billed at most once.
+
+    `semantic_cache` false neither takes a kept answer of a near-duplicate prompt nor keeps one.
+    """
 
     request_id: RequestId | None = None
+    semantic_cache: bool | None = None
 
 
 class SmartRouter(Answer):
@@ -190,11 +197,23 @@ class SmartRouter(Answer):
     score: str | None = None
 
 
+class OwnKey(Answer):
+    """The request went to `provider` with the customer's own key; its fee is that provider's bill.
+
+    `fee` is by the list prices of `price_book`, null where they are not known: it is never 0.
+    """
+
+    provider: str
+    fee: Money | None = None
+    currency: str | None = None
+    price_book: str | None = None
+
+
 class Nex(Answer):
     """What the gateway says beside an answer: the exact charge and how it came about.
 
     `charge` is null while it is not known. `status` is ok or partial, `counted_by` upstream or
-    gateway.
+    gateway. `own_key` is there where the customer's own provider key was used.
     """
 
     request_id: str
@@ -206,6 +225,7 @@ class Nex(Answer):
     price_book: str | None = None
     status: str | None = None
     counted_by: str | None = None
+    own_key: OwnKey | None = None
 
 
 class PromptDetails(Answer, omit_defaults=True):

@@ -10,11 +10,11 @@ from nexctl.wire.base import Answer, Money
 from nexctl.wire.chat import Prompt
 
 
-class TokenizeRequest(Prompt):
+class TokenizeRequest(Prompt, kw_only=True):
     """The payload of a chat completion."""
 
 
-class EstimateRequest(Prompt):
+class EstimateRequest(Prompt, kw_only=True):
     """The payload of a chat completion; `expected_output_tokens` gives the middle of the range."""
 
     expected_output_tokens: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer
-from nexctl.server.inference import policy
+from nexctl.server.inference import policy, routing
 from nexctl.server.inference.chat import ENDPOINT
 from nexctl.server.inference.metering import Count
 from nexctl.wire.counts import ChargeRange, CountFacts, Estimate, Tokenized, TokenRange
@@ -63,12 +63,15 @@ async def estimate(call: Call) -> Answer:
 
 
 async def _counted(call: Call) -> tuple[Any, Count]:
-    house, body = call.house, call.body
-    model = policy.find(house, body.model)
+    house = call.house
+    way = await routing.way_of(call)
+    target = way.targets[0]
+    model = target.charged
     policy.check_model(call.caller, model)
     policy.check_capabilities(model, (), "chat")
     plain = {k: v for k, v in call.plain.items() if k != "expected_output_tokens"}
-    count = await house.meters.count(model, body.model, plain, len(call.raw), ENDPOINT)
+    name = target.requested if way.strict else model.id
+    count = await house.meters.count(model, name, plain, len(call.raw), ENDPOINT)
     return model, count
 
 

@@ -20,7 +20,7 @@ from nexctl.wire.embeddings import Embeddings, EmbeddingUsage
 if TYPE_CHECKING:
     from nexctl.server.inference.holding import Held
     from nexctl.server.inference.metering import Count, Priced
-    from nexctl.server.providers.switchboard import Line
+    from nexctl.server.providers.switchboard import Line, Try
 
 ENDPOINT = "/v1/embeddings"
 
@@ -30,6 +30,8 @@ class Job:
 
     def __init__(self, call: Call, target: Target, held: Held) -> None:
         self.call, self.target, self.held = call, target, held
+        self.candidates, self.keys = (target,), None
+        self.tries: list[Try] = []
 
 
 async def create(call: Call) -> Answer:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexctl.server.calls import Call
     from nexctl.server.inference.metering import Checked, Count, Priced
     from nexctl.server.inference.policy import Target
+    from nexctl.server.inference.routing import Candidate
     from nexctl.server.ledger.port import Transaction
     from nexctl.server.ledger.types import Settled
 
@@ -32,7 +33,8 @@ _HINT_PREFIX = "echo."
 class Wish(NamedTuple):
     """What a request wants to hold: everything but the size of its output, which money decides.
 
-    `touch` says that the key's last use is to be noted, which need not be done every time.
+    `touch` says that the key's last use is to be noted, which need not be done every time. Where
+    `others` may answer instead, the dearest of all is held.
     """
 
     ask: Ask
@@ -42,11 +44,18 @@ class Wish(NamedTuple):
     cap: int
     asked: bool
     touch: bool
+    others: tuple[Candidate, ...] = ()
 
     def sized(self, output: int) -> Ask:
         """The ask for so many output tokens an answer."""
         worst = Usage(input=self.input_most, output=output * self.answers)
-        return self.ask._replace(amount=self.priced.most(worst), usage=worst)
+        amount = self.priced.most(worst)
+        for other in self.others:
+            most = max(other.counted.most, other.counted.tokens)
+            its = Usage(input=most, output=min(output, other.cap) * self.answers)
+            amount = max(amount, other.priced.most(its))
+            worst = Usage._make(map(max, worst, its))
+        return self.ask._replace(amount=amount, usage=worst)
 
 
 class Held(NamedTuple):
@@ -73,6 +82,7 @@ async def hold(
     cap: int,
     asked: int | None,
     answers: int,
+    others: tuple[Candidate, ...] = (),
 ) -> Held:
     """Reserve the worst case in every budget and the wallet, shared rates counted in."""
     from nexctl.server.inference import policy
@@ -97,8 +107,20 @@ async def hold(
         floor_usage=floor_usage,
         facts=facts,
         dispatched=True,
+        others=tuple(other.target.charged.id for other in others),
     )
-    wish = Wish(ask, priced, max(count.most, count.tokens), answers, cap, asked is not None, touch)
+    wish = Wish(
+        *(
+            ask,
+            priced,
+            max(count.most, count.tokens),
+            answers,
+            cap,
+            asked is not None,
+            touch,
+            others,
+        )
+    )
     if touch:
         house.touched[caller.id] = time.monotonic()
     if house.ledger.unsettled:
@@ -131,8 +153,6 @@ def _facts(call: Call, target: Target) -> dict[str, Any]:
         facts["key_name"] = caller.name
     if caller.parent is not None:
         facts["parent_key_id"] = caller.parent.id
-    if target.why is not None:
-        facts["picked"] = target.why
     return facts
 
 
@@ -182,6 +202,7 @@ async def settle(
     provider: str,
     status: str,
     first_ns: int | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Settled:
     """Debit the exact charge of what was used. A ledger that cannot take it keeps it owed."""
     house = call.house
@@ -193,12 +214,20 @@ async def settle(
         "counted_by": checked.by,
         "latency_ms": (time.monotonic_ns() - held.started) // 1_000_000,
     }
+    if target.why is not None:
+        record["picked"] = target.why
+        if target.score is not None:
+            record["score"] = target.score
+    if more:
+        record.update(more)
     if first_ns is not None:
         record["ttft_ms"] = (first_ns - held.started) // 1_000_000
     charge, usage = priced.charge(checked.usage)
     if usage.cached_input != checked.usage.cached_input:
         record["cached_without_price"] = checked.usage.cached_input
-    outcome = Outcome(charge, usage, priced.snapshot, status, target.served.id, record)
+    outcome = Outcome(
+        *(charge, usage, priced.snapshot, status, target.served.id, record, target.charged.id)
+    )
     hold_id = held.reservation.hold
     if house.options.served:
         return await house.ledger.settle_later(hold_id, outcome)

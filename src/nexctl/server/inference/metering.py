@@ -77,22 +77,27 @@ class Meters:
         self._choices: dict[str, registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
-    def priced(self, model: Model) -> Priced:
-        """The model's prices today. Refused where there is no number to charge by."""
+    def priced(self, model: Model, condition: str = "") -> Priced:
+        """The model's prices today. Refused where there is no number to charge by.
+
+        `condition` is "semantic_hit" or "byok", as the price engine names them.
+        """
         day = today()
         if day != self._day:
             self._priced.clear()
             self._day = day
-        found = self._priced.get(model.id)
+        key = model.id if not condition else f"{condition} {model.id}"
+        found = self._priced.get(key)
         if found is None:
-            pricer = engine.pricer(self._house.book, model, at=day)
+            conditions: dict[str, Any] = {condition: True} if condition else {}
+            pricer = engine.pricer(self._house.book, model, at=day, **conditions)
             if not pricer.known:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")
             silent = output is not None and output.state == "not_applicable"
             pricer.charge(Usage(input=1, output=0 if silent else 1))
             found = Priced(pricer, self._house.ledger.snapshot(pricer.snapshot()), silent)
-            self._priced[model.id] = found
+            self._priced[key] = found
         return found
 
     def choice(self, model: Model, name: str) -> registry.Choice:

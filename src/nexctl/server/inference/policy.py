@@ -35,12 +35,16 @@ def facts_of(model: Model) -> Facts:
 
 
 class Target(NamedTuple):
-    """Where a request goes: `charged` is priced, `served` answers; `why` where a router picked."""
+    """Where a request goes: `charged` is priced, `served` answers.
+
+    `why` says how it was picked where its name alone did not say it, `score` by which figure.
+    """
 
     requested: str
     charged: Model
     served: Model
     why: str | None = None
+    score: str | None = None
 
 
 def find(house: House, name: str) -> Model:

@@ -1,19 +1,57 @@
-"""From the name that a request gives to the model that answers.
+"""From the name that a request gives to the models that may answer it, in the order of trying.
 
-A routing model picks by its constraints alone: capabilities, and what fits the context.
+Names are looked up in this order: the customer's own rules, the operator's routes and aliases, the
+default route where no model (or `auto`) is named, then the book. A routing model of the book picks
+by a stated score. What each model can do and costs decides which of them are eligible at all; the
+first of the rest is tried first, the others follow after a failure where the plan has fallback.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nexctl.errors import NexctlError
 from nexctl.server.inference import policy
 from nexctl.server.inference.policy import Target
 from nexctl.server.refusing import Refuse
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Model
-    from nexctl.server.house import House, Terms
+    from nexctl.server.calls import Call
+    from nexctl.server.house import House
+    from nexctl.server.inference.metering import Count, Priced
+    from nexctl.server.inference.rulebook import Rule
+
+AUTO = "auto"
+NO_KEYS: Mapping[str, bytes] = {}
+
+
+class Way(NamedTuple):
+    """The targets of a request. `strict`: what refuses the first one refuses the request.
+
+    `fallback` False leaves the others for what the first one cannot do at all; `router` says that
+    a routing model picks among them.
+    """
+
+    targets: tuple[Target, ...]
+    strict: bool = False
+    fallback: bool = True
+    router: bool = False
+
+
+class Candidate(NamedTuple):
+    """One eligible target with its prices, the input as it counts, the most output of one answer.
+
+    `name` is what the model is counted as; `own` says that the customer's own key pays for it.
+    """
+
+    target: Target
+    priced: Priced
+    counted: Count
+    cap: int
+    name: str
+    own: bool = False
 
 
 def targets_of(house: House, model: Model) -> list[Model]:
@@ -25,31 +63,190 @@ def targets_of(house: House, model: Model) -> list[Model]:
     return [models[name] for name in row["targets"]]
 
 
-def picked(
-    house: House,
-    model: Model,
-    requested: str,
-    *,
+async def way_of(call: Call) -> Way:
+    """The targets that a request's name means, whatever they can do."""
+    house, name = call.house, call.body.model
+    rules = house.rulebook
+    plan = call.plan
+    if plan is None or plan.features.get("custom_routing", True) is not False:
+        for rule in rules.own(call.customer.id).rules:
+            if await _holds(call, rule):
+                return _listed(house, _said(name), rule.use, f"your rule {rule.name}")
+    operated = rules.operated
+    if name is not None and name in operated.routes:
+        route = operated.routes[name]
+        found = _listed(house, name, route.models, f"the route {name}")
+        return found._replace(fallback=route.fallback)
+    if name is None or (name == AUTO and "routes" in house.book.data):
+        return _default(call)
+    model = policy.find(house, operated.aliases.get(name.lower(), name))
+    if targets_of(house, model):
+        return _smart(call, model, name)
+    targets = [Target(name, model, model)]
+    if "routes" in house.book.data:
+        targets += [
+            Target(name, other, other, "fallback after a failure")
+            for other in _models(house, _route_of(call))
+            if other is not model
+        ]
+    return Way(tuple(targets), strict=True)
+
+
+def _said(name: str | None) -> str:
+    return AUTO if name is None else name
+
+
+def _default(call: Call) -> Way:
+    """No model is named: the plan's route, else the book's default model."""
+    house, name = call.house, _said(call.body.model)
+    route = _route_of(call)
+    if route and "routes" in house.book.data:
+        return _listed(house, name, route, "the plan's default route")
+    default = house.book.default_model
+    if default is None:
+        raise Refuse("invalid_request", "name a model: this gateway has no default", param="model")
+    model = policy.find(house, default)
+    return Way((Target(name, model, model, "the default model"),), strict=True)
+
+
+def _route_of(call: Call) -> tuple[str, ...]:
+    """The order of the operator, else of the customer's plan."""
+    own = call.house.rulebook.operated.routes.get(AUTO)
+    if own is not None:
+        return own.models
+    return call.plan.plan.route if call.plan is not None else ()
+
+
+def _models(house: House, names: Iterable[str]) -> list[Model]:
+    found = []
+    for name in names:
+        try:
+            found.append(house.book.find(name))
+        except NexctlError:
+            continue  # a later book does not have it any more
+    return found
+
+
+def _listed(house: House, name: str, names: Iterable[str], why: str) -> Way:
+    models = _models(house, names)
+    if not models:
+        raise Refuse("model_not_found", param="model")
+    return Way(tuple(Target(name, model, model, why) for model in models))
+
+
+def _smart(call: Call, model: Model, name: str) -> Way:
+    """The targets of a routing model: by score the reasoning one first, or the cheapest."""
+    from nexctl.server.inference.scoring import score_of
+
+    house = call.house
+    score = score_of(call.body)
+    own_row = house.book.rule("auto_route_price", "own_row") == "own_row"
+    ordered = sorted(
+        targets_of(house, model),
+        key=lambda target: ("reasoning" in target.tags) != score.reasons,
+    )
+    signs = ", ".join(score.signs) or "a plain prompt"
+    return Way(
+        tuple(
+            Target(name, model if own_row else target, target, signs, score.text)
+            for target in ordered
+        ),
+        router=True,
+    )
+
+
+async def _holds(call: Call, rule: Rule) -> bool:
+    """Whether every condition of a rule holds."""
+    when, body = rule.when, call.body
+    if "model" in when and _said(body.model) != when["model"]:
+        return False
+    needs = policy.needs_of(body)
+    for need in ("tools", "vision", "stream"):
+        if need in when and (need in needs) != when[need]:
+            return False
+    if "label" in when:
+        labels = {**(call.caller.key.labels if call.caller.key else {}), **(body.metadata or {})}
+        name, _, value = when["label"].partition("=")
+        if labels.get(name) != value:
+            return False
+    low, high = when.get("min_input_tokens"), when.get("max_input_tokens")
+    if low is None and high is None:
+        return True
+    counted = await _rough(call, rule)
+    return (low is None or counted >= low) and (high is None or counted <= high)
+
+
+async def _rough(call: Call, rule: Rule) -> int:
+    """The input as the rule's first model counts it."""
+    house = call.house
+    models = _models(house, rule.use)
+    if not models:
+        return 0
+    from nexctl.server.inference.chat import ENDPOINT
+
+    count = await house.meters.count(models[0], models[0].id, call.plain, len(call.raw), ENDPOINT)
+    return count.tokens
+
+
+async def candidates(
+    call: Call,
+    way: Way,
     needs: tuple[str, ...],
-    counted: int,
     asked: int | None,
-    plan: Terms | None,
-) -> Target:
-    """The target of a request. Refused where no model that may be picked can do it all."""
-    targets = targets_of(house, model)
-    if not targets:
-        return Target(requested, model, model)
-    able = [t for t in targets if not t.capabilities or set(needs) <= set(t.capabilities)]
-    for target in able:
-        context = policy.context_of(target, plan)
-        if context is None or counted + (asked or 1) <= context:
-            first = target is targets[0]
-            why = "the first that fits" if first else "the first whose context and abilities fit"
-            return Target(requested, model, target, why)
-    if able:
-        raise Refuse(
-            "context_length_exceeded",
-            "no model that may be picked takes that much"
-            + (f" with {', '.join(needs)}" if needs else ""),
-        )
-    raise Refuse("unsupported_capability", f"no model that may be picked has {', '.join(needs)}")
+    endpoint: str,
+    keys: Mapping[str, bytes] = NO_KEYS,
+) -> list[Candidate]:
+    """The eligible targets in order. Refused where none is: by the first one's reason.
+
+    Where one of the customer's own `keys` serves any of them, only those are left.
+    """
+    found: list[Candidate] = []
+    refused: list[Refuse] = []
+    for target in way.targets:
+        try:
+            found.append(await _candidate(call, way, target, needs, asked, endpoint, keys))
+        except Refuse as refuse:
+            if way.strict and not found and not refused:
+                raise
+            refused.append(refuse)
+    if found:
+        return [one for one in found if one.own] or found
+    if way.router:
+        codes = {refuse.refusal.code for refuse in refused}
+        with_ = f" with {', '.join(needs)}" if needs else ""
+        if "context_length_exceeded" in codes:
+            text = f"no model that may be picked takes that much{with_}"
+            raise Refuse("context_length_exceeded", text)
+        if codes == {"unsupported_capability"}:
+            raise Refuse(
+                "unsupported_capability", f"no model that may be picked has {', '.join(needs)}"
+            )
+    raise refused[0]
+
+
+async def _candidate(
+    call: Call,
+    way: Way,
+    target: Target,
+    needs: tuple[str, ...],
+    asked: int | None,
+    endpoint: str,
+    keys: Mapping[str, bytes],
+) -> Candidate:
+    house, plan, charged = call.house, call.plan, target.charged
+    if charged.id in house.rulebook.operated.off or target.served.id in house.rulebook.operated.off:
+        raise Refuse("model_not_found", "that model is not served at present", param="model")
+    policy.check_model(call.caller, charged)
+    policy.check_capabilities(charged, needs, "chat")
+    if target.served is not charged:
+        policy.check_capabilities(target.served, needs, "chat")
+    own = bool(keys) and bool(house.switchboard.owned(target.served.id, keys))
+    priced = house.meters.priced(charged, "byok" if own else "")
+    # A class row is counted as the model that was asked for, where that is what it means.
+    name = target.requested if way.strict and target is way.targets[0] else charged.id
+    count: Any = await house.meters.count(charged, name, call.plain, len(call.raw), endpoint)
+    cap = policy.output_cap(target.served, plan, count.tokens, asked)
+    return Candidate(target, priced, count, cap, name, own)
+
+
+__all__ = ["AUTO", "Candidate", "Way", "candidates", "targets_of", "way_of"]

@@ -16,21 +16,21 @@ from nexctl.errors import NexctlError
 from nexctl.server.http import Streamed
 from nexctl.server.inference import holding
 from nexctl.server.inference.chat import reached, texts_of
+from nexctl.server.inference.voices import CHAT
 from nexctl.server.providers.port import Fault
 from nexctl.server.refusing import Refuse
-from nexctl.wire.base import encode
-from nexctl.wire.chat import Chunk, ChunkChoice, Delta
 
 if TYPE_CHECKING:
     from nexctl.server.inference.chat import Job
+    from nexctl.server.inference.voices import Voice
     from nexctl.server.providers.switchboard import Line
+    from nexctl.wire.chat import Chunk
 
 WAITING = 256
-DONE = b"data: [DONE]\n\n"
 _END = b""
 
 
-async def streamed(job: Job) -> Streamed:
+async def streamed(job: Job, voice: Voice = CHAT) -> Streamed:
     """Begin a stream. Refused like a whole answer as long as no piece has come."""
 
     async def begin(line: Line) -> tuple[AsyncIterator[Chunk], Chunk]:
@@ -41,26 +41,28 @@ async def streamed(job: Job) -> Streamed:
             raise Fault("upstream_error", "an empty stream") from None
 
     line, (chunks, first) = await reached(job, begin)
-    pump = Pump(job, line, chunks, first)
+    pump = Pump(job, line, chunks, first, voice)
     return Streamed(pump.pieces(), headers=holding.rate_headers(job.held))
 
 
 class Pump:
     """Reads one provider's stream to its end, settles, and hands pieces to whoever listens."""
 
-    def __init__(self, job: Job, line: Line, chunks: AsyncIterator[Chunk], first: Chunk) -> None:
+    def __init__(
+        self, job: Job, line: Line, chunks: AsyncIterator[Chunk], first: Chunk, voice: Voice = CHAT
+    ) -> None:
         self.job, self.line = job, line
+        self._teller = voice.teller(job, first)
         self._chunks, self._first = chunks, first
         self._first_ns = time.monotonic_ns()
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING)
         self._texts: dict[int, list[str]] = {}
         self._said: Any = None
         self._last: Chunk | None = None
+        self._plain = True
         self._listening = True
         self._cut = False
         house = job.call.house
-        options = job.call.body.stream_options
-        self._wants_usage = bool(options is not None and options.include_usage)
         self._task = asyncio.ensure_future(self._run())
         house.pumps.add(self._task)
         self._task.add_done_callback(house.pumps.discard)
@@ -134,7 +136,12 @@ class Pump:
         if chunk.usage is not None:
             self._said = chunk.usage
         for choice in chunk.choices:
-            texts = texts_of(choice.delta)
+            delta = choice.delta
+            if delta.tool_calls or delta.function_call or delta.refusal or delta.reasoning_content:
+                self._plain = False
+            if choice.finish_reason not in (None, "stop"):
+                self._plain = False
+            texts = texts_of(delta)
             if texts:
                 self._texts.setdefault(choice.index, []).extend(texts)
         if not chunk.choices:
@@ -142,11 +149,11 @@ class Pump:
         if any(choice.finish_reason is not None for choice in chunk.choices):
             # Kept back: the last piece carries what the answer was charged.
             if self._last is not None:
-                await self._put(_event(self._last))
+                await self._put(self._teller.piece(self._last))
             self._last = chunk
             return
         if self._listening:
-            await self._put(_event(chunk))
+            await self._put(self._teller.piece(chunk))
 
     async def _end(self, status: str, fault: Fault | None) -> None:
         job = self.job
@@ -164,31 +171,15 @@ class Pump:
             provider=self.line.provider.id,
             status=status,
             first_ns=self._first_ns,
+            more=job.more,
         )
-        nex = job.nex(settled, found, status)
-        last = self._last or self._empty()
-        if self._wants_usage:
-            if self._last is not None:
-                await self._put(_event(last))
-            last = self._empty(choices=[])
-            last.usage = found.shown
-        last.nex = nex
-        if fault is None:
-            await self._put(_event(last) + DONE)
-            return
-        await self._put(_event(last))
-        raise Refuse(fault.code, "the provider broke off; what was delivered is billed")
-
-    def _empty(self, choices: list[ChunkChoice] | None = None) -> Chunk:
-        first = self._first
-        given = [ChunkChoice(index=0, delta=Delta())] if choices is None else choices
-        return Chunk(
-            id=first.id,
-            object="chat.completion.chunk",
-            created=first.created,
-            model=first.model,
-            choices=given,
-        )
+        if status == "ok" and job.keep is not None and self._plain and self._last is not None:
+            parts = ["".join(self._texts.get(index, ())) for index in range(job.answers)]
+            await job.keep.keep_texts(parts, found)
+        nex = job.nex(settled, found, status, self.line.provider.id)
+        await self._put(self._teller.end(self._last, found.shown, nex, fault is None))
+        if fault is not None:
+            raise Refuse(fault.code, "the provider broke off; what was delivered is billed")
 
     async def _tell_error(self, error: Exception) -> None:
         """An error inside a stream is an event, for the status is already sent."""
@@ -199,14 +190,10 @@ class Pump:
         if not isinstance(error, Refuse | NexctlError):
             house.alarm(f"request {self.job.held.request_id}: the stream's end failed")
         _, _, body = house.words.envelope(refuse, self.job.call.trace_id)
-        await self._put(b"data: " + encode(body) + b"\n\n")
+        await self._put(self._teller.error(body))
 
     async def _put(self, piece: bytes) -> None:
-        if self._listening:
+        if self._listening and (piece or piece is _END):
             await self._queue.put(piece)
         elif piece is _END and self._queue.empty():
             self._queue.put_nowait(piece)
-
-
-def _event(chunk: Chunk) -> bytes:
-    return b"data: " + encode(chunk) + b"\n\n"

@@ -93,14 +93,34 @@ _APPLY = f"SELECT {_COLUMNS} FROM budgets WHERE active=1 AND scope_id IN (?,?,?)
 
 
 def applying(
-    tx: Transaction, customer: str, key: str | None, parent: str | None, model: str | None
+    tx: Transaction,
+    customer: str,
+    key: str | None,
+    parent: str | None,
+    model: str | None,
+    others: tuple[str, ...] = (),
 ) -> list[Budget]:
-    """The budgets that a request meets, in the order in which they are taken and locked."""
+    """The budgets that a request meets, in the order in which they are taken and locked.
+
+    `others` are models that it may be charged as instead.
+    """
     rows = tx.all(_APPLY, key, parent, customer)
     if not rows:
         return []
     found = [_budget(row) for row in rows]
-    return [b for b in found if b.models is None or model is None or model in b.models]
+    return [
+        b
+        for b in found
+        if b.models is None
+        or model is None
+        or model in b.models
+        or (others and not set(others).isdisjoint(b.models))
+    ]
+
+
+def meets(budget: Budget, model: str | None) -> bool:
+    """Whether what was charged as a model counts in a budget."""
+    return budget.models is None or model is None or model in budget.models
 
 
 def counted(budget: Budget, units: int, usage: Usage) -> int:

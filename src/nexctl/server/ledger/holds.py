@@ -58,7 +58,7 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     at = tx.clock.now()
     snapshot = snapshots.keep(tx, ask.snapshot)
     owner = owners.ensure(tx)
-    met = budgets.applying(tx, ask.customer, ask.key, ask.parent, ask.model)
+    met = budgets.applying(tx, ask.customer, ask.key, ask.parent, ask.model, ask.others)
     parts = [
         Part(b.id, budgets.start_of(b.span, at), budgets.counted(b, ask.amount, ask.usage))
         for b in met
@@ -216,8 +216,8 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     if state == "released":  # only if no later attempt of the request has run
         tx.run("UPDATE holds SET state='unknown', attempt=0 WHERE id=?", hold)
     tx.run(
-        "UPDATE holds SET state='settled', seq=?, closed_at=?, why=? WHERE id=?",
-        *(head.seq, head.last_at, why, hold),
+        "UPDATE holds SET state='settled', seq=?, closed_at=?, why=?, model=? WHERE id=?",
+        *(head.seq, head.last_at, why, outcome.charged or model, hold),
     )
     if head.next_expiry <= head.last_at:
         head = lots.expire(tx, head, head.last_at)
@@ -245,7 +245,9 @@ def _spend(
         budget = budgets.by_id(tx, part.budget)
         if budget is None:
             continue
-        spent = budgets.counted(budget, outcome.charge, outcome.usage)
+        spent = 0
+        if budgets.meets(budget, outcome.charged):
+            spent = budgets.counted(budget, outcome.charge, outcome.usage)
         after = budgets.give(tx, part if is_open else part._replace(amount=0), spent)
         if budget.alert_at:
             passed += budgets.alerts(budget, after - spent, after)

@@ -370,6 +370,30 @@ CREATE TABLE rates (
     slots TEXT NOT NULL
 ) {clustered};
 
+-- answers kept for near-duplicate prompts, customers' own provider keys ---------------------------
+-- Prompt and answer are sealed; the scope is a keyed hash of everything that must be equal.
+
+CREATE TABLE semantic_entries (
+    id ROWID,
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    scope BYTES NOT NULL,
+    prompt BYTES NOT NULL,
+    answer BYTES NOT NULL,
+    created_at INT64 NOT NULL,
+    expires_at INT64 NOT NULL
+) {strict};
+CREATE INDEX semantic_entries_scope ON semantic_entries (scope, id);
+CREATE INDEX semantic_entries_expiry ON semantic_entries (expires_at);
+
+CREATE TABLE provider_keys (
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    provider TEXT NOT NULL,
+    sealed_key BYTES NOT NULL,
+    hint TEXT NOT NULL,
+    created_at INT64 NOT NULL,
+    PRIMARY KEY (customer_id, provider)
+) {clustered};
+
 -- append-only ----------------------------------------------------------------------------------
 -- Each line names a table and what is unique in it, for INSERT OR REPLACE deletes by that;
 -- schema.py writes the triggers.

@@ -21,6 +21,10 @@ class Sealer(Protocol):
         """Decrypt; raises where it was made with another key."""
         ...
 
+    def fingerprint(self, text: bytes) -> bytes:
+        """A keyed hash to find equal texts by."""
+        ...
+
 
 class Shared:
     """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its

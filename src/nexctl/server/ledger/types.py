@@ -44,6 +44,7 @@ class Ask(NamedTuple):
     `facts` are the fields of the usage record that are known now; `wallet` is the customer's own
     where None. `dispatched` says that the request goes upstream as soon as this returns, which
     spares a transaction and makes a crash in between *unknown* instead of *released*.
+    `others` are further models that may be charged instead: their budgets are held too.
     """
 
     customer: str
@@ -63,6 +64,7 @@ class Ask(NamedTuple):
     rule: str = "floor"
     patience: int = 24 * HOUR
     dispatched: bool = False
+    others: tuple[str, ...] = ()
 
 
 class Alert(NamedTuple):
@@ -102,7 +104,8 @@ class Reservation(NamedTuple):
 class Outcome(NamedTuple):
     """What came of a request: its exact charge and the whole usage record (JSON-safe fields).
 
-    `status` is ok, partial, error or cancelled; `model` the served one.
+    `status` is ok, partial, error or cancelled; `model` the served one, `charged` the one whose
+    prices were taken where that is not the hold's.
     """
 
     charge: int
@@ -111,6 +114,7 @@ class Outcome(NamedTuple):
     status: str
     model: str
     record: Mapping[str, Any]
+    charged: str | None = None
 
 
 class Draw(NamedTuple):

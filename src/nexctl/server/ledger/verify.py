@@ -302,7 +302,8 @@ def _usage(
         budget = budget_of.get(part.budget)
         if budget is not None:
             where = (part.budget, part.start)
-            spent = budgets.counted(budget, charge, usage)
+            counts = budgets.meets(budget, stored.get("model") if stored else None)
+            spent = budgets.counted(budget, charge, usage) if counts else 0
             book.spent[where] = book.spent.get(where, 0) + spent
 
 

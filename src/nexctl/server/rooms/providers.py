@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 def listed(tx: Transaction, call: Call) -> wire.ProviderPage:
     """All providers, by priority."""
-    return wire.ProviderPage(data=[_provider(row) for row in providers.listed(tx)])
+    found = []
+    for row in providers.listed(tx):
+        shown = _provider(row)
+        shown.health = call.house.switchboard.health(row.id) or row.health
+        found.append(shown)
+    return wire.ProviderPage(data=found)
 
 
 async def add(call: Call) -> Answer:
