@@ -102,14 +102,18 @@ def responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.response is not None:
         content = {route.media: {"schema": schemas[route.response]}}
     if route.streaming is not None:
-        content["text/event-stream"] = {
-            "schema": {
-                "type": "string",
-                "description": "one `data: ` line a chunk, the last one `data: [DONE]`",
-                "contentMediaType": "application/json",
-                "contentSchema": schemas[route.streaming],
-            }
+        event = {
+            "type": "string",
+            "description": "one `data: ` line a chunk, the last one `data: [DONE]`",
+            "contentMediaType": "application/json",
+            "contentSchema": schemas[route.streaming],
         }
+        if route.streaming.endswith(".Event"):
+            # Events with names: each is its name and its data.
+            event["description"] = "the event's fields"
+            named = {"event": {"type": "string"}, "data": event}
+            event = {"type": "object", "properties": named}
+        content["text/event-stream"] = {"schema": event}
     found: dict[str, Any] = {
         str(route.status): {
             "description": route.summary,

@@ -59,6 +59,18 @@ BODIES: dict[str, Any] = {
     "providers.add": {"id": "p", "kind": "echo"},
     "providers.update": {"priority": 5},
     "codes.create": {"amount": "1"},
+    "responses.create": {"model": "nex-pro", "input": "x"},
+    "messages.create": {
+        "model": "nex-pro",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "x"}],
+    },
+    "images.create": {"model": "nex-pro", "prompt": "x"},
+    "videos.create": {"model": "nex-pro", "prompt": "x"},
+    "routing.set": {"rules": []},
+    "provider_keys.set": {"provider": "echo", "key": "k"},
+    "routes.set": {"models": ["nex-pro"]},
+    "served.update": {"enabled": True},
 }
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
         counts,
         embeddings,
         keys,
+        media,
+        messages,
         models,
+        provider_keys,
+        responses,
+        routing,
         topups,
         usage,
         wallet,
@@ -152,6 +157,56 @@ class Chat(_Noun):
     def estimate(self, request: counts.EstimateRequest) -> counts.Estimate:
         return cast("counts.Estimate", self._ask("estimates.create", body=request))
 
+    def respond(self, request: responses.ResponseRequest) -> responses.Response:
+        return cast("responses.Response", self._ask("responses.create", body=request))
+
+    def message(self, request: messages.MessageRequest) -> messages.MessageAnswer:
+        return cast("messages.MessageAnswer", self._ask("messages.create", body=request))
+
+    def images(self, request: media.ImageRequest) -> media.Images:
+        return cast("media.Images", self._ask("images.create", body=request))
+
+    def video(self, request: media.VideoRequest) -> media.Video:
+        return cast("media.Video", self._ask("videos.create", body=request))
+
+
+class Routing(_Noun):
+    """`/v1/routing-rules`, and the operator's `/admin/v1/routes` and `/admin/v1/models`."""
+
+    def show(self) -> routing.Routing:
+        return cast("routing.Routing", self._ask("routing.show"))
+
+    def set(self, wanted: routing.RoutingSet) -> routing.Routing:
+        return cast("routing.Routing", self._ask("routing.set", body=wanted))
+
+    def routes(self) -> Iterator[routing.RouteShown]:
+        return self._client.every("routes.list")
+
+    def set_route(self, name: str, wanted: routing.RouteSet) -> routing.RouteShown:
+        return cast("routing.RouteShown", self._ask("routes.set", name, body=wanted))
+
+    def remove_route(self, name: str) -> budgets.Removed:
+        return cast("budgets.Removed", self._ask("routes.remove", name))
+
+    def served(self) -> Iterator[routing.ServedModel]:
+        return self._client.every("served.list")
+
+    def serve(self, model: str, change: routing.ModelUpdate) -> routing.ServedModel:
+        return cast("routing.ServedModel", self._ask("served.update", model, body=change))
+
+
+class ProviderKeys(_Noun):
+    """`/v1/provider-keys`."""
+
+    def list(self) -> Iterator[provider_keys.ProviderKey]:
+        return self._client.every("provider_keys.list")
+
+    def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
+        return cast("provider_keys.ProviderKey", self._ask("provider_keys.set", body=wanted))
+
+    def remove(self, provider: str) -> budgets.Removed:
+        return cast("budgets.Removed", self._ask("provider_keys.remove", provider))
+
 
 class Usage(_Noun):
     """`/v1/usage`."""
@@ -270,6 +325,14 @@ class NexctlGateway:
     @cached_property
     def chat(self) -> Chat:
         return Chat(self._client)
+
+    @cached_property
+    def routing(self) -> Routing:
+        return Routing(self._client)
+
+    @cached_property
+    def provider_keys(self) -> ProviderKeys:
+        return ProviderKeys(self._client)
 
     @cached_property
     def usage(self) -> Usage:

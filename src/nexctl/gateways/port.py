@@ -19,7 +19,12 @@ if TYPE_CHECKING:
         counts,
         embeddings,
         keys,
+        media,
+        messages,
         models,
+        provider_keys,
+        responses,
+        routing,
         topups,
         usage,
         wallet,
@@ -169,6 +174,56 @@ class Chat(Protocol):
     def estimate(self, request: counts.EstimateRequest) -> counts.Estimate:
         """What the request would be charged."""
 
+    def respond(self, request: responses.ResponseRequest) -> responses.Response:
+        """The whole answer in the shape of OpenAI's responses."""
+
+    def message(self, request: messages.MessageRequest) -> messages.MessageAnswer:
+        """The whole answer in the shape of Claude's messages."""
+
+    def images(self, request: media.ImageRequest) -> media.Images:
+        """Images."""
+
+    def video(self, request: media.VideoRequest) -> media.Video:
+        """A video."""
+
+
+class Routing(Protocol):
+    """Which models answer: the customer's rules, the operator's routes, what is served."""
+
+    def show(self) -> routing.Routing:
+        """The customer's rules."""
+
+    def set(self, wanted: routing.RoutingSet) -> routing.Routing:
+        """The customer's rules, with what was given replaced."""
+
+    def routes(self) -> Iterator[routing.RouteShown]:
+        """The operator's routes, then the book's."""
+
+    def set_route(self, name: str, wanted: routing.RouteSet) -> routing.RouteShown:
+        """One route as it is now."""
+
+    def remove_route(self, name: str) -> budgets.Removed:
+        """Take it away."""
+
+    def served(self) -> Iterator[routing.ServedModel]:
+        """Every model of the book and whether it is served."""
+
+    def serve(self, model: str, change: routing.ModelUpdate) -> routing.ServedModel:
+        """One model with what was changed."""
+
+
+class ProviderKeys(Protocol):
+    """The customer's own provider keys."""
+
+    def list(self) -> Iterator[provider_keys.ProviderKey]:
+        """All of them, without the keys."""
+
+    def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
+        """Store one."""
+
+    def remove(self, provider: str) -> budgets.Removed:
+        """Forget one."""
+
 
 class Usage(Protocol):
     """Metered requests."""
@@ -284,6 +339,14 @@ class Gateway(Protocol):
     @property
     def chat(self) -> Chat:
         """Inference."""
+
+    @property
+    def routing(self) -> Routing:
+        """Which models answer."""
+
+    @property
+    def provider_keys(self) -> ProviderKeys:
+        """The customer's own provider keys."""
 
     @property
     def usage(self) -> Usage:

@@ -38,7 +38,9 @@ def check_host(house: House, request: Request) -> None:
 
 def authenticate(house: House, route: Route, request: Request) -> Caller:
     """The caller of a route that asks for a key, or the refusal that it meets."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    # Callers in Claude's shape bring their key without a scheme.
+    given = request.headers.get("authorization") or f"Bearer {request.headers.get('x-api-key', '')}"
+    scheme, _, secret = given.partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not 0 < len(secret) <= LONGEST_SECRET or not secret.isascii():
         raise Refuse("invalid_api_key")

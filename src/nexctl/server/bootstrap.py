@@ -98,7 +98,7 @@ def create(
     secrets.set("master", master)
     ledger = _open_ledger(place, master, create=True)
     try:
-        facts = {"plan": plan, "payments": payments, "pay_to": dict(pay_to or {})}
+        facts: dict[str, Any] = {"plan": plan, "payments": payments, "pay_to": dict(pay_to or {})}
         facts["semantic_cache"] = semantic_cache
         house = House(ledger, book, options=Options(), facts=facts)
         if ledger.read(settings.get, FACTS) is not None:

@@ -45,9 +45,12 @@ class Wish(NamedTuple):
     asked: bool
     touch: bool
     others: tuple[Candidate, ...] = ()
+    worst: Usage | None = None
 
     def sized(self, output: int) -> Ask:
         """The ask for so many output tokens an answer."""
+        if self.worst is not None:
+            return self.ask._replace(amount=self.priced.most(self.worst), usage=self.worst)
         worst = Usage(input=self.input_most, output=output * self.answers)
         amount = self.priced.most(worst)
         for other in self.others:
@@ -83,13 +86,17 @@ async def hold(
     asked: int | None,
     answers: int,
     others: tuple[Candidate, ...] = (),
+    worst: Usage | None = None,
 ) -> Held:
-    """Reserve the worst case in every budget and the wallet, shared rates counted in."""
+    """Reserve the worst case in every budget and the wallet, shared rates counted in.
+
+    `worst` are the quantities where they are not tokens that a count and an output tell.
+    """
     from nexctl.server.inference import policy
 
     caller, house = call.caller, call.house
     request_id = call.body.request_id or new_id()
-    floor_usage = Usage(input=count.tokens)
+    floor_usage = Usage(input=count.tokens) if worst is None else worst
     facts = _facts(call, target)
     touch = time.monotonic() - house.touched.get(caller.id, -TOUCH_SECONDS) >= TOUCH_SECONDS
     digest = hashlib.sha256(call.route.name.encode() + b"\n" + call.raw).digest()
@@ -109,18 +116,8 @@ async def hold(
         dispatched=True,
         others=tuple(other.target.charged.id for other in others),
     )
-    wish = Wish(
-        *(
-            ask,
-            priced,
-            max(count.most, count.tokens),
-            answers,
-            cap,
-            asked is not None,
-            touch,
-            others,
-        )
-    )
+    most = max(count.most, count.tokens)
+    wish = Wish(ask, priced, most, answers, cap, asked is not None, touch, others, worst)
     if touch:
         house.touched[caller.id] = time.monotonic()
     if house.ledger.unsettled:

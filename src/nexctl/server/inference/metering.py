@@ -77,10 +77,11 @@ class Meters:
         self._choices: dict[str, registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
-    def priced(self, model: Model, condition: str = "") -> Priced:
+    def priced(self, model: Model, condition: str = "", probe: Usage | None = None) -> Priced:
         """The model's prices today. Refused where there is no number to charge by.
 
-        `condition` is "semantic_hit" or "byok", as the price engine names them.
+        `condition` is "semantic_hit" or "byok", as the price engine names them; `probe` is what
+        must be priced where it is not input and output.
         """
         day = today()
         if day != self._day:
@@ -95,7 +96,7 @@ class Meters:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")
             silent = output is not None and output.state == "not_applicable"
-            pricer.charge(Usage(input=1, output=0 if silent else 1))
+            pricer.charge(probe or Usage(input=1, output=0 if silent else 1))
             found = Priced(pricer, self._house.ledger.snapshot(pricer.snapshot()), silent)
             self._priced[key] = found
         return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nexctl.wire.base import encode
 
 if TYPE_CHECKING:
+    from nexctl.server.calls import Call
     from nexctl.server.inference.chat import Job
     from nexctl.wire.chat import ChatUsage, Chunk, Completion, Nex
 
@@ -100,3 +101,14 @@ class _Chat:
 
 
 CHAT: Voice = _Chat()
+
+
+def as_chat(call: Call, chat: dict[str, Any]) -> Call:
+    """The same call with a chat request as its body, as its own route says it."""
+    from nexctl.server import bodies
+    from nexctl.server.calls import Call
+
+    inner = Call(call.house, call.route, call.request, call.values, call.trace_id)
+    inner.caller, inner.raw, inner.query = call.caller, call.raw, call.query
+    inner.plain, inner.body = chat, bodies.typed(chat, "chat.ChatRequest")
+    return inner

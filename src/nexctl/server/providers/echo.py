@@ -8,7 +8,8 @@ It can be told to misbehave, by its options or for one request by `metadata` fie
     pause = "0.05"      wait so many seconds between two pieces of a stream
     break = "3"         break the stream off after so many pieces
     usage = "omit"      send no usage
-    usage = "input=5,output=-1,cached=9"   send these numbers instead of the true ones
+    usage = "input=5,output=-1,cached=9"   send these numbers instead of the true ones; a video's
+                        is "gpu_second=7"
     answer = "..."      answer this instead of the last user message
     tokens = "100"      answer about that many tokens
 """
@@ -20,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import shake_256
 from typing import Any
 
-from nexctl.server.providers.port import Fault, Work
+from nexctl.server.providers.port import Fault, MediaDone, MediaWork, Work
 from nexctl.wire.chat import (
     ChatMessage,
     ChatUsage,
@@ -33,6 +34,7 @@ from nexctl.wire.chat import (
     PromptDetails,
 )
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
+from nexctl.wire.media import Image
 
 PREFIX = "echo."
 NAMES = ("fail", "stall", "pause", "break", "usage", "answer", "tokens")
@@ -119,10 +121,39 @@ class Echo:
         usage = EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens)
         return Embeddings(model=work.model, data=data, usage=usage)
 
+    async def images(self, work: MediaWork) -> MediaDone:
+        """Small pictures made from the prompt's hash: the same prompt gives the same ones."""
+        await _begin(self._told(work))
+        coded = work.body.get("response_format") == "b64_json"
+        items = []
+        for number in range(work.number):
+            picture = _base64(_picture(f"{number} {work.body['prompt']}"))
+            items.append(
+                Image(b64_json=picture) if coded else Image(url=f"data:image/png;base64,{picture}")
+            )
+        return MediaDone(items)
+
+    async def video(self, work: MediaWork) -> MediaDone:
+        """A film of one frame a second (YUV4MPEG2), as many GPU seconds as it lasts."""
+        told = self._told(work)
+        await _begin(told)
+        frames = b"".join(
+            b"FRAME\n" + shake_256(f"{number} {work.body['prompt']}".encode()).digest(384)
+            for number in range(work.seconds)
+        )
+        film = b"YUV4MPEG2 W16 H16 F1:1 Ip A1:1 C420\n" + frames
+        gpu: int | None = work.seconds
+        lie = told.get("usage")
+        if lie is not None:
+            name, _, value = lie.partition("=")
+            known = name == "gpu_second" and value.lstrip("-").isdigit()
+            gpu = int(value[:20]) if known else None
+        return MediaDone([Image(b64_json=_base64(film))], gpu)
+
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _told(self, work: Work) -> dict[str, str]:
+    def _told(self, work: Work | MediaWork) -> dict[str, str]:
         asked = {
             name.removeprefix(PREFIX): value
             for name, value in work.hints.items()
@@ -214,6 +245,32 @@ def _chunk(work: Work, index: int, delta: Delta, reason: str | None = None) -> C
         created=work.created,
         model=work.model,
         choices=[ChunkChoice(index=index, delta=delta, finish_reason=reason)],
+    )
+
+
+def _base64(raw: bytes) -> str:
+    import base64
+
+    return base64.b64encode(raw).decode("ascii")
+
+
+def _picture(seed: str) -> bytes:
+    """A PNG of 8 by 8 pixels in colours that follow from a text."""
+    import zlib
+
+    pixels = shake_256(seed.encode("utf-8", "replace")).digest(8 * 24)
+    rows = b"".join(b"\0" + pixels[at : at + 24] for at in range(0, len(pixels), 24))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
     )
 
 

@@ -16,9 +16,10 @@ import httpcore
 import msgspec
 
 from nexctl.server.providers.addresses import Place, checked, is_loopback
-from nexctl.server.providers.port import Fault, Work
+from nexctl.server.providers.port import Fault, MediaDone, MediaWork, Work
 from nexctl.wire.chat import ChatMessage, ChatUsage, Choice, Chunk, ChunkChoice, Completion, Delta
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
+from nexctl.wire.media import Image
 
 CONNECT_SECONDS = 10.0  # not money: seconds
 DEFAULT_SECONDS = 120
@@ -67,7 +68,12 @@ class _Vectors(msgspec.Struct):
     usage: _Count | None = None
 
 
+class _Pictures(msgspec.Struct):
+    data: list[Image]
+
+
 _said = msgspec.json.Decoder(_Said)
+_pictures = msgspec.json.Decoder(_Pictures)
 _vectors = msgspec.json.Decoder(_Vectors)
 
 
@@ -183,6 +189,20 @@ class OpenAI:
             usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
         )
 
+    async def images(self, work: MediaWork) -> MediaDone:
+        """Images, as many as were asked for at most."""
+        raw = await self._whole("/images/generations", work)
+        try:
+            found = _pictures.decode(raw).data
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise Fault("upstream_error", "its answer is not one") from None
+        items = [one for one in found if one.b64_json is not None or one.url is not None]
+        return MediaDone(items[: work.number])
+
+    async def video(self, work: MediaWork) -> MediaDone:
+        """Such providers make videos as jobs that are asked for later: not served through here."""
+        raise Fault("upstream_refused", "videos of this kind of provider are not served")
+
     async def close(self) -> None:
         """Close all connections."""
         await self._pool.aclose()
@@ -206,7 +226,7 @@ class OpenAI:
             },
         )
 
-    async def _whole(self, path: str, work: Work) -> bytes:
+    async def _whole(self, path: str, work: Work | MediaWork) -> bytes:
         request = self._request(path, work.body)
         try:
             async with asyncio.timeout(self._seconds):

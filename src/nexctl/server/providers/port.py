@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from nexctl.wire.chat import Chunk, Completion
     from nexctl.wire.embeddings import Embeddings
+    from nexctl.wire.media import Image
 
 
 class Work(NamedTuple):
@@ -29,6 +30,25 @@ class Work(NamedTuple):
     created: int
     hints: Mapping[str, str] = {}
     dimensions: int | None = None
+
+
+class MediaWork(NamedTuple):
+    """One request for images or a video. `body` is what goes upstream but for the model."""
+
+    body: Mapping[str, Any]
+    request_id: str
+    number: int
+    seconds: int
+    most_gpu_seconds: int
+    created: int
+    hints: Mapping[str, str] = {}
+
+
+class MediaDone(NamedTuple):
+    """What was made, and the GPU seconds that the provider reports."""
+
+    items: list[Image]
+    gpu_seconds: int | None = None
 
 
 class Fault(Exception):
@@ -58,6 +78,14 @@ class Provider(Protocol):
 
     async def embed(self, work: Work) -> Embeddings:
         """Vectors."""
+        ...
+
+    async def images(self, work: MediaWork) -> MediaDone:
+        """Images from a text."""
+        ...
+
+    async def video(self, work: MediaWork) -> MediaDone:
+        """A video from a text."""
         ...
 
     async def close(self) -> None:
