@@ -88,6 +88,8 @@ def create(
         raise ConfigError(f"there is a gateway at {place}", hint="choose another name")
     if payments not in ("sandbox", "manual"):
         raise UsageError(f"payments: {payments!r} is not offered", hint="sandbox or manual")
+    if plan is not None:
+        plan = book.plan(plan).id
     if upstream is not None:
         from nexctl.server.providers.addresses import place_of
 

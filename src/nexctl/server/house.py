@@ -57,11 +57,12 @@ class Options(NamedTuple):
 class Terms:
     """A plan made ready for every request: its limits and features read once."""
 
-    __slots__ = ("_limits", "credits", "features", "id", "plan", "title")
+    __slots__ = ("_limits", "budgets", "credits", "features", "id", "plan", "title")
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.id, self.title = plan, plan.id, plan.title
         self.features, self.credits = plan.features, plan.credits
+        self.budgets = plan.budgets
         self._limits = {name: plan.limit(name) for name in plan.limits}
 
     def limit(self, name: str) -> int | None:
@@ -83,6 +84,11 @@ class House:
         self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
         self.words = Words(book)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
+        # The plan whose budgets a customer was seen to have, and the names of all such budgets.
+        self.allowed: dict[str, str] = {}
+        self.plan_budgets = frozenset(
+            row["name"] for terms in self._plans.values() for row in terms.budgets
+        )
         self.attempts = Attempts()
         self.failures = Failures(self)
         self.alarms: list[str] = []

@@ -11,7 +11,8 @@ from nexctl.records import Usage
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.inference import holding, policy, routing
-from nexctl.server.inference.metering import Checked, checked
+from nexctl.server.inference.metering import Checked, Count, Priced, checked
+from nexctl.server.inference.policy import Target
 from nexctl.server.inference.voices import CHAT, Voice
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.providers.port import Fault, Work
@@ -43,14 +44,26 @@ class Job:
     are those of the one in use. `tries` are the failed ones.
     """
 
-    def __init__(self, call: Call, found: list[Candidate], way: Way, answers: int) -> None:
-        self.call, self.candidates, self.way, self.answers = call, found, way, answers
+    def __init__(
+        self,
+        call: Call,
+        target: Target,
+        priced: Priced,
+        count: Count,
+        answers: int,
+        found: list[Candidate] | None = None,
+        way: Way | None = None,
+    ) -> None:
+        self.call, self.answers = call, answers
+        only = routing.Candidate(target, priced, count, policy.MOST_OUTPUT, target.requested)
+        self.candidates = found or [only]
+        self.way = way or routing.Way((target,), strict=True)
         self.held: Held = None  # type: ignore[assignment]  # set by `take`
         self.tries: list[Try] = []
         self.keys: Mapping[str, bytes] | None = None
         self.keep: Slot | None = None
         self.asked: int | None = None
-        self.use(found[0])
+        self.use(self.candidates[0])
 
     def use(self, candidate: Candidate) -> None:
         """Let one of the candidates answer."""
@@ -134,6 +147,11 @@ async def prepared(call: Call) -> Job:
     body = call.body
     if call.house.failures:
         call.house.failures.check(call)
+    plan = call.plan
+    if plan is not None and plan.budgets:
+        from nexctl.server.inference import allowances
+
+        await allowances.ensure(call, plan)
     needs, asked = policy.needs_of(body), policy.asked_output(body)
     way = await routing.way_of(call)
     keys = routing.NO_KEYS
@@ -142,9 +160,10 @@ async def prepared(call: Call) -> Job:
 
         keys = own_keys.of(call)
     found = await routing.candidates(call, way, needs, asked, ENDPOINT, keys)
-    job = Job(call, found, way, body.n or 1)
+    first = found[0]
+    job = Job(call, first.target, first.priced, first.counted, body.n or 1, found, way)
     job.asked = asked
-    if found[0].own:
+    if first.own:
         job.keys = keys
     return job
 
@@ -231,18 +250,25 @@ async def whole(job: Job, voice: Voice = CHAT) -> Answer:
         status="ok",
         more=job.more,
     )
-    answer = Completion(
+    answer = completed(job, said, found, settled, line.provider.id)
+    if job.keep is not None:
+        await job.keep.keep(answer, found)
+    return Answer(voice.whole(job, answer), headers=holding.rate_headers(job.held))
+
+
+def completed(
+    job: Job, said: Completion, found: Checked, settled: Settled, provider: str = ""
+) -> Completion:
+    """A provider's answer with what was charged for it."""
+    return Completion(
         id=said.id,
         object=said.object,
         created=said.created,
         model=job.target.charged.id,
         choices=said.choices,
         usage=found.shown,
-        nex=job.nex(settled, found, "ok", line.provider.id),
+        nex=job.nex(settled, found, "ok", provider),
     )
-    if job.keep is not None:
-        await job.keep.keep(answer, found)
-    return Answer(voice.whole(job, answer), headers=holding.rate_headers(job.held))
 
 
 async def reached(job: Any, attempt: Callable[[Line], Awaitable[T]]) -> tuple[Line, T]:
@@ -336,6 +362,6 @@ def rebuilt(body: Any, model: str, most: int, answers: int) -> dict[str, Any]:
 
 
 __all__ = [
-    *("Job", "admitted", "answered", "create", "prepared", "reached", "rebuilt", "take"),
-    *("texts_of", "whole"),
+    *("Job", "admitted", "answered", "completed", "create", "prepared", "reached", "rebuilt"),
+    *("take", "texts_of", "whole"),
 ]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nexctl.server.providers.switchboard import Line
 
 IMAGE_METERS = ("image", "request")
-VIDEO_METERS = ("video", "gpu_second", "second", "request")
+VIDEO_METERS = ("video", "gpu_second", "second")
 SECONDS = 4
 # Where a request bounds GPU seconds by nothing: so many for each second of film.
 GPU_SECONDS_EACH = 10

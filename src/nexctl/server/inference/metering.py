@@ -72,26 +72,34 @@ class Meters:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._priced: dict[str, Priced] = {}
+        self._priced: dict[tuple[str, bool, str], Priced] = {}
         self._day = ""
         self._choices: dict[str, registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
-    def priced(self, model: Model, condition: str = "", probe: Usage | None = None) -> Priced:
-        """The model's prices today. Refused where there is no number to charge by.
+    def priced(
+        self,
+        model: Model,
+        condition: str = "",
+        *,
+        batch: bool = False,
+        probe: Usage | None = None,
+    ) -> Priced:
+        """The model's prices today, with `batch` those of a batch's line.
 
         `condition` is "semantic_hit" or "byok", as the price engine names them; `probe` is what
-        must be priced where it is not input and output.
+        must be priced where it is not input and output. Refused where there is no number to charge
+        by.
         """
         day = today()
         if day != self._day:
             self._priced.clear()
             self._day = day
-        key = model.id if not condition else f"{condition} {model.id}"
+        key = (model.id, batch, condition)
         found = self._priced.get(key)
         if found is None:
             conditions: dict[str, Any] = {condition: True} if condition else {}
-            pricer = engine.pricer(self._house.book, model, at=day, **conditions)
+            pricer = engine.pricer(self._house.book, model, at=day, batch=batch, **conditions)
             if not pricer.known:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")
@@ -123,21 +131,23 @@ class Meters:
         self, model: Model, name: str, plain: Mapping[str, Any], size: int, endpoint: str
     ) -> Count:
         """Count a request's input; a large one off the event loop and not for ever."""
+        return await self.off_loop(lambda: self.counted(model, name, plain, size, endpoint), size)
+
+    def counted(
+        self, model: Model, name: str, plain: Mapping[str, Any], size: int, endpoint: str
+    ) -> Count:
+        """The same, here and now."""
         choice = self.choice(model, name)
-
-        def work() -> Count:
-            counter = self.counter(choice, size >= BULK_FROM)
-            found = framing.count_request(choice, plain, counter, endpoint)
-            return Count(
-                found.input_tokens,
-                _most(found.input_tokens, found.error),
-                found.method,
-                found.error,
-                found.notes,
-                choice.tokenizer,
-            )
-
-        return await self.off_loop(work, size)
+        counter = self.counter(choice, size >= BULK_FROM)
+        found = framing.count_request(choice, plain, counter, endpoint)
+        return Count(
+            found.input_tokens,
+            _most(found.input_tokens, found.error),
+            found.method,
+            found.error,
+            found.notes,
+            choice.tokenizer,
+        )
 
     async def off_loop(self, work: Callable[[], T], size: int) -> T:
         """Run work on `size` bytes here, or in a thread where served and large."""

@@ -19,7 +19,7 @@ from nexctl.server.refusing import Refuse
 if TYPE_CHECKING:
     from nexctl.pricing.book import Model
     from nexctl.server.calls import Call
-    from nexctl.server.house import House
+    from nexctl.server.house import House, Terms
     from nexctl.server.inference.metering import Count, Priced
     from nexctl.server.inference.rulebook import Rule
 
@@ -61,6 +61,42 @@ def targets_of(house: House, model: Model) -> list[Model]:
         return []
     models = house.book.models
     return [models[name] for name in row["targets"]]
+
+
+def picked(
+    house: House,
+    model: Model,
+    requested: str,
+    *,
+    needs: tuple[str, ...],
+    counted: int,
+    asked: int | None,
+    plan: Terms | None,
+) -> Target:
+    """The one target of a request that is not tried elsewhere, such as a batch's line.
+
+    A routing model picks the first that can do it. Refused where none can.
+    """
+    targets = targets_of(house, model)
+    if not targets:
+        return Target(requested, model, model)
+    own_row = house.book.rule("auto_route_price", "own_row") == "own_row"
+    able = [t for t in targets if not t.capabilities or set(needs) <= set(t.capabilities)]
+    for target in able:
+        context = policy.context_of(target, plan)
+        if context is None or counted + (asked or 1) <= context:
+            return Target(requested, model if own_row else target, target, "the first that fits")
+    raise _none(needs, bool(able))
+
+
+def _none(needs: tuple[str, ...], able: bool) -> Refuse:
+    """No model that may be picked can do it: too long, or an ability is missing."""
+    if able:
+        with_ = f" with {', '.join(needs)}" if needs else ""
+        text = f"no model that may be picked takes that much{with_}"
+        return Refuse("context_length_exceeded", text)
+    text = f"no model that may be picked has {', '.join(needs)}"
+    return Refuse("unsupported_capability", text)
 
 
 async def way_of(call: Call) -> Way:
@@ -213,14 +249,8 @@ async def candidates(
         return [one for one in found if one.own] or found
     if way.router:
         codes = {refuse.refusal.code for refuse in refused}
-        with_ = f" with {', '.join(needs)}" if needs else ""
-        if "context_length_exceeded" in codes:
-            text = f"no model that may be picked takes that much{with_}"
-            raise Refuse("context_length_exceeded", text)
-        if codes == {"unsupported_capability"}:
-            raise Refuse(
-                "unsupported_capability", f"no model that may be picked has {', '.join(needs)}"
-            )
+        if "context_length_exceeded" in codes or codes == {"unsupported_capability"}:
+            raise _none(needs, "context_length_exceeded" in codes)
     raise refused[0]
 
 
@@ -249,4 +279,4 @@ async def _candidate(
     return Candidate(target, priced, count, cap, name, own)
 
 
-__all__ = ["AUTO", "Candidate", "Way", "candidates", "targets_of", "way_of"]
+__all__ = ["AUTO", "Candidate", "Way", "candidates", "picked", "targets_of", "way_of"]

@@ -58,6 +58,8 @@ def put(tx: Transaction, call: Call) -> wire.Budget:
 def remove(tx: Transaction, call: Call) -> wire.Removed:
     """Take a budget away."""
     found = _owned(tx, call)
+    if found.budget.scope == "customer" and found.budget.name in call.house.plan_budgets:
+        raise Refuse("not_permitted", "the plan sets that budget")
     budgets.remove(tx, call.customer.id, found.budget.id)
     return wire.Removed(id=found.budget.id)
 
