@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge budgets routes gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare history markup validate
     case 'models'
@@ -15,16 +15,22 @@ function __nexctl_commands
       set -g __nexctl_R show topup topups submit redeem ledger packs
     case 'budgets'
       set -g __nexctl_R list set remove
+    case 'routes'
+      set -g __nexctl_R show set remove cache
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers payments providers codes
+      set -g __nexctl_R customers payments providers models routes codes
     case 'admin customers'
       set -g __nexctl_R list create
     case 'admin payments'
       set -g __nexctl_R list approve reject refund
     case 'admin providers'
       set -g __nexctl_R list add set remove
+    case 'admin models'
+      set -g __nexctl_R list set
+    case 'admin routes'
+      set -g __nexctl_R list set remove
     case 'admin codes'
       set -g __nexctl_R list create
     case 'auth'
@@ -59,7 +65,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'budgets' 'routes' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin codes' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -71,7 +77,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'routes show' 'gateway status' 'admin providers list' 'admin models list' 'admin routes list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -83,7 +89,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'budgets remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'admin routes remove' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -105,6 +111,8 @@ function __nexctl_options
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets set'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'routes set'
+      set -g __nexctl_R --for-model --tools --no-tools --vision --no-vision --min-input --max-input --label --first -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway init'
       set -g __nexctl_R --book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
@@ -127,6 +135,10 @@ function __nexctl_options
       set -g __nexctl_R --kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin providers set'
       set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin models set'
+      set -g __nexctl_R --enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin routes set'
+      set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin codes create'
       set -g __nexctl_R --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth login'
@@ -147,7 +159,7 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'routes set --min-input' 'routes set --max-input' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin models set --alias' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
@@ -155,23 +167,25 @@ function __nexctl_takes
       set -g __nexctl_V 8
     case 'keys list --state'
       set -g __nexctl_V 9
+    case 'routes set --for-model'
+      set -g __nexctl_V 1
     case 'gateway init --book' 'profile add --book'
       set -g __nexctl_V 2
     case 'gateway init --payments'
-      set -g __nexctl_V 10
+      set -g __nexctl_V 11
     case 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 6
     case 'admin customers list --state'
-      set -g __nexctl_V 11
-    case 'admin providers add --kind'
       set -g __nexctl_V 12
-    case 'admin codes list --state'
+    case 'admin providers add --kind'
       set -g __nexctl_V 13
+    case 'admin codes list --state'
+      set -g __nexctl_V 14
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --idempotency-key' '* --state'
+    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --label' '* --idempotency-key' '* --state'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 4
@@ -233,6 +247,12 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'budgets remove'
       set -g __nexctl_A 3
+    case 'routes set'
+      set -g __nexctl_A 3 1 +
+    case 'routes remove'
+      set -g __nexctl_A 3
+    case 'routes cache'
+      set -g __nexctl_A 10
     case 'gateway init'
       set -g __nexctl_A 3
     case 'gateway pay'
@@ -255,12 +275,18 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin providers remove'
       set -g __nexctl_A 3
+    case 'admin models set'
+      set -g __nexctl_A 1
+    case 'admin routes set'
+      set -g __nexctl_A 3 1 +
+    case 'admin routes remove'
+      set -g __nexctl_A 3
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 14
+      set -g __nexctl_A 15
     case 'config set'
-      set -g __nexctl_A 14 3
+      set -g __nexctl_A 15 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -268,7 +294,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 4
     case 'help'
-      set -g __nexctl_A 15 +
+      set -g __nexctl_A 16 +
   end
 end
 
@@ -361,17 +387,19 @@ function __nexctl_values
     case '9 *'
       set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'on off'
     case '11 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '12 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'active suspended'
     case '13 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'openai echo'
     case '14 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'open redeemed expired void'
     case '15 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '16 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets routes gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

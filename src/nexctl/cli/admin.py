@@ -287,5 +287,17 @@ COMMANDS = (
         "Where requests go: list, add, set, remove.",
         group=True,
     ),
+    Entry(
+        "models",
+        "nexctl.cli.admin_models:COMMANDS",
+        "Which models are served: list, set.",
+        group=True,
+    ),
+    Entry(
+        "routes",
+        "nexctl.cli.admin_routes:COMMANDS",
+        "Names and the models tried for them: list, set, remove.",
+        group=True,
+    ),
     Entry("codes", "nexctl.cli.admin:CODES", "Codes that give credits: list, create.", group=True),
 )

@@ -23,6 +23,7 @@ Commands:
   wallet      Balance, what can be spent, top-ups.
   recharge    Order credits: the same as wallet topup.
   budgets     Limits on what may be spent.
+  routes      Your rules for which model answers.
   gateway     The embedded gateway: make, serve, prove.
   admin       Operate a gateway.
   auth        Keys to a gateway: login, logout.

@@ -81,6 +81,9 @@ TREE = (
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
+        "routes", "nexctl.cli.routes:COMMANDS", "Your rules for which model answers.", group=True
+    ),
+    Entry(
         "gateway",
         "nexctl.cli.gateway:COMMANDS",
         "The embedded gateway: make, serve, prove.",
