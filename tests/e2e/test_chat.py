@@ -18,6 +18,7 @@ def test_the_answer_alone_is_on_standard_output(nexctl: Nexctl) -> None:
 
 
 def test_streamed_and_whole_answers_are_the_same(nexctl: Nexctl) -> None:
+    nexctl("routes", "cache", "off", "--yes")
     prompt = "one two three " * 300
     streamed = nexctl("chat", "-m", "nex-pro", stdin=prompt)
     whole = nexctl("chat", "-m", "nex-pro", "--no-stream", stdin=prompt)
