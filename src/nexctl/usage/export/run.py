@@ -105,6 +105,11 @@ def to_file(
             if state.rows:
                 step(state.rows)
             _fill(ask, source, part, state, step)
+            if ask.after is not None and not state.rows and not _is_closed(ask, state):
+                # Nothing came since the last export: there is no file to add to the series.
+                part.remove()
+                skipped = manifest_of(ask, state, os.path.basename(target), state.sha256, 0)
+                return {**skipped, "skipped": True}
             part.sync()
             finished, digest, size = _finished(ask, part, state)
             state.sealed = manifest_of(ask, state, os.path.basename(target), digest, size)
@@ -271,7 +276,7 @@ def manifest_of(ask: Ask, state: State, name: str, digest: str, size: int) -> di
         "timezone": ask.zone.name if ask.zone else None,
         "filters": ask.filters.given(),
         "unfiltered": ask.whole and not ask.filters.any,
-        "closed": bool(state.closed),
+        "closed": _is_closed(ask, state),
         "rows": state.rows,
         "sums": state.sums,
         "first_sequence": state.first,
@@ -288,6 +293,11 @@ def manifest_of(ask: Ask, state: State, name: str, digest: str, size: int) -> di
     if ask.totals:
         manifest["totals"] = totals_of(state.groups)
     return manifest
+
+
+def _is_closed(ask: Ask, state: State) -> bool:
+    """Whether no record can come any more: never without an end."""
+    return bool(state.closed) and ask.window.end is not None
 
 
 def _others(found: Found) -> dict[str, Any]:
