@@ -7,7 +7,7 @@ _nexctl_commands() {
     'prices') R='list show compare whatif history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs' ;;
+    'wallet') R='show topup topups submit redeem ledger packs runway' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers payments providers codes' ;;
@@ -59,6 +59,7 @@ _nexctl_options() {
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway init') R='--book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -85,16 +86,17 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --kind'|'wallet ledger --limit'|'recharge --pack'|'recharge --method'|'recharge --promo'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
-    'prices whatif --usage'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
+    'prices whatif --usage'|'wallet runway --usage'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
     'prices whatif --book'|'gateway init --book'|'profile add --book') V='2' ;;
     'keys list --state') V='9' ;;
-    'gateway init --payments') V='10' ;;
-    'admin customers list --state') V='11' ;;
-    'admin providers add --kind') V='12' ;;
-    'admin codes list --state') V='13' ;;
+    'wallet runway --by') V='10' ;;
+    'gateway init --payments') V='11' ;;
+    'admin customers list --state') V='12' ;;
+    'admin providers add --kind') V='13' ;;
+    'admin codes list --state') V='14' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on') V='2' ;;
     *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --idempotency-key'|*' --state') V='3' ;;
@@ -143,12 +145,12 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='14' ;;
-    'config set') A='14 3' ;;
+    'config get') A='15' ;;
+    'config set') A='15 3' ;;
     'profile add') A='3' ;;
     'profile use') A='4' ;;
     'profile remove') A='4' ;;
-    'help') A='15 +' ;;
+    'help') A='16 +' ;;
   esac
 }
 
@@ -185,12 +187,13 @@ _nexctl_values() {
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='sandbox manual stripe' ;;
-    '11 '*) W='active suspended' ;;
-    '12 '*) W='openai echo' ;;
-    '13 '*) W='open redeemed expired void' ;;
-    '14 '*) W='default_profile output color timeout no_input model books' ;;
-    '15 '*) W='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '10 '*) W='median p90' ;;
+    '11 '*) W='sandbox manual stripe' ;;
+    '12 '*) W='active suspended' ;;
+    '13 '*) W='openai echo' ;;
+    '14 '*) W='open redeemed expired void' ;;
+    '15 '*) W='default_profile output color timeout no_input model books' ;;
+    '16 '*) W='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -12,7 +12,7 @@ function __nexctl_commands
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs
+      set -g __nexctl_R show topup topups submit redeem ledger packs runway
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
@@ -103,6 +103,8 @@ function __nexctl_options
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet runway'
+      set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets set'
@@ -149,26 +151,28 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
-    case 'prices whatif --usage' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'prices whatif --usage' 'wallet runway --usage' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 6
     case 'prices whatif --book' 'gateway init --book' 'profile add --book'
       set -g __nexctl_V 2
     case 'keys list --state'
       set -g __nexctl_V 9
-    case 'gateway init --payments'
+    case 'wallet runway --by'
       set -g __nexctl_V 10
-    case 'admin customers list --state'
+    case 'gateway init --payments'
       set -g __nexctl_V 11
-    case 'admin providers add --kind'
+    case 'admin customers list --state'
       set -g __nexctl_V 12
-    case 'admin codes list --state'
+    case 'admin providers add --kind'
       set -g __nexctl_V 13
+    case 'admin codes list --state'
+      set -g __nexctl_V 14
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on'
@@ -260,9 +264,9 @@ function __nexctl_arguments
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 14
+      set -g __nexctl_A 15
     case 'config set'
-      set -g __nexctl_A 14 3
+      set -g __nexctl_A 15 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -270,7 +274,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 4
     case 'help'
-      set -g __nexctl_A 15 +
+      set -g __nexctl_A 16 +
   end
 end
 
@@ -363,16 +367,18 @@ function __nexctl_values
     case '9 *'
       set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'median p90'
     case '11 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '12 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'active suspended'
     case '13 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'openai echo'
     case '14 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'open redeemed expired void'
     case '15 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '16 *'
       set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
