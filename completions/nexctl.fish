@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate
     case 'models'
@@ -13,6 +13,8 @@ function __nexctl_commands
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
       set -g __nexctl_R show topup topups submit redeem ledger packs runway
+    case 'usage'
+      set -g __nexctl_R calibrate
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
@@ -54,12 +56,12 @@ function __nexctl_options
     case ''
       set -g __nexctl_R -V --version -h --help
     case 'estimate'
-      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'diff'
-      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'usage' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -105,6 +107,8 @@ function __nexctl_options
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
       set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage calibrate'
+      set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets set'
@@ -151,16 +155,14 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage calibrate --from' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'usage calibrate --out' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+      set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
-    case 'prices whatif --usage' 'wallet runway --usage' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
-      set -g __nexctl_V 6
-    case 'prices whatif --book' 'gateway init --book' 'profile add --book'
-      set -g __nexctl_V 2
     case 'keys list --state'
       set -g __nexctl_V 9
     case 'wallet runway --by'
@@ -175,16 +177,16 @@ function __nexctl_takes
       set -g __nexctl_V 14
     case '* -m' '* --model'
       set -g __nexctl_V 1
-    case '* --on'
+    case '* --on' '* --book'
       set -g __nexctl_V 2
     case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --idempotency-key' '* --state'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
-      set -g __nexctl_V 4
-    case '* -o' '* --output'
       set -g __nexctl_V 5
-    case '* --write'
+    case '* -o' '* --output'
       set -g __nexctl_V 6
+    case '* --write'
+      set -g __nexctl_V 4
   end
 end
 
@@ -192,11 +194,11 @@ function __nexctl_arguments
   set -g __nexctl_A
   switch "$argv[1]"
     case 'estimate'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'diff'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'tokenize'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'prices show'
       set -g __nexctl_A 1
     case 'prices compare'
@@ -206,11 +208,11 @@ function __nexctl_arguments
     case 'prices markup'
       set -g __nexctl_A 1
     case 'prices validate'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'models show'
       set -g __nexctl_A 1
     case 'chat'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'keys show'
       set -g __nexctl_A 3
     case 'keys update'
@@ -224,7 +226,7 @@ function __nexctl_arguments
     case 'keys revoke'
       set -g __nexctl_A 3 +
     case 'keys import'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'wallet topup'
       set -g __nexctl_A 3
     case 'wallet topups'
@@ -244,9 +246,9 @@ function __nexctl_arguments
     case 'gateway pay'
       set -g __nexctl_A 3
     case 'gateway backup'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'gateway restore'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'admin customers create'
       set -g __nexctl_A 3
     case 'admin payments approve'
@@ -270,9 +272,9 @@ function __nexctl_arguments
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
-      set -g __nexctl_A 4
+      set -g __nexctl_A 5
     case 'profile remove'
-      set -g __nexctl_A 4
+      set -g __nexctl_A 5
     case 'help'
       set -g __nexctl_A 16 +
   end
@@ -354,12 +356,12 @@ function __nexctl_values
       set -g __nexctl_F files
     case '3 *'
     case '4 *'
+      set -g __nexctl_F files
+    case '5 *'
       set -g __nexctl_W 'local'
       set -g __nexctl_K profiles
-    case '5 *'
-      set -g __nexctl_W 'table json jsonl csv tsv name'
     case '6 *'
-      set -g __nexctl_F files
+      set -g __nexctl_W 'table json jsonl csv tsv name'
     case '7 *'
       set -g __nexctl_W 'table json jsonl csv tsv name markdown'
     case '8 *'
@@ -379,7 +381,7 @@ function __nexctl_values
     case '15 *'
       set -g __nexctl_W 'default_profile output color timeout no_input model books'
     case '16 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 
