@@ -129,4 +129,5 @@ def test_a_mapped_model_is_named(nexctl: Nexctl, october: Path) -> None:
     )
     assert done.exit == 0
     assert "nexrelay: gpt-4o priced as gpt-5.2" in done.out
-    assert "credits)" in done.out
+    assert "nexrelay: 14,800 credits" in done.out
+    assert all(len(text) <= 80 for text in done.out.splitlines() if not text.startswith("note"))

@@ -197,73 +197,98 @@ def write(answer: Answer, screen: Screen) -> None:
 
 
 def _write_totals(answer: Answer, screen: Screen) -> None:
-    rows: list[list[Any]] = []
     before = answer.billed_money(answer.replay.billed)
-    unbilled = answer.replay.unbilled
-    amounts: list[tuple[str, int]] = []
-    if before is not None:
-        told = f"without {plural(unbilled, 'record')} of unknown charge" if unbilled else ""
-        rows.append(["billed", money(_nano(before.units), before.currency), told])
-        amounts.append((before.currency, before.units))
-    else:
+    lines: list[tuple[str, str, str, int, str, str]] = []
+    if before is None:
         texts = answer.data()["usage"]["billed"]
         shown = ", ".join(money(text, unit) for unit, text in texts.items()) or "unknown"
-        rows.append(["billed", shown, ""])
-        amounts.append(("", 0))
+        lines.append(("billed", shown, "", 0, "", ""))
+    else:
+        shown = money(_nano(before.units), before.currency)
+        lines.append(("billed", shown, before.currency, before.units, "", ""))
     for total in answer.totals:
-        rows.append([total.book.id, _charged(total), _against(answer, total)])
         worth = total.worth if total.complete else None
-        amounts.append((worth.currency, worth.units) if worth else ("", 0))
+        compared = answer.compared(total) if worth else None
+        lines.append(
+            (
+                total.book.id,
+                _charged(total),
+                worth.currency if worth else "",
+                worth.units if worth else 0,
+                change(compared["difference"], compared["currency"]) if compared else "",
+                _signed(compared["percent"]) if compared else "",
+            )
+        )
     most: dict[str, int] = {}
-    for unit, amount in amounts:
+    for _, _, unit, amount, _, _ in lines:
         most[unit] = max(most.get(unit, 0), amount)
-    if screen.terminal:
-        for row, (unit, amount) in zip(rows, amounts, strict=True):
-            row.insert(2, screen.bar(amount, most[unit], BAR).ljust(BAR))
-    bar = [Column("", "")] if screen.terminal else []
+    bars = screen.terminal
     screen.table(
         Table(
             (
                 Column("gateway"),
                 Column("charge", right=True),
-                *bar,
-                Column("", "AGAINST BILLED"),
+                *([Column("", "")] if bars else []),
+                Column("difference", right=True),
+                Column("percent", "%", right=True),
             ),
-            rows,
+            [
+                (
+                    name,
+                    charge,
+                    *([screen.bar(amount, most[unit], BAR)] if bars else []),
+                    difference,
+                    percent,
+                )
+                for name, charge, unit, amount, difference, percent in lines
+            ],
         )
     )
+    _write_parts(answer, screen)
+
+
+def _write_parts(answer: Answer, screen: Screen) -> None:
+    """What a table has no room for: charges in credits, totals of a part of the records."""
+    from nexctl.money import text_of
+
+    lines = []
+    if answer.replay.unbilled:
+        lines.append(
+            f"billed: without {plural(answer.replay.unbilled, 'record')} of unknown charge"
+        )
+    for total in answer.totals:
+        book = total.book
+        if total.complete and total.expected is not None and total.worth.currency != book.unit:
+            lines.append(f"{book.id}: {money(text_of(total.expected, book.scale), book.unit)}")
+        if total.complete or not total.rows + total.unpriced_rows:
+            continue
+        every = total.rows + total.unpriced_rows
+        lines.append(f"{book.id}: {tokens(total.rows)} of {tokens(every)} records have a price")
+        row = answer.compared(total)
+        if row is not None:
+            charge, billed = (money(row[name], row["currency"]) for name in ("charge", "billed"))
+            lines.append(f"  those: {charge} against {billed} billed ({_signed(row['percent'])})")
+    if lines:
+        screen.blank()
+    for line in lines:
+        screen.line(line)
+
+
+def _signed(percent: str | None) -> str:
+    if percent is None:
+        return ""
+    return f"{grouped(percent, 2)}%" if percent.startswith("-") else f"+{grouped(percent, 2)}%"
 
 
 def _charged(total: Any) -> str:
-    from nexctl.money import text_of
-
+    """A book's total in money where a credit has a value."""
     if not total.complete:
         return "unknown"
-    unit, scale = total.book.unit, total.book.scale
     if total.expected is None:
-        low, high = text_of(total.low, scale), text_of(total.high, scale)
-        return f"{money(low, unit)} to {money(high, unit)}"
-    shown = money(text_of(total.expected, scale), unit)
+        low, high = total.money(total.low), total.money(total.high)
+        return f"{_nano(low.units)} to {money(_nano(high.units), high.currency)}"
     worth = total.worth
-    if worth.currency != unit:
-        shown = f"{money(_nano(worth.units), worth.currency)} ({shown})"
-    return shown
-
-
-def _against(answer: Answer, total: Any) -> str:
-    """The difference in money and per cent; of a part, where only a part has a price."""
-    row = answer.compared(total)
-    if row is None:
-        return "" if total.complete else _part(total)
-    sign = "" if (row["percent"] or "").startswith("-") else "+"
-    percent = f" ({sign}{grouped(row['percent'])}%)" if row["percent"] else ""
-    shown = f"{change(row['difference'], row['currency'])}{percent}"
-    return shown if total.complete else f"{_part(total)}; there {shown}"
-
-
-def _part(total: Any) -> str:
-    every = total.rows + total.unpriced_rows
-    return f"{tokens(total.rows)} of {tokens(every)} records have a price"
+    return money(_nano(worth.units), worth.currency)
 
 
 def _write_cached(answer: Answer, screen: Screen) -> None:
