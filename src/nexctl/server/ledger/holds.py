@@ -15,7 +15,7 @@ from nexctl.server.ledger import budgets, lots, owners, rates, snapshots
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
-from nexctl.server.ledger.port import Row, Transaction
+from nexctl.server.ledger.port import Row, Transaction, quiet
 from nexctl.server.ledger.types import (
     Alert,
     Ask,
@@ -45,6 +45,7 @@ _HOLD = (
 )
 
 
+@quiet
 def reserve(tx: Transaction, ask: Ask) -> Reservation:
     """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
 
@@ -155,6 +156,7 @@ def _repeated(tx: Transaction, ask: Ask) -> Refused:
     )
 
 
+@quiet
 def dispatch(tx: Transaction, hold: int) -> None:
     """Say that the request goes upstream now. Raises Refused `hold_lost` where it must not."""
     if not tx.run("UPDATE holds SET state='dispatched' WHERE id=? AND state='reserved'", hold):
@@ -169,6 +171,7 @@ _BEGIN_SETTLE = (
 )
 
 
+@quiet
 def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None) -> Settled:
     """Debit the exact charge and free the hold, once.
 
@@ -269,6 +272,7 @@ def _settled_before(tx: Transaction, hold: int, wallet: str, seq: int) -> Settle
     )
 
 
+@quiet
 def release(tx: Transaction, hold: int, why: str) -> bool:
     """Give a hold back: the request failed before a usable response. False if it was given back.
 
@@ -323,6 +327,7 @@ def disown(tx: Transaction, customer: str, request_id: str, before: int) -> bool
     )
 
 
+@quiet
 def mark_unknown(tx: Transaction, hold: int, why: str) -> bool:
     """A dispatched request without an outcome: its money stays held until its deadline."""
     return bool(
