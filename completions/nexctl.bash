@@ -3,11 +3,12 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help' ;;
     'prices') R='list show compare history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
     'wallet') R='show topup topups submit redeem ledger packs' ;;
+    'usage') R='export summary list show tail' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers payments providers codes' ;;
@@ -37,13 +38,13 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'usage'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'gateway status'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'usage show'|'gateway status'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -58,6 +59,10 @@ _nexctl_options() {
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway init') R='--book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -84,22 +89,25 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --kind'|'wallet ledger --limit'|'recharge --pack'|'recharge --method'|'recharge --promo'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --month'|'usage export --timezone'|'usage summary --by'|'usage summary --month'|'usage list --month'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state') V='9' ;;
+    'usage export --format') V='10' ;;
+    'usage export --csv-style') V='11' ;;
     'gateway init --book'|'profile add --book') V='2' ;;
-    'gateway init --payments') V='10' ;;
+    'gateway init --payments') V='13' ;;
     'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
-    'admin customers list --state') V='11' ;;
-    'admin providers add --kind') V='12' ;;
-    'admin codes list --state') V='13' ;;
+    'admin customers list --state') V='14' ;;
+    'admin providers add --kind') V='15' ;;
+    'admin codes list --state') V='16' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on') V='2' ;;
-    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --idempotency-key'|*' --state') V='3' ;;
+    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --key'|*' --project') V='3' ;;
     *' -p'|*' --profile') V='4' ;;
     *' -o'|*' --output') V='5' ;;
     *' --write') V='6' ;;
+    *' --status') V='12' ;;
   esac
 }
 
@@ -128,6 +136,8 @@ _nexctl_arguments() {
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
     'recharge') A='3' ;;
+    'usage export') A='6' ;;
+    'usage show') A='3' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
     'gateway init') A='3' ;;
@@ -142,12 +152,12 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='14' ;;
-    'config set') A='14 3' ;;
+    'config get') A='17' ;;
+    'config set') A='17 3' ;;
     'profile add') A='3' ;;
     'profile use') A='4' ;;
     'profile remove') A='4' ;;
-    'help') A='15 +' ;;
+    'help') A='18 +' ;;
   esac
 }
 
@@ -184,12 +194,15 @@ _nexctl_values() {
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='sandbox manual stripe' ;;
-    '11 '*) W='active suspended' ;;
-    '12 '*) W='openai echo' ;;
-    '13 '*) W='open redeemed expired void' ;;
-    '14 '*) W='default_profile output color timeout no_input model books' ;;
-    '15 '*) W='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '10 '*) W='csv jsonl parquet xlsx focus' ;;
+    '11 '*) W='rfc4180 excel excel-de' ;;
+    '12 '*) W='ok partial error cancelled' ;;
+    '13 '*) W='sandbox manual stripe' ;;
+    '14 '*) W='active suspended' ;;
+    '15 '*) W='openai echo' ;;
+    '16 '*) W='open redeemed expired void' ;;
+    '17 '*) W='default_profile output color timeout no_input model books' ;;
+    '18 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 
