@@ -53,8 +53,9 @@ class Rig:
         payments: Any = "sandbox",
         options: Options | None = None,
         semantic_cache: bool = False,
+        place: str | None = None,
     ) -> None:
-        self.place = str(folder / "gateway" / "ledger.sqlite")
+        self.place = place or str(folder / "gateway" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place,

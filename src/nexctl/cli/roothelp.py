@@ -22,6 +22,7 @@ Commands:
   keys        API keys: make, limit, rotate, revoke.
   wallet      Balance, what can be spent, top-ups.
   recharge    Order credits: the same as wallet topup.
+  usage       What was billed: export, sum up, list, follow.
   budgets     Limits on what may be spent.
   routes      Your rules for which model answers.
   gateway     The embedded gateway: make, serve, prove.

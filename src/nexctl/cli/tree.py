@@ -79,6 +79,12 @@ TREE = (
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
+    Entry(
+        "usage",
+        "nexctl.cli.usage:COMMANDS",
+        "What was billed: export, sum up, list, follow.",
+        group=True,
+    ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
         "routes", "nexctl.cli.routes:COMMANDS", "Your rules for which model answers.", group=True

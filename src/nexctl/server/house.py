@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from nexctl.pricing.book import Book, Plan
+    from nexctl.server.batches.crew import Crew
     from nexctl.server.inference.metering import Meters
     from nexctl.server.inference.rulebook import Rulebook
     from nexctl.server.ledger.main import Ledger
@@ -117,6 +118,13 @@ class House:
         from nexctl.server.providers.switchboard import Switchboard
 
         return Switchboard(self)
+
+    @cached_property
+    def crew(self) -> Crew:
+        """What works on batches here."""
+        from nexctl.server.batches.crew import Crew
+
+        return Crew(self)
 
     @property
     def scale(self) -> int:

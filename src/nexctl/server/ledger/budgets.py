@@ -104,10 +104,10 @@ def applying(
 
     `others` are models that it may be charged as instead.
     """
-    rows = tx.all(_APPLY, key, parent, customer)
-    if not rows:
-        return []
-    found = [_budget(row) for row in rows]
+    found = tx.remember(
+        ("budgets", key, parent, customer),
+        lambda: [_budget(row) for row in tx.all(_APPLY, key, parent, customer)],
+    )
     return [
         b
         for b in found

@@ -45,6 +45,7 @@ class Ask(NamedTuple):
     where None. `dispatched` says that the request goes upstream as soon as this returns, which
     spares a transaction and makes a crash in between *unknown* instead of *released*.
     `others` are further models that may be charged instead: their budgets are held too.
+    `lasting` is for work that outlives processes (a batch): no recovery touches such a hold.
     """
 
     customer: str
@@ -65,6 +66,7 @@ class Ask(NamedTuple):
     patience: int = 24 * HOUR
     dispatched: bool = False
     others: tuple[str, ...] = ()
+    lasting: bool = False
 
 
 class Alert(NamedTuple):
