@@ -494,6 +494,34 @@ def test_a_dear_fallback_refuses_nobody_who_can_pay_the_first(make: Make) -> Non
     clean(rig)
 
 
+def test_a_class_row_prices_only_the_ids_that_are_listed_for_it(make: Make) -> None:
+    rig = make(book="deeptoken", plan=None)
+    fill(rig, "1")
+    assert rig.chat(model="claude-sonnet-4-5").body["model"] == "claude-sonnet-class"
+    assert rig.chat(model="claude-3-opus").code == "model_not_found"
+    got = rig.chat(model="deepseek-r1", messages=user("What it costs is not a number"))
+    assert got.code == "unpriced"
+    clean(rig)
+
+
+def test_a_record_tells_how_its_model_was_chosen(rig: Rig) -> None:
+    provider(rig, "bad", priority=1, options={"fail": "500"})
+    rig.chat(model="nex-auto", messages=user(HARD), request_id="one")
+    got = rig.ask("GET", "/v1/usage/one").body
+    assert (got["picked"], got["score"]) == ("asks for steps, sets conditions, calculates", "0.65")
+    assert got["tries"] == [{"provider": "bad", "model": "nex-reasoning", "code": "upstream_error"}]
+    assert got["quantities"] is None
+
+
+def test_a_batchs_lines_know_the_operators_names_and_what_is_not_served(rig: Rig) -> None:
+    path = "/admin/v1/models/nex-pro"
+    rig.ask("PATCH", path, {"aliases": ["house"]}, key=rig.operator)
+    rig.ask("PATCH", "/admin/v1/models/gpt-4o", {"enabled": False}, key=rig.operator)
+    assert "gpt-4o" not in {m["id"] for m in rig.ask("GET", "/v1/models").body["data"]}
+    assert rig.ask("GET", "/v1/models/gpt-4o").code == "model_not_found"
+    assert rig.ask("GET", "/v1/models/house").body["id"] == "nex-pro"
+
+
 # every refusal comes before anything is sent --------------------------------------------------
 
 

@@ -250,7 +250,7 @@ def test_what_is_kept_is_sealed(caching: Rig) -> None:
     assert b"Xanadu" not in raw
     assert b"xanadu" not in raw
     ((sealed, scope),) = caching.house.read(
-        lambda tx: tx.all("SELECT prompt, scope FROM semantic_entries")
+        lambda tx: tx.all("SELECT sealed, scope FROM semantic_entries")
     )
     assert b"canary" not in bytes(sealed)
     assert len(bytes(scope)) == 32

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
-from nexctl.server.ledger import files, idempotency, orders
+from nexctl.server.ledger import files, idempotency, orders, semantic_entries
 from nexctl.server.payments import included
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def once(house: House, *, rare: bool = True) -> None:
         pass
     if rare:
         house.ledger.write(idempotency.forget)
+        house.ledger.write(semantic_entries.expire)
 
 
 class Upkeep:

@@ -457,7 +457,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "usage.show",
-        *("GET", "/v1/usage/{request_id}", "One usage record", _ANY_KEY, "usage.UsageRecord"),
+        *("GET", "/v1/usage/{request_id}", "One usage record", _ANY_KEY, "usage.UsageDetail"),
         refusals=("plan_limit",),
     ),
     # ------------------------------------------------------------------ operator

@@ -100,6 +100,21 @@ class UsageRecord(Answer, kw_only=True):
     ttft_ms: int | None = None
 
 
+class UsageDetail(UsageRecord, kw_only=True):
+    """One record with what its export has no column for.
+
+    `picked` says why this model answered and `score` by which figure, `tries` where it failed
+    before. `quantities` keep apart what was served, what a provider consumed and what is billable,
+    where these differ. `own_key`: it went out with the customer's own provider key.
+    """
+
+    picked: str | None = None
+    score: str | None = None
+    tries: list[dict[str, str]] = field(default_factory=list)
+    quantities: dict[str, dict[str, int]] | None = None
+    own_key: bool = False
+
+
 class UsagePage(Answer):
     """One page in `sequence` order. `closed`: no hold reserved in the window is open any more."""
 

@@ -47,13 +47,22 @@ class Target(NamedTuple):
     score: str | None = None
 
 
-def find(house: House, name: str) -> Model:
-    """The book's model of that name or alias."""
+def find(house: House, name: str | None) -> Model:
+    """The book's model of that name or alias, or of one that the operator gave it.
+
+    Refused where there is none, or the operator does not serve it.
+    """
+    if name is None:
+        raise Refuse("invalid_request", "a model is needed", param="model")
+    operated = house.rulebook.operated
     try:
-        return house.book.find(name)
+        found = house.book.find(operated.aliases.get(name.lower(), name))
     except NexctlError as error:
         code = "unpriced" if error.code == "unpriced" else "model_not_found"
         raise Refuse(code, param="model") from None
+    if found.id in operated.off:
+        raise Refuse("model_not_found", "that model is not served at present", param="model")
+    return found
 
 
 def may_use(caller: Caller, model: Model) -> bool:

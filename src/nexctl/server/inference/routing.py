@@ -115,7 +115,7 @@ async def way_of(call: Call) -> Way:
         return found._replace(fallback=route.fallback)
     if name is None or (name == AUTO and "routes" in house.book.data):
         return _default(call)
-    model = policy.find(house, operated.aliases.get(name.lower(), name))
+    model = policy.find(house, name)
     if targets_of(house, model):
         return _smart(call, model, name)
     targets = [Target(name, model, model)]

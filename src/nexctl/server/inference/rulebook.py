@@ -13,6 +13,7 @@ from nexctl.server.ledger import settings
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
+    from nexctl.server.ledger.port import Transaction
 
 FRESH_SECONDS = 1.0  # not money: seconds
 ROUTES, MODELS = "routes", "models"
@@ -97,12 +98,14 @@ class Rulebook:
     @property
     def operated(self) -> Operated:
         """The operator's rules."""
-        now = time.monotonic()
-        if now - self._read_at > FRESH_SECONDS:
-            self._operated = self._house.read(
-                lambda tx: operated(settings.get(tx, ROUTES), settings.get(tx, MODELS))
-            )
-            self._read_at = now
+        if time.monotonic() - self._read_at > FRESH_SECONDS:
+            self._house.read(self.see)
+        return self._operated
+
+    def see(self, tx: Transaction) -> Operated:
+        """The operator's rules, read now: for who is in a transaction already."""
+        self._operated = operated(settings.get(tx, ROUTES), settings.get(tx, MODELS))
+        self._read_at = time.monotonic()
         return self._operated
 
     def own(self, customer: str) -> Own:

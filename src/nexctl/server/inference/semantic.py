@@ -49,8 +49,9 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class Entry(msgspec.Struct):
-    """What is kept of an answer: its texts, why they end, and the output tokens they count."""
+    """What is kept: the normal prompt, the answer's texts, the output tokens that they count."""
 
+    prompt: str
     texts: list[str]
     output: int
     reasoning: int = 0
@@ -59,15 +60,17 @@ class Entry(msgspec.Struct):
 class Slot:
     """Where one request's answer belongs."""
 
-    def __init__(self, job: Job, scope: bytes, text: str, hours: int) -> None:
-        self._job, self._scope, self.text = job, scope, text
+    def __init__(self, job: Job, sealer: Any, scope: bytes, text: str, hours: int) -> None:
+        self._job, self._sealer, self.scope, self.text = job, sealer, scope, text
         self._first = job.target.charged.id
         self._lasts = hours * HOUR
+        self._place = f"semantic {scope.hex()}"
+        self.full = False
 
-    @property
-    def scope(self) -> bytes:
-        """The keyed hash of everything that must be equal."""
-        return self._scope
+    def opened(self, sealed: bytes) -> Entry:
+        """An entry that was sealed for this very scope. SealBroken where it was not."""
+        raw = self._sealer.unseal_piece(sealed, self._place)
+        return msgspec.json.decode(raw, type=Entry)
 
     async def keep(self, answer: Completion, found: Checked) -> None:
         """Keep a whole answer, where it is nothing but text that came to its end."""
@@ -88,10 +91,10 @@ class Slot:
         if found.by != "upstream" or job.target.charged.id != self._first or not all(texts):
             return
         used = found.usage
-        body = msgspec.json.encode(Entry(texts, used.output, used.reasoning))
+        body = msgspec.json.encode(Entry(self.text, texts, used.output, used.reasoning))
         if len(body) > MOST_BYTES:
             return
-        work = self._write(job.call, body)
+        work = self._write(job.call, self._sealer.seal_piece(body, self._place))
         if not job.call.house.options.served:
             await work
             return
@@ -101,11 +104,11 @@ class Slot:
         job.call.house.pumps.add(task)
         task.add_done_callback(job.call.house.pumps.discard)
 
-    async def _write(self, call: Call, body: bytes) -> None:
+    async def _write(self, call: Call, sealed: bytes) -> None:
         try:
             await call.house.write(
                 semantic_entries.add,
-                *(call.customer.id, self._scope, self.text.encode(), body, self._lasts),
+                *(call.customer.id, self.scope, sealed, self._lasts, self.full),
             )
         except NexctlError as error:
             call.house.alarm(f"semantic cache: {error.message}")
@@ -172,7 +175,8 @@ def _slot(job: Job, sealer: Any, terms: dict[str, Any]) -> Slot | None:
     scope = {"customer": job.call.customer.id, "name": last.name}
     scope.update({name: equal[name] for name in same if name in equal})
     digest = sealer.fingerprint(_encoder.encode(scope))
-    return Slot(job, digest, prompt.text, int(terms.get("retention_hours", RETENTION_HOURS)))
+    hours = int(terms.get("retention_hours", RETENTION_HOURS))
+    return Slot(job, sealer, digest, prompt.text, hours)
 
 
 def _has_other(parts: list[Any]) -> bool:
@@ -187,17 +191,18 @@ def _entry(job: Job, slot: Slot) -> Entry | None:
     threshold = house.book.data["semantic_cache"].get("threshold")
     if not threshold or not threshold[0].isdigit():
         return None
+    slot.full = len(rows) >= semantic_entries.MOST
     mine = similarity.features(slot.text)
-    sealer = house.ledger.shared.sealer
-    assert sealer is not None  # noqa: S101 - a slot is made only where there is one
     for row in rows:
         try:
-            kept = sealer.unseal(row.prompt).decode()
-            if kept == slot.text or similarity.alike(mine, similarity.features(kept), threshold):
-                entry = msgspec.json.decode(sealer.unseal(row.answer), type=Entry)
-                return entry if len(entry.texts) == job.answers else None
+            entry = slot.opened(row)
         except NexctlError:
             continue  # sealed with a master key that is gone
+        near = entry.prompt == slot.text or similarity.alike(
+            mine, similarity.features(entry.prompt), threshold
+        )
+        if near and len(entry.texts) == job.answers:
+            return entry
     return None
 
 

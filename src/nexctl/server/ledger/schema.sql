@@ -377,8 +377,7 @@ CREATE TABLE semantic_entries (
     id ROWID,
     customer_id TEXT NOT NULL REFERENCES customers (id),
     scope BYTES NOT NULL,
-    prompt BYTES NOT NULL,
-    answer BYTES NOT NULL,
+    sealed BYTES NOT NULL,
     created_at INT64 NOT NULL,
     expires_at INT64 NOT NULL
 ) {strict};

@@ -28,12 +28,18 @@ _RATE = ("state", "price", "per", "unit")
 
 def listed(tx: Transaction, call: Call) -> wire.ModelList:
     """The models that this key may call."""
-    found = [m for m in call.house.book.models.values() if policy.may_use(call.caller, m)]
+    off = call.house.rulebook.see(tx).off
+    found = [
+        model
+        for model in call.house.book.models.values()
+        if model.id not in off and policy.may_use(call.caller, model)
+    ]
     return wire.ModelList(data=[_model(call, model) for model in found])
 
 
 def shown(tx: Transaction, call: Call) -> wire.Model:
     """One model, by id or alias."""
+    call.house.rulebook.see(tx)
     model = policy.find(call.house, call.id)
     policy.check_model(call.caller, model)
     return _model(call, model)

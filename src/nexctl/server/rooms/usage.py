@@ -57,15 +57,23 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
     )
 
 
-def shown(tx: Transaction, call: Call) -> wire.UsageRecord:
-    """The record of one request."""
+def shown(tx: Transaction, call: Call) -> wire.UsageDetail:
+    """The record of one request, with how its model was chosen."""
     row = entries.usage_of(tx, call.customer.id, call.id)
     if row is None or _key(call, row.key) != row.key:
         raise Refuse("not_found", "there is no such usage record")
     cutoff = _cutoff(call)
     if cutoff is not None and row.created_at < cutoff:
         raise _too_old(call)
-    return next(_records(tx, call, (row,)))
+    record, kept = next(_records(tx, call, (row,))), row.record
+    return wire.UsageDetail(
+        **{name: getattr(record, name) for name in record.__struct_fields__},
+        picked=kept.get("picked"),
+        score=kept.get("score"),
+        tries=kept.get("tries", []),
+        quantities=kept.get("quantities"),
+        own_key=bool(kept.get("own_key")),
+    )
 
 
 def sums(tx: Transaction, call: Call) -> wire.UsageSummary:
