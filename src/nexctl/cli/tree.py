@@ -79,6 +79,12 @@ TREE = (
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
+    Entry(
+        "batch",
+        "nexctl.cli.batch:COMMANDS",
+        "Batches: check, quote, send, follow, prove.",
+        group=True,
+    ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
         "gateway",

@@ -303,3 +303,8 @@ class NexctlGateway:
 
     def close(self) -> None:
         self._client.close()
+
+
+def made(client: GatewayClient, driver: str) -> NexctlGateway:
+    """The gateway of a driver's name."""
+    return NexctlGateway(client)
