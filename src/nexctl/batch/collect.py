@@ -105,7 +105,7 @@ def fetch(
     shard: ShardRow,
     remote: Remote,
     *,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,  # not money: seconds
     note: Callable[[str], object] = lambda _: None,
 ) -> ShardRow:
     """Fetch, verify and keep one ended batch's results.
@@ -177,7 +177,7 @@ def _download(
     remote: Remote,
     kind: str,
     file_id: str,
-    sleep: Callable[[float], object],
+    sleep: Callable[[float], object],  # not money: seconds
 ) -> str:
     """Stream one file to a part file and rename it, again where it broke off or is short."""
     path = journal.path_of(job.id, f"{kind}-{shard.number:05d}.jsonl")

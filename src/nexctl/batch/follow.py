@@ -30,9 +30,8 @@ from nexctl.errors import (
 # Polls in a row that may fail, and that may not find the batch.
 MOST_FAILURES = 20
 MOST_MISSES = 40
-FIRST_SECONDS = 1.0
-LONGEST_SECONDS = 60.0
-GROWTH = 1.5
+FIRST_SECONDS = 1
+LONGEST_SECONDS = 60
 
 Changed = Callable[[ShardRow], object]
 
@@ -40,13 +39,13 @@ Changed = Callable[[ShardRow], object]
 class Pace(NamedTuple):
     """How long is waited between two rounds. `first` and `longest` in seconds."""
 
-    first: float = FIRST_SECONDS
-    longest: float = LONGEST_SECONDS
+    first: float = FIRST_SECONDS  # not money: seconds
+    longest: float = LONGEST_SECONDS  # not money: seconds
 
-    def delay(self, quiet: int) -> float:
-        """Seconds after `quiet` rounds without a change: growing, with jitter, never above."""
-        whole: float = min(self.longest, self.first * GROWTH ** min(quiet, 30))
-        return whole * (0.75 + int.from_bytes(os.urandom(2), "big") / 262_144)
+    def delay(self, quiet: int) -> float:  # not money: seconds
+        """Seconds after `quiet` rounds without a change: they double; jitter takes up to a half."""
+        whole = min(self.longest, self.first * 2 ** min(quiet, 30))
+        return whole * (256 + os.urandom(1)[0]) / 512  # not money: seconds
 
 
 class Follower:
@@ -63,8 +62,8 @@ class Follower:
         *,
         queue: Queue = Queue(),  # noqa: B008  (immutable)
         pace: Pace = Pace(),  # noqa: B008  (immutable)
-        sleep: Callable[[float], object] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,  # not money: seconds
+        monotonic: Callable[[], float] = time.monotonic,  # not money: seconds
         note: Callable[[str], object] = lambda _: None,
         changed: Changed = lambda _: None,
         reopened: Callable[[], Remote | None] = lambda: None,
@@ -87,7 +86,7 @@ class Follower:
             note=self.note,
         )
 
-    def until_ended(self, seconds: float | None = None) -> None:
+    def until_ended(self, seconds: float | None = None) -> None:  # not money: seconds
         """Go on until every batch has ended and is fetched.
 
         NexctlError (exit 8) after `seconds`; what was refused for money, a refused key and a

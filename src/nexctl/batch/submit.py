@@ -45,7 +45,7 @@ class Sender:
         remote: Remote,
         *,
         queue: Queue = Queue(),  # noqa: B008  (immutable)
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,  # not money: seconds
         note: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.journal, self.job, self.remote = journal, job, remote

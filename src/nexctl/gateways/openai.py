@@ -36,8 +36,8 @@ AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 LARGEST_FILE = 8 * 1024 * 1024 * 1024
 PAGE = 100
 # Between two pieces of a download; an upload gets this for every 10 MB beside the usual time.
-DOWNLOAD_SECONDS = 120.0
-UPLOAD_SECONDS = 30.0
+DOWNLOAD_SECONDS = 120
+UPLOAD_SECONDS = 30
 
 
 class Quirks(NamedTuple):
