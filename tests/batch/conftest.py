@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from batch_kit import Bench, write_lines
 from faulty_gateway import FaultyGateway
+from pipeline_kit import Bench, write_lines
 
 
 @pytest.fixture

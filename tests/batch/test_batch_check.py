@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_kit import ASK, MODEL, line
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline_kit import ASK, MODEL, line
 
 from nexctl.batch import limits, scan
 from nexctl.batch.ids import Uniqueness, digest_of, wire_id

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_kit import ASK, Bench, counts, line, write_lines
 from faulty_gateway import FaultyGateway
+from pipeline_kit import ASK, Bench, counts, line, write_lines
 
 from nexctl.batch import collect, limits, pipeline, quoting, results, retry
 from nexctl.batch.journal import Journal

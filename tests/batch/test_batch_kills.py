@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batch_kit import write_lines
 from faulty_gateway import FaultyGateway
+from pipeline_kit import write_lines
 
 KILLED = Path(__file__).with_name("killed_nexctl.py")
 LINES = 6

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from batch_kit import Bench, counts
 from faulty_gateway import FaultyGateway
+from pipeline_kit import Bench, counts
 
 from nexctl.batch import results
 from nexctl.batch.collect import Unverified

@@ -40,7 +40,9 @@ def form(raw: bytes, name: str = "in.jsonl", **fields: str) -> tuple[bytes, dict
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
         for key, value in given.items()
     )
-    head += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    head += (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    )
     body = head.encode() + raw + f"\r\n--{BOUNDARY}--\r\n".encode()
     return body, {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 

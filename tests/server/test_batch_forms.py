@@ -35,7 +35,8 @@ def written(parts: list[tuple[str, bytes]]) -> bytes:
 
 
 ALMOST = st.lists(
-    st.sampled_from([b"\r\n", b"--", b"--xyz", b"\r\n--xy", b"z", b"a", b"\n", b"\x00"]), max_size=12
+    st.sampled_from([b"\r\n", b"--", b"--xyz", b"\r\n--xy", b"z", b"a", b"\n", b"\x00"]),
+    max_size=12,
 ).map(b"".join)
 
 

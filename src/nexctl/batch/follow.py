@@ -44,7 +44,7 @@ class Pace(NamedTuple):
 
     def delay(self, quiet: int) -> float:  # not money: seconds
         """Seconds after `quiet` rounds without a change: they double; jitter takes up to a half."""
-        whole = min(self.longest, self.first * 2 ** min(quiet, 30))
+        whole = min(self.longest, self.first * (1 << min(quiet, 30)))
         return whole * (256 + os.urandom(1)[0]) / 512  # not money: seconds
 
 

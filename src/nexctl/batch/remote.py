@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from nexctl.errors import NexctlError, UsageError
+from nexctl.errors import NexctlError
 
 if TYPE_CHECKING:
+    from nexctl.gateways.port import Gateway
     from nexctl.wire.batches import Batch
 
 # Marks in a batch's metadata by which it is found again; at most 64 / 512 characters each.
@@ -64,7 +65,7 @@ class Remote(Protocol):
     name: str
     idempotent: bool
 
-    def upload(self, name: str, path: str, key: str) -> Stored:
+    def upload(self, name: str, path: str) -> Stored:
         """Send a file of batch lines."""
 
     def files(self, name: str) -> Iterator[Stored]:
@@ -97,23 +98,14 @@ def marks(job: str, number: int, sha256: str) -> dict[str, str]:
 class GatewayRemote:
     """A gateway's files and batches, by its driver."""
 
-    def __init__(self, gateway: Any) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self.name: str = gateway.name
-        self.idempotent: bool = getattr(gateway.batches, "idempotent", False)
+        self.idempotent: bool = gateway.batches.idempotent
 
-    def upload(self, name: str, path: str, key: str) -> Stored:
-        """Send a file of batch lines."""
-        try:
-            with open(path, "rb", buffering=0) as stream:
-                content = stream.read()
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be read: {error.strerror}",
-                hint="the job's lines are gone; run the file again with --again",
-                code="lines_lost",
-            ) from None
-        found = self._gateway.files.create(name, content, idempotency_key=key)
+    def upload(self, name: str, path: str) -> Stored:
+        """Send a file of batch lines; it is read as it is sent."""
+        found = self._gateway.files.upload(path, name=name)
         return Stored(found.id, found.filename, found.bytes)
 
     def files(self, name: str) -> Iterator[Stored]:
@@ -125,14 +117,13 @@ class GatewayRemote:
     def size(self, file_id: str) -> int | None:
         """Bytes of a file; a gateway that does not say, or says 0, does not know."""
         try:
-            return int(self._gateway.files.show(file_id).bytes) or None
+            return self._gateway.files.show(file_id).bytes or None
         except NexctlError:
             return None
 
     def download(self, file_id: str) -> Iterator[bytes]:
         """A file's content in pieces."""
-        pieces: Iterator[bytes] = self._gateway.files.content(file_id)
-        return pieces
+        return self._gateway.files.content(file_id)
 
     def create(self, file_id: str, url: str, metadata: Mapping[str, str], key: str) -> Running:
         """A new batch of an uploaded file."""

@@ -91,7 +91,7 @@ class Sender:
         if stored is None:
             shard = self.journal.step(shard, steps.UPLOADING)
             path = lines_path(self.journal, self.job.id, shard.number)
-            stored = self.remote.upload(shard.name, path, f"{self.job.id}-{shard.number}-file")
+            stored = self.remote.upload(shard.name, path)
         return self.journal.step(shard, steps.UPLOADED, file_id=stored.id)
 
     def _stored(self, shard: ShardRow) -> Stored | None:

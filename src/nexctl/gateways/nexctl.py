@@ -189,6 +189,8 @@ class Files(_Noun):
 class Batches(_Noun):
     """`/v1/batches`. The gateway itself can wait for one."""
 
+    idempotent = True
+
     def create(
         self, wanted: batches.BatchCreate, *, idempotency_key: str | None = None
     ) -> batches.Batch:

@@ -18,7 +18,13 @@ import msgspec
 
 from nexctl.errors import NexctlError, UsageError
 from nexctl.gateways import refused
-from nexctl.gateways.client import MOST_PAGES, Events
+from nexctl.gateways.client import (
+    LARGEST_DOWNLOAD,
+    MOST_PAGES,
+    UPLOAD_SECONDS,
+    Events,
+    form_of,
+)
 from nexctl.gateways.port import Absent, Lacking
 from nexctl.safety import http
 from nexctl.safety.http import Call, NetworkError, Reply
@@ -32,12 +38,9 @@ if TYPE_CHECKING:
 
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
-# A result file of the largest batch, with room.
-LARGEST_FILE = 8 * 1024 * 1024 * 1024
 PAGE = 100
-# Between two pieces of a download; an upload gets this for every 10 MB beside the usual time.
+# The longest silence in a download.
 DOWNLOAD_SECONDS = 120
-UPLOAD_SECONDS = 30
 
 
 class Quirks(NamedTuple):
@@ -198,18 +201,25 @@ class Files:
     def __init__(self, client: OpenAIClient) -> None:
         self._client = client
 
-    def create(
-        self, filename: str, content: bytes, *, idempotency_key: str | None = None
+    def upload(
+        self, path: str, *, name: str | None = None, keep_seconds: int | None = None
     ) -> files.File:
         from nexctl.wire.files import File
 
-        kind, body = form(filename, content)
-        headers = {"content-type": kind}
-        if idempotency_key is not None:
-            headers["idempotency-key"] = idempotency_key
-        seconds = self._client.http.seconds + UPLOAD_SECONDS * (len(body) // 10_000_000)
+        fields = {"purpose": "batch"}
+        if keep_seconds is not None:
+            fields["expires_after[anchor]"] = "created_at"
+            fields["expires_after[seconds]"] = str(keep_seconds)
+        upload, kind = form_of(path, name or os.path.basename(path), fields)
         # An upload that was made twice costs nothing: the other one is never used.
-        call = Call("POST", "/v1/files", headers, body, repeatable=True, seconds=seconds)
+        call = Call(
+            "POST",
+            "/v1/files",
+            {"content-type": kind, "accept": "application/json"},
+            repeatable=True,
+            seconds=UPLOAD_SECONDS,
+            upload=upload,
+        )
         return self._client.decoded(File, self._client.sent(call))
 
     def list(self, query: files.FileQuery | None = None) -> Iterator[files.File]:
@@ -225,8 +235,15 @@ class Files:
 
     def content(self, file_id: str) -> Iterator[bytes]:
         target = f"/v1/files/{_segment(file_id)}/content"
-        headers = {"accept": "*/*"}
-        call = Call("GET", target, headers, b"", True, True, LARGEST_FILE, DOWNLOAD_SECONDS)
+        call = Call(
+            "GET",
+            target,
+            {"accept": "*/*"},
+            repeatable=True,
+            stream=True,
+            limit=LARGEST_DOWNLOAD,
+            seconds=DOWNLOAD_SECONDS,
+        )
         return self._client.sent(call).pieces()
 
     def remove(self, file_id: str) -> files.FileDeleted:
@@ -261,17 +278,22 @@ class Batches:
         asked = {"limit": PAGE, **(base.plain(query) if query else {})}
         return self._client.every(BatchPage, "/v1/batches", asked, of="batches")
 
-    def show(self, batch_id: str, wait: int | None = None) -> batches.Batch:
+    def show(self, batch_id: str, *, wait: int | None = None) -> batches.Batch:
         """One batch; these gateways answer at once, whatever `wait` says."""
         from nexctl.wire.batches import Batch
 
         return self._client.get(Batch, f"/v1/batches/{_segment(batch_id)}")
 
-    def cancel(self, batch_id: str, *, idempotency_key: str | None = None) -> batches.Batch:
+    def cancel(self, batch_id: str) -> batches.Batch:
         from nexctl.wire.batches import Batch
 
-        target = f"/v1/batches/{_segment(batch_id)}/cancel"
-        return self._client.post(Batch, target, {}, key=idempotency_key)
+        call = Call("POST", f"/v1/batches/{_segment(batch_id)}/cancel", repeatable=True)
+        return self._client.decoded(Batch, self._client.sent(call))
+
+    def results(self, batch_id: str) -> Iterator[bytes]:
+        raise Lacking(
+            self._client.name, "results in one list", hint="its two files hold them: batches.show"
+        )
 
 
 class OpenAIGateway:
@@ -336,30 +358,6 @@ LACKED = {
     "providers": "providers",
     "codes": "codes",
 }
-
-
-def form(filename: str, content: bytes) -> tuple[str, bytes]:
-    """The media type and body of an upload form: purpose "batch" and the file.
-
-    The boundary is random and cannot stand in the content (checked). Source: RFC 7578.
-    """
-    safe = filename.replace('"', "_").replace("\r", "_").replace("\n", "_")
-    while True:
-        boundary = f"nexctl-{os.urandom(12).hex()}".encode()
-        if boundary not in content:
-            break
-    body = b"".join(
-        (
-            b"--" + boundary + b"\r\n",
-            b'Content-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n',
-            b"--" + boundary + b"\r\n",
-            f'Content-Disposition: form-data; name="file"; filename="{safe}"\r\n'.encode(),
-            b"Content-Type: application/jsonl\r\n\r\n",
-            content,
-            b"\r\n--" + boundary + b"--\r\n",
-        )
-    )
-    return f"multipart/form-data; boundary={boundary.decode()}", body
 
 
 def made(client: GatewayClient, driver: str) -> OpenAIGateway:
