@@ -244,6 +244,8 @@ class Files(_Noun):
 class Batches(_Noun):
     """`/v1/batches`. The gateway itself can wait for one."""
 
+    idempotent = True
+
     def create(
         self, wanted: batches.BatchCreate, *, idempotency_key: str | None = None
     ) -> batches.Batch:
@@ -438,3 +440,8 @@ class NexctlGateway:
 
     def close(self) -> None:
         self._client.close()
+
+
+def made(client: GatewayClient, driver: str) -> NexctlGateway:
+    """The gateway of a driver's name."""
+    return NexctlGateway(client)

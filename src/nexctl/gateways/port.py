@@ -249,7 +249,12 @@ class Files(Protocol):
 
 
 class Batches(Protocol):
-    """Many requests at once, cheaper and later."""
+    """Many requests at once, cheaper and later.
+
+    `idempotent`: whether a create under the same key is done once.
+    """
+
+    idempotent: bool
 
     def create(
         self, wanted: batches.BatchCreate, *, idempotency_key: str | None = None
