@@ -184,6 +184,14 @@ def test_a_route_that_cannot_be(rig: Rig, name: str, models: list[str], code: st
     assert route(rig, name, models).code == code
 
 
+def test_the_route_called_auto_is_the_default_one_on_any_book(rig: Rig) -> None:
+    nameless = {"messages": user("no name")}
+    assert rig.ask("POST", "/v1/chat/completions", nameless).body["model"] == "nex-pro"
+    route(rig, "auto", ["gpt-4o-mini"])
+    for body in (nameless, {"model": "auto", **nameless}):
+        assert rig.ask("POST", "/v1/chat/completions", body).body["model"] == "gpt-4o-mini"
+
+
 def test_a_model_that_is_not_served(rig: Rig) -> None:
     path = "/admin/v1/models/gpt-4o"
     got = rig.ask("PATCH", path, {"enabled": False, "aliases": ["big"]}, key=rig.operator)
@@ -272,6 +280,8 @@ def test_a_circuit_opens_and_its_provider_is_passed_over(rig: Rig) -> None:
     health = {row["id"]: row["health"] for row in shown}
     assert health["bad"].startswith("open (nex-pro), 3 of 3 failed")
     assert health["echo"].startswith("closed, 0 of 5 failed")
+    checks = rig.ask("GET", "/admin/v1/health", key=rig.operator).body["checks"]
+    assert checks["providers"].startswith("bad: open (nex-pro)")
 
 
 def test_where_every_circuit_is_open_the_request_is_tried_all_the_same(rig: Rig) -> None:

@@ -162,6 +162,16 @@ def test_another_model_sampling_format_or_tools_is_no_hit(caching: Rig, what: st
     assert not hit(ask(caching, **DIFFERENT[what]))
 
 
+def test_a_routing_model_tells_the_target_whose_answer_it_gives(caching: Rig) -> None:
+    hard = "Prove step by step that it is at least 40, and explain why."
+    first = ask(caching, hard, model="nex-auto")
+    again = ask(caching, hard.upper(), model="nex-auto")
+    assert (hit(first), hit(again)) == (False, True)
+    assert first["nex"]["smart_router"] == again["nex"]["smart_router"]
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert not hit(ask(caching, hard, model="nex-auto", tools=tools))
+
+
 def test_another_system_prompt_or_history_is_no_hit(caching: Rig) -> None:
     ask(caching)
     for before in (

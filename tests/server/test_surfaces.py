@@ -329,6 +329,19 @@ def test_an_own_key_never_falls_back_to_the_operators(nexu: Rig) -> None:
     clean(nexu)
 
 
+def test_a_batch_never_goes_out_with_the_operators_key_in_the_place_of_an_own_one(
+    nexu: Rig,
+) -> None:
+    nexu.house.ledger.adjust(nexu.made.customer, 100 * 10**9, note="test", by="test")
+    own_key(nexu)
+    body = {"model": "gpt-5.4-mini", "messages": [{"role": "user", "content": "x"}]}
+    item = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    made = nexu.ask("POST", "/v1/batches", {"items": [item]})
+    assert made.status == 200, made
+    assert nexu.wallet()["held"] == "0"
+    assert nexu.usage() == []
+
+
 def test_a_stored_key_is_shown_to_nobody_and_sealed(nexu: Rig) -> None:
     own_key(nexu)
     shown = json.dumps(nexu.ask("GET", "/v1/provider-keys").body)

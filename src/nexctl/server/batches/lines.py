@@ -60,6 +60,10 @@ def weigh(call: Call) -> Weighed:
     policy.check_model(call.caller, model)
     needs = () if embeds else policy.needs_of(body)
     policy.check_capabilities(model, needs, "embedding" if embeds else "chat")
+    if "byok" in house.book.data:
+        from nexctl.server.inference import own_keys
+
+        own_keys.refuse_in_batch(call, model.id)
     priced = house.meters.priced(model, batch=True)
     count = house.meters.counted(model, body.model, call.plain, len(call.raw), endpoint)
     if embeds:

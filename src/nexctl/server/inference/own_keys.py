@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexctl.server.ledger import provider_keys
+from nexctl.server.refusing import Refuse
 from nexctl.wire.chat import OwnKey
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ def of(call: Call) -> dict[str, bytes]:
     if not call.house.book.data["byok"].get("offered"):
         return {}
     return call.house.read(provider_keys.sealed, call.customer.id)
+
+
+def refuse_in_batch(call: Call, model: str) -> None:
+    """Refuse a batch's line that would go out with the operator's key though there is an own one.
+
+    A batch holds its money at once and runs later, when the key may be gone.
+    """
+    keys = of(call)
+    if keys and call.house.switchboard.owned(model, keys):
+        raise Refuse("not_offered", "a batch does not use your own provider key; send it alone")
 
 
 def told(job: Job, provider: str, usage: Usage) -> OwnKey:

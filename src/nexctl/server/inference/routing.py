@@ -135,6 +135,10 @@ def _said(name: str | None) -> str:
 def _default(call: Call) -> Way:
     """No model is named: the plan's route, else the book's default model."""
     house, name = call.house, _said(call.body.model)
+    own = house.rulebook.operated.routes.get(AUTO)
+    if own is not None:
+        found = _listed(house, name, own.models, f"the route {AUTO}")
+        return found._replace(fallback=own.fallback)
     route = _route_of(call)
     if route and "routes" in house.book.data:
         return _listed(house, name, route, "the plan's default route")

@@ -62,7 +62,7 @@ class Slot:
 
     def __init__(self, job: Job, sealer: Any, scope: bytes, text: str, hours: int) -> None:
         self._job, self._sealer, self.scope, self.text = job, sealer, scope, text
-        self._first = job.target.charged.id
+        self._first = job.target
         self._lasts = hours * HOUR
         self._place = f"semantic {scope.hex()}"
         self.full = False
@@ -88,7 +88,7 @@ class Slot:
     async def keep_texts(self, texts: list[str], found: Checked) -> None:
         """Keep the texts of an answer that was counted upstream without a fault."""
         job = self._job
-        if found.by != "upstream" or job.target.charged.id != self._first or not all(texts):
+        if found.by != "upstream" or job.target is not self._first or not all(texts):
             return
         used = found.usage
         body = msgspec.json.encode(Entry(self.text, texts, used.output, used.reasoning))
@@ -160,7 +160,7 @@ def _slot(job: Job, sealer: Any, terms: dict[str, Any]) -> Slot | None:
     messages = kept["messages"][:-1]
     others = {name: value for name, value in kept.items() if name not in _ASIDE}
     equal: dict[str, Any] = {
-        "model": job.target.charged.id,
+        "model": [job.target.charged.id, job.target.served.id],
         "system_prompt": [m for m in messages if m["role"] in ("system", "developer")],
         "history": messages,
         "tools": {name: others.pop(name) for name in _TOOLS if name in others},

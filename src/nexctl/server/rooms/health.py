@@ -10,6 +10,7 @@ from nexctl.server.ledger import holds, providers, settings
 from nexctl.wire.me import Health
 
 if TYPE_CHECKING:
+    from nexctl.server.house import House
     from nexctl.server.ledger.port import Transaction
 
 
@@ -28,9 +29,18 @@ def show(tx: Transaction, call: Call) -> Health:
         "ledger": f"{house.ledger.unsettled} debits owed" if house.ledger.unsettled else "ok",
         "holds": f"{unknown} without an outcome" if unknown else "ok",
         "clock": "jumped: expiry and grants stand still" if stopped else "ok",
-        "providers": "none" if not any(row.enabled for row in rows) else "ok",
+        "providers": _providers(house, [row.id for row in rows if row.enabled]),
         "alarms": house.alarms[-1] if house.alarms else "none",
     }
     bad = house.ledger.unsettled or checks["providers"] == "none"
     status = "failing" if bad else "degraded" if unknown or stopped or house.alarms else "ok"
     return Health(status=status, checks=checks, version=__version__)
+
+
+def _providers(house: House, names: list[str]) -> str:
+    """Whether there are any, and which of them this process leaves alone at present."""
+    if not names:
+        return "none"
+    told = {name: house.switchboard.health(name) for name in names}
+    resting = [f"{name}: {text}" for name, text in told.items() if text and text[0] != "c"]
+    return "; ".join(resting) or "ok"
