@@ -8,7 +8,7 @@ _nexctl_commands() {
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
     'wallet') R='show topup topups submit redeem ledger packs runway' ;;
-    'usage') R='calibrate' ;;
+    'usage') R='export summary list show tail calibrate' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers payments providers codes' ;;
@@ -45,7 +45,7 @@ _nexctl_options() {
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'gateway status'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'usage show'|'gateway status'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -61,6 +61,10 @@ _nexctl_options() {
     'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -88,22 +92,25 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage calibrate --from'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --month'|'usage export --timezone'|'usage summary --by'|'usage summary --month'|'usage list --month'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'usage calibrate --prompts'|'usage calibrate --usage'|'usage calibrate --out'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state') V='9' ;;
     'wallet runway --by') V='10' ;;
-    'gateway init --payments') V='11' ;;
-    'admin customers list --state') V='12' ;;
-    'admin providers add --kind') V='13' ;;
-    'admin codes list --state') V='14' ;;
+    'usage export --format') V='11' ;;
+    'usage export --csv-style') V='12' ;;
+    'gateway init --payments') V='14' ;;
+    'admin customers list --state') V='15' ;;
+    'admin providers add --kind') V='16' ;;
+    'admin codes list --state') V='17' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
-    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --idempotency-key'|*' --state') V='3' ;;
+    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --key'|*' --project') V='3' ;;
     *' -p'|*' --profile') V='5' ;;
     *' -o'|*' --output') V='6' ;;
     *' --write') V='4' ;;
+    *' --status') V='13' ;;
   esac
 }
 
@@ -132,6 +139,8 @@ _nexctl_arguments() {
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
     'recharge') A='3' ;;
+    'usage export') A='4' ;;
+    'usage show') A='3' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
     'gateway init') A='3' ;;
@@ -146,12 +155,12 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='15' ;;
-    'config set') A='15 3' ;;
+    'config get') A='18' ;;
+    'config set') A='18 3' ;;
     'profile add') A='3' ;;
     'profile use') A='5' ;;
     'profile remove') A='5' ;;
-    'help') A='16 +' ;;
+    'help') A='19 +' ;;
   esac
 }
 
@@ -189,12 +198,15 @@ _nexctl_values() {
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
     '10 '*) W='median p90' ;;
-    '11 '*) W='sandbox manual stripe' ;;
-    '12 '*) W='active suspended' ;;
-    '13 '*) W='openai echo' ;;
-    '14 '*) W='open redeemed expired void' ;;
-    '15 '*) W='default_profile output color timeout no_input model books' ;;
-    '16 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '11 '*) W='csv jsonl parquet xlsx focus' ;;
+    '12 '*) W='rfc4180 excel excel-de' ;;
+    '13 '*) W='ok partial error cancelled' ;;
+    '14 '*) W='sandbox manual stripe' ;;
+    '15 '*) W='active suspended' ;;
+    '16 '*) W='openai echo' ;;
+    '17 '*) W='open redeemed expired void' ;;
+    '18 '*) W='default_profile output color timeout no_input model books' ;;
+    '19 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -14,7 +14,7 @@ function __nexctl_commands
     case 'wallet'
       set -g __nexctl_R show topup topups submit redeem ledger packs runway
     case 'usage'
-      set -g __nexctl_R calibrate
+      set -g __nexctl_R export summary list show tail calibrate
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
@@ -75,7 +75,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'usage show' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -107,6 +107,14 @@ function __nexctl_options
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
       set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage export'
+      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage summary'
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage list'
+      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage tail'
+      set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
       set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
@@ -155,7 +163,7 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage calibrate --from' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --month' 'usage export --timezone' 'usage summary --by' 'usage summary --month' 'usage list --month' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
     case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'usage calibrate --out' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
@@ -167,19 +175,23 @@ function __nexctl_takes
       set -g __nexctl_V 9
     case 'wallet runway --by'
       set -g __nexctl_V 10
-    case 'gateway init --payments'
+    case 'usage export --format'
       set -g __nexctl_V 11
-    case 'admin customers list --state'
+    case 'usage export --csv-style'
       set -g __nexctl_V 12
-    case 'admin providers add --kind'
-      set -g __nexctl_V 13
-    case 'admin codes list --state'
+    case 'gateway init --payments'
       set -g __nexctl_V 14
+    case 'admin customers list --state'
+      set -g __nexctl_V 15
+    case 'admin providers add --kind'
+      set -g __nexctl_V 16
+    case 'admin codes list --state'
+      set -g __nexctl_V 17
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --idempotency-key' '* --state'
+    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --label' '* --idempotency-key' '* --state' '* --from' '* --to' '* --key' '* --project'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
@@ -187,6 +199,8 @@ function __nexctl_takes
       set -g __nexctl_V 6
     case '* --write'
       set -g __nexctl_V 4
+    case '* --status'
+      set -g __nexctl_V 13
   end
 end
 
@@ -237,6 +251,10 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'recharge'
       set -g __nexctl_A 3
+    case 'usage export'
+      set -g __nexctl_A 4
+    case 'usage show'
+      set -g __nexctl_A 3
     case 'budgets set'
       set -g __nexctl_A 3
     case 'budgets remove'
@@ -266,9 +284,9 @@ function __nexctl_arguments
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 15
+      set -g __nexctl_A 18
     case 'config set'
-      set -g __nexctl_A 15 3
+      set -g __nexctl_A 18 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -276,7 +294,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'help'
-      set -g __nexctl_A 16 +
+      set -g __nexctl_A 19 +
   end
 end
 
@@ -371,16 +389,22 @@ function __nexctl_values
     case '10 *'
       set -g __nexctl_W 'median p90'
     case '11 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
     case '12 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'rfc4180 excel excel-de'
     case '13 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'ok partial error cancelled'
     case '14 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '15 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'active suspended'
     case '16 *'
+      set -g __nexctl_W 'openai echo'
+    case '17 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '18 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '19 *'
       set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end

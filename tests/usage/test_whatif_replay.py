@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexctl.errors import UsageError
@@ -285,44 +285,42 @@ def test_an_unknown_book_and_a_bad_time_are_refused() -> None:
 # ---------------------------------------------------------------- the property
 
 BOOKS = ("nextoken", "nexrelay", "deepseek", "anthropic")
-PRICED = [
-    (name, model.id)
+CHATS = {
+    name: [model.id for model in books.load(name).models.values() if model.kind == "chat"]
     for name in BOOKS
-    for model in books.load(name).models.values()
-    if model.kind == "chat"
-]
+}
+INSIDE = {name: books.load(name).input_includes_cached for name in BOOKS}
 counts = st.integers(0, 200_000)
+MIN = datetime.datetime(2026, 9, 1)
+lines = st.tuples(
+    counts, counts, counts, st.integers(0, 100), st.integers(0, 80 * 24 * 60), st.booleans()
+)
 
 
 @st.composite
 def files(draw: Any) -> tuple[str, list[Row]]:
     name = draw(st.sampled_from(BOOKS))
-    models = [model for book, model in PRICED if book == name]
     rows = []
-    for number in range(draw(st.integers(1, 8))):
-        into, cached = draw(counts), draw(counts)
-        if books.load(name).input_includes_cached:
-            into += cached
+    for number, (into, cached, output, model, minutes, hit) in enumerate(
+        draw(st.lists(lines, min_size=1, max_size=8))
+    ):
         rows.append(
             record(
                 request_id=f"r{number}",
-                customer_id=draw(st.sampled_from(["a", "b"])),
-                model_served=draw(st.sampled_from(models)),
-                created_at=draw(st.datetimes(MIN, MAX)).isoformat() + "Z",
+                customer_id="ab"[model % 2],
+                model_served=CHATS[name][model % len(CHATS[name])],
+                created_at=(MIN + datetime.timedelta(minutes=minutes)).isoformat() + "Z",
                 price_book=f"{name}@2026-11-20",
-                input_tokens=into,
+                input_tokens=into + cached if INSIDE[name] else into,
                 cached_input_tokens=cached,
-                output_tokens=draw(counts),
-                semantic_cache_hit=draw(st.booleans()) and name == "nextoken",
-                batch_id=None,
+                output_tokens=output,
+                semantic_cache_hit=hit and name == "nextoken",
             )
         )
     return name, rows
 
 
-MIN, MAX = datetime.datetime(2026, 9, 1), datetime.datetime(2026, 11, 20)
-
-
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
 def test_a_file_under_its_own_book_is_the_sum_of_its_lines_repriced_one_by_one(
     made: tuple[str, list[Row]],
