@@ -275,11 +275,48 @@ def test_amounts_in_several_currencies_are_never_added() -> None:
     assert answer.data()["books"][0]["compared"] is None
 
 
+def test_a_record_of_a_whole_day_has_no_price_where_each_requests_size_decides() -> None:
+    tiered = next(
+        model.id
+        for model in books.load("google").models.values()
+        if model.kind == "chat" and engine.pricer(books.load("google"), model).by_context
+    )
+    one, day = (record(model_served=tiered, requests=n, input_tokens=900_000) for n in (1, 9))
+    assert books_of(replayed(one, on=("google",)))["google"]["charge"] is not None
+    whole = books_of(replayed(day, on=("google",)))["google"]
+    assert whole["charge"] is None
+    assert "several requests" in whole["why"]
+    assert books_of(replayed(record(requests=9)))["nextoken"]["charge"] is not None
+
+
+def test_hours_of_a_day_have_their_own_prices_and_few_sums() -> None:
+    book = books.load("deepseek")
+    name = next(m.id for m in book.models.values() if any("hours" in p for p in m.periods))
+    replay = WhatIf(("deepseek",))
+    expected = 0
+    for minute in range(0, 24 * 60, 7):
+        at = f"2026-10-05T{minute // 60:02d}:{minute % 60:02d}:59Z"
+        replay.add(record(model_served=name, created_at=at))
+        usage = Usage(input=1000, output=100)
+        expected += engine.pricer(book, name, at=at).charge(usage).units
+    assert replay.answer().totals[0].high == expected
+    assert len(replay.buckets) <= 48
+
+
+def test_what_is_kept_does_not_grow_with_the_records() -> None:
+    replay = WhatIf(("nextoken", "openai"))
+    for number in range(2000):
+        replay.add(record(request_id=str(number), input_tokens=number + 1))
+    assert len(replay.buckets) == 1
+
+
 def test_an_unknown_book_and_a_bad_time_are_refused() -> None:
     with pytest.raises(UsageError):
         WhatIf(("nobody",))
-    with pytest.raises(UsageError):
-        replayed(record(created_at="yesterday"))
+    for fields in ({"created_at": "yesterday"}, {"charge": "1e3"}):
+        with pytest.raises(UsageError) as caught:
+            replayed(record(**fields))
+        assert caught.value.message.startswith("record r1: ")
 
 
 # ---------------------------------------------------------------- the property

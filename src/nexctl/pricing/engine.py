@@ -132,6 +132,11 @@ class Pricer:
         return len(self._forms) == 1
 
     @property
+    def by_context(self) -> bool:
+        """Whether the rates depend on how large a request's input is."""
+        return any(len(form) > 1 for form in self._forms)
+
+    @property
     def additive(self) -> bool:
         """Whether rounding never does anything and no tier intervenes.
 

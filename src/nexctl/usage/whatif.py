@@ -12,6 +12,7 @@ rounding never does anything, equal records are summed first, which gives the sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError, UnpricedError, UsageError
@@ -31,6 +32,7 @@ ASSUMED = "before the first price that is known: priced at the first one"
 NO_TIME = "without a time: priced as of today"
 SEMANTIC = "semantic-cache hits, priced in full: this gateway has no such cache"
 NORMAL = "without a rate of its own for cached tokens or batches: priced at the normal rate"
+SEVERAL = "it stands for several requests, and the price depends on the size of each"
 MAPPED = "priced as another model: the tokens are those of the recorded one"
 
 
@@ -83,6 +85,9 @@ class Track:
         """Charge one record, or the sums of many where that is the same."""
         pricer = self.route.pricer
         if pricer is None or self.why is not None:
+            return
+        if quantities.requests > 1 and pricer.by_context:
+            self.why = SEVERAL
             return
         try:
             self._charge(pricer, quantities)
@@ -178,7 +183,7 @@ class WhatIf:
         self.readings = readings or Readings(folder=folder)
         self._normal = normal
         versions = [book for name in self.names for book in self._versions(name)]
-        self._by_minute = any(_is_timed(book) for book in versions)
+        self._grain = _grain(versions)
         self._by_month = any("billing_tiers" in book.data for book in versions)
         self.buckets: dict[tuple[Any, ...], Bucket] = {}
         self.rows = self.failed = self.unbilled = 0
@@ -191,7 +196,14 @@ class WhatIf:
     def add(self, row: Any) -> None:
         """Count one record in. UsageError where its time or its charge is malformed."""
         self.rows += 1
-        charge = recorded.billed(row)
+        try:
+            charge = recorded.billed(row)
+            self._add(row, charge)
+        except UsageError as error:
+            error.message = f"record {row.request_id or self.rows}: {error.message}"
+            raise
+
+    def _add(self, row: Any, charge: tuple[str, int] | None) -> None:
         if charge is None:
             self.unbilled += 1
         else:
@@ -226,7 +238,7 @@ class WhatIf:
         moment = self.at or self._moment(created)
         month = (row.customer_id or "", (created or "")[:7]) if self._by_month else ("", "")
         # Records that use other meters may meet another unknown rate: they are kept apart.
-        meters = tuple([quantity > 0 for quantity in quantities])
+        meters = (*[quantity > 0 for quantity in quantities], quantities.requests > 1)
         served, requested = row.model_served, row.model_requested
         key = (served, requested, moment, month, batch, semantic, meters)
         found = self.buckets.get(key)
@@ -247,9 +259,13 @@ class WhatIf:
             return None
         if not created.endswith("Z"):
             created = books.instant(created) or created
-        if self._by_minute:
-            return books.instant(f"{created[:16]}:00Z")
-        return books.instant(created[:10])
+        if self._grain is None or len(created) < 16:
+            return books.instant(created[:10])
+        minute = created[14:16]
+        if not minute.isdigit():
+            raise UsageError(f"{created[:40]!r} is not a time", code="bad_date")
+        minute = f"{int(minute) // self._grain * self._grain:02d}"
+        return books.instant(f"{created[:14]}{minute}:00Z")
 
     def _route(
         self,
@@ -386,10 +402,18 @@ def _answers_from_cache(book: Book, model: Model, batch: bool) -> bool:
     return not (model.kind in never or (batch and "batch" in never))
 
 
-def _is_timed(book: Book) -> bool:
-    """Whether the hour of a request matters: hours of a day, or periods that begin within one."""
-    for model in book.models.values():
-        for period in model.periods:
-            if "hours" in period or any(len(period.get(end) or "") > 10 for end in ("from", "to")):
-                return True
-    return False
+def _grain(versions: list[Book]) -> int | None:
+    """Minutes within which no price changes; None where prices change by the day at most.
+
+    It keeps what is summed apart small: a book with prices by the hour has 24 of them a day.
+    """
+    found: int | None = None
+    for book in versions:
+        for model in book.models.values():
+            for period in model.periods:
+                clocks = [clock for hours in period.get("hours", ()) for clock in hours]
+                ends = [period.get(end) or "" for end in ("from", "to", "batch_from")]
+                clocks += [end[11:16] for end in ends if len(end) > 10]
+                for clock in clocks:
+                    found = gcd(found or 60, int(clock[3:5]))
+    return found
