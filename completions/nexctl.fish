@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge usage batch budgets gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate
     case 'models'
@@ -15,6 +15,8 @@ function __nexctl_commands
       set -g __nexctl_R show topup topups submit redeem ledger packs runway
     case 'usage'
       set -g __nexctl_R export summary list show tail calibrate
+    case 'batch'
+      set -g __nexctl_R make check quote submit status wait results retry cancel list run
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
@@ -61,7 +63,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'usage' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'usage' 'batch' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -75,7 +77,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'usage show' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'usage show' 'batch status' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -87,7 +89,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'batch cancel' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -97,7 +99,7 @@ function __nexctl_options
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
       set -g __nexctl_R --pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'admin codes list'
+    case 'wallet topups' 'batch list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -117,6 +119,22 @@ function __nexctl_options
       set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
       set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch make'
+      set -g __nexctl_R --template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch check'
+      set -g __nexctl_R --for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch quote'
+      set -g __nexctl_R --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch submit'
+      set -g __nexctl_R --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch wait'
+      set -g __nexctl_R --poll -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch results'
+      set -g __nexctl_R --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch retry'
+      set -g __nexctl_R --poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch run'
+      set -g __nexctl_R --out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets set'
@@ -163,9 +181,9 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --month' 'usage export --timezone' 'usage summary --by' 'usage summary --month' 'usage list --month' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --month' 'usage export --timezone' 'usage summary --by' 'usage summary --month' 'usage list --month' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'usage calibrate --out' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
@@ -191,13 +209,13 @@ function __nexctl_takes
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --label' '* --idempotency-key' '* --state' '* --from' '* --to' '* --key' '* --project'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --from' '* --to' '* --key' '* --project' '* --max-requests' '* --queue-tokens'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
     case '* -o' '* --output'
       set -g __nexctl_V 6
-    case '* --write'
+    case '* --write' '* --out'
       set -g __nexctl_V 4
     case '* --status'
       set -g __nexctl_V 13
@@ -255,6 +273,24 @@ function __nexctl_arguments
       set -g __nexctl_A 4
     case 'usage show'
       set -g __nexctl_A 3
+    case 'batch check'
+      set -g __nexctl_A 4
+    case 'batch quote'
+      set -g __nexctl_A 4
+    case 'batch submit'
+      set -g __nexctl_A 4
+    case 'batch status'
+      set -g __nexctl_A 3
+    case 'batch wait'
+      set -g __nexctl_A 3
+    case 'batch results'
+      set -g __nexctl_A 3
+    case 'batch retry'
+      set -g __nexctl_A 3
+    case 'batch cancel'
+      set -g __nexctl_A 3
+    case 'batch run'
+      set -g __nexctl_A 4
     case 'budgets set'
       set -g __nexctl_A 3
     case 'budgets remove'
@@ -405,7 +441,7 @@ function __nexctl_values
     case '18 *'
       set -g __nexctl_W 'default_profile output color timeout no_input model books'
     case '19 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

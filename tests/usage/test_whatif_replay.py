@@ -279,7 +279,7 @@ def test_a_record_of_a_whole_day_has_no_price_where_each_requests_size_decides()
     tiered = next(
         model.id
         for model in books.load("google").models.values()
-        if model.kind == "chat" and engine.pricer(books.load("google"), model).by_context
+        if model.kind == "chat" and len(engine.pricer(books.load("google"), model).forms[0]) > 1
     )
     one, day = (record(model_served=tiered, requests=n, input_tokens=900_000) for n in (1, 9))
     assert books_of(replayed(one, on=("google",)))["google"]["charge"] is not None

@@ -132,9 +132,12 @@ class Pricer:
         return len(self._forms) == 1
 
     @property
-    def by_context(self) -> bool:
-        """Whether the rates depend on how large a request's input is."""
-        return any(len(form) > 1 for form in self._forms)
+    def forms(self) -> list[list[tuple[int, RateSet]]]:
+        """The integer coefficients of the charge: (first total input, rate set) by context tier.
+
+        One list, or one for each end where only a range is known. Do not change them.
+        """
+        return self._forms
 
     @property
     def additive(self) -> bool:

@@ -86,7 +86,7 @@ class Track:
         pricer = self.route.pricer
         if pricer is None or self.why is not None:
             return
-        if quantities.requests > 1 and pricer.by_context:
+        if quantities.requests > 1 and any(len(form) > 1 for form in pricer.forms):
             self.why = SEVERAL
             return
         try:
