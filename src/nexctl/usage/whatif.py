@@ -21,6 +21,7 @@ from nexctl.pricing.book import Book, Model
 from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
 from nexctl.usage import whatif_rows as recorded
+from nexctl.usage.audit.prices import charged_model
 from nexctl.usage.whatif_rows import Counted, Readings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Maps = Mapping[tuple[str | None, str], str]
 
 ASSUMED = "before the first price that is known: priced at the first one"
+OPEN = "older than the day on which the prices were read: assumed in force"
 NO_TIME = "without a time: priced as of today"
 SEMANTIC = "semantic-cache hits, priced in full: this gateway has no such cache"
 NORMAL = "without a rate of its own for cached tokens or batches: priced at the normal rate"
@@ -284,6 +286,8 @@ class WhatIf:
             start = books.versions(name, folder=self._folder)[0][0]
             book = self._book(name, start)
             notes.append(ASSUMED)
+        if book.valid_from is None and moment is not None and moment < book.retrieved:
+            notes.append(OPEN)
         try:
             model, mapped = self._model(book, models)
             if mapped:
@@ -333,14 +337,7 @@ class WhatIf:
                     continue
                 self.used_maps.add(key)  # type: ignore[arg-type]
                 return found, found.id != name
-        fault: UsageError | None = None
-        for name in dict.fromkeys(models):
-            if name:
-                try:
-                    return book.find(name), False
-                except UsageError as error:
-                    fault = fault or error
-        raise fault or UsageError("the record names no model", code="no_model")
+        return charged_model(book, *models), False
 
     def _book(self, name: str, at: str | None) -> Book:
         if name.endswith(".toml"):
