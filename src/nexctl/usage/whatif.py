@@ -180,7 +180,7 @@ class WhatIf:
         self.at = books.instant(at)
         self._folder = folder
         self.books = [self._book(name, self.at) for name in self.names]
-        self.maps = maps or {}
+        self.maps: Maps = maps or {}
         self.used_maps: set[tuple[str | None, str]] = set()
         self.readings = readings or Readings(folder=folder)
         self._normal = normal
