@@ -115,6 +115,14 @@ def test_history_is_whole_days_and_begins_after_the_first_day_seen() -> None:
     assert runway.history([], NOW).burns == ()
 
 
+def test_days_are_those_of_utc_and_what_is_no_time_is_refused() -> None:
+    evening = runway.history([("2026-11-22T23:30:00-05:00", 1), (stamp(TODAY - 9), 1)], NOW + DAY)
+    assert evening.burns[-1] == 1
+    for text in ("yesterday", "", "2026-13-01T00:00:00Z", "2026-11-22T99:00:00+01:00"):
+        with pytest.raises(UsageError):
+            runway.history([(text, 1)], NOW)
+
+
 def test_below_fourteen_whole_days_nothing_is_forecast() -> None:
     found = forecast((DOLLAR,) * 13, paid(100 * DOLLAR))
     data = found.data()

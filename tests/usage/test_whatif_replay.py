@@ -272,6 +272,20 @@ def test_a_published_bonus_makes_the_same_usage_cheaper() -> None:
     assert gold["paid"] == text_of(364 * 10**11 // 108, 9)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_bill_in_credits_is_compared_by_what_the_credits_are_worth(named: bool) -> None:
+    row = record(
+        input_tokens=600,
+        cached_input_tokens=400,
+        charge="740",
+        currency="credits",
+        price_book="nexrelay@2026-11-20" if named else None,
+    )
+    own = None if named else Readings(books.load("nexrelay"))
+    compared = books_of(replayed(row, readings=own))["nextoken"]["compared"]
+    assert (compared["billed"], compared["currency"]) == ("0.00074", "USD")
+
+
 def test_amounts_in_several_currencies_are_never_added() -> None:
     answer = replayed(record(), record(currency="EUR"))
     assert answer.data()["usage"]["billed"] == {"EUR": "0.01", "USD": "0.01"}

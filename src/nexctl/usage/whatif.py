@@ -178,7 +178,7 @@ class WhatIf:
     ) -> None:
         self.names = tuple(names)
         self.at = books.instant(at)
-        self._folder = folder
+        self.folder = folder
         self.books = [self._book(name, self.at) for name in self.names]
         self.maps: Maps = maps or {}
         self.used_maps: set[tuple[str | None, str]] = set()
@@ -283,7 +283,7 @@ class WhatIf:
         except UsageError as error:
             if error.code != "no_version":
                 raise
-            start = books.versions(name, folder=self._folder)[0][0]
+            start = books.versions(name, folder=self.folder)[0][0]
             book = self._book(name, start)
             notes.append(ASSUMED)
         if book.valid_from is None and moment is not None and moment < book.retrieved:
@@ -344,15 +344,15 @@ class WhatIf:
             if not hasattr(self, "_files"):
                 self._files: dict[str, Book] = {}
             if name not in self._files:
-                self._files[name] = books.load(name, folder=self._folder)
+                self._files[name] = books.load(name, folder=self.folder)
             return self._files[name]
-        return books.load(name, at=at, folder=self._folder)
+        return books.load(name, at=at, folder=self.folder)
 
     def _versions(self, name: str) -> list[Book]:
         if name.endswith(".toml"):
             return [self._book(name, None)]
-        starts = books.versions(name, folder=self._folder)
-        return [books.load(name, at=start, folder=self._folder) for start, _ in starts]
+        starts = books.versions(name, folder=self.folder)
+        return [books.load(name, at=start, folder=self.folder) for start, _ in starts]
 
 
 def _usage(book: Book, counted: Counted) -> Usage:
