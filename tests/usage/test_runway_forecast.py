@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexctl.errors import CheckFailed, UsageError
@@ -190,6 +190,7 @@ lots = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(burns, lots, st.integers(0, DAY - 1))
 def test_every_unit_is_burned_or_expires_or_is_left(
     past: list[int], given_lots: list[tuple[int, int | None]], clock: int
@@ -218,6 +219,7 @@ def test_every_unit_is_burned_or_expires_or_is_left(
         assert 0 - len(owned) <= gap <= slack
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(burns, st.integers(1, 10**14), st.integers(0, 10**14))
 def test_more_credit_never_lasts_shorter(past: list[int], units: int, more: int) -> None:
     def seconds(amount: int) -> int:
