@@ -196,6 +196,8 @@ def _finished(
 
 
 def _finish(tx: Transaction, file: str, fields: _Fields, digest: str) -> files.File:
+    customer = tx.value("SELECT customer_id FROM files WHERE id=?", file)
+    files.check_quota(tx, customer, keeping.QUOTA)
     return files.finish(tx, file, digest, name=fields.name, keep=fields.seconds * SECOND)
 
 
