@@ -465,7 +465,7 @@ def _repricer(ledger: Any) -> Any:
 
     def reprice(snapshot: dict[str, Any], usage: Any) -> int:
         name = str(snapshot["sha256"])
-        conditions = ("model", "at", "batch", "semantic_hit", "tier")
+        conditions = ("model", "at", "batch", "semantic_hit", "tier", "own_key")
         key = (name, *(snapshot.get(field) for field in conditions))
         if key not in made:
             made[key] = engine.pricer(
@@ -474,6 +474,7 @@ def _repricer(ledger: Any) -> Any:
                 at=snapshot.get("at"),
                 batch=bool(snapshot.get("batch")),
                 semantic_hit=bool(snapshot.get("semantic_hit")),
+                byok=bool(snapshot.get("own_key")),
                 tier=snapshot.get("tier"),
             )
         return int(made[key].charge(usage).units)
