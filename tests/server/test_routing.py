@@ -211,6 +211,14 @@ def test_a_model_that_is_not_served(rig: Rig) -> None:
     assert (shown["own_aliases"], shown["providers"]) == (["big"], ["echo"])
 
 
+def test_a_keys_models_may_be_named_by_the_operators_names(rig: Rig) -> None:
+    rig.ask("PATCH", "/admin/v1/models/gpt-4o", {"aliases": ["big"]}, key=rig.operator)
+    rig.again()
+    key = rig.key("k", models=["big", "nex-smart"])
+    assert rig.chat(key, model="big").body["model"] == "gpt-4o"
+    assert rig.chat(key, model="o1").code == "model_not_allowed"
+
+
 @pytest.mark.parametrize("alias", ["nex-pro", "NEX-SMART", "auto"])
 def test_an_alias_that_is_a_name_already(rig: Rig, alias: str) -> None:
     got = rig.ask("PATCH", "/admin/v1/models/gpt-4o", {"aliases": [alias]}, key=rig.operator)

@@ -56,7 +56,7 @@ def weigh(call: Call) -> Weighed:
     house, body, plan = call.house, call.body, call.plan
     endpoint = call.request.path
     embeds = endpoint == EMBEDDINGS
-    model = policy.find(house, body.model)
+    model = policy.served(house, body.model)
     policy.check_model(call.caller, model)
     needs = () if embeds else policy.needs_of(body)
     policy.check_capabilities(model, needs, "embedding" if embeds else "chat")

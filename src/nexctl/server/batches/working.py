@@ -128,7 +128,7 @@ class Work:
     def _target(self, call: Call, line: Line) -> Target:
         """Where the line goes now; the key may have lost a model since it was admitted."""
         house, body = self._house, call.body
-        model = policy.find(house, body.model)
+        model = policy.served(house, body.model)
         policy.check_model(self.caller, model)
         if call.request.path == EMBEDDINGS:
             return Target(body.model, model, model)

@@ -39,7 +39,7 @@ async def create(call: Call) -> Answer:
     """Turn texts into vectors."""
     house, body = call.house, call.body
     inputs = inputs_of(body.input)
-    model = policy.find(house, body.model)
+    model = policy.served(house, body.model)
     policy.check_model(call.caller, model)
     policy.check_capabilities(model, (), "embedding")
     priced = house.meters.priced(model)

@@ -101,7 +101,7 @@ async def videos(call: Call) -> Answer:
 def _model(call: Call, kinds: tuple[str, ...], meters: tuple[str, ...]) -> Model:
     """The model that is asked for, if it makes such things at a price."""
     house = call.house
-    model = policy.find(house, call.body.model)
+    model = policy.served(house, call.body.model)
     policy.check_model(call.caller, model)
     if model.kind not in kinds:
         raise Refuse("unsupported_capability", f"the model makes no {kinds[0]}s", param="model")

@@ -48,13 +48,13 @@ class Target(NamedTuple):
 
 
 def find(house: House, name: str | None) -> Model:
-    """The book's model of that name or alias, or of one that the operator gave it.
+    """The book's model of that name or alias, or of one that the operator is known to give it.
 
-    Refused where there is none, or the operator does not serve it.
+    Refused where there is none, or the operator does not serve it. It reads nothing.
     """
     if name is None:
         raise Refuse("invalid_request", "a model is needed", param="model")
-    operated = house.rulebook.operated
+    operated = house.rulebook.known
     try:
         found = house.book.find(operated.aliases.get(name.lower(), name))
     except NexctlError as error:
@@ -63,6 +63,12 @@ def find(house: House, name: str | None) -> Model:
     if found.id in operated.off:
         raise Refuse("model_not_found", "that model is not served at present", param="model")
     return found
+
+
+def served(house: House, name: str | None) -> Model:
+    """`find` by the operator's rules as they are now; not inside a transaction."""
+    _ = house.rulebook.operated
+    return find(house, name)
 
 
 def may_use(caller: Caller, model: Model) -> bool:

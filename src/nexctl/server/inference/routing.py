@@ -115,7 +115,7 @@ async def way_of(call: Call) -> Way:
         return found._replace(fallback=route.fallback)
     if name is None or (name == AUTO and "routes" in house.book.data):
         return _default(call)
-    model = policy.find(house, name)
+    model = policy.served(house, name)
     if targets_of(house, model):
         return _smart(call, model, name)
     targets = [Target(name, model, model)]
@@ -145,7 +145,7 @@ def _default(call: Call) -> Way:
     default = house.book.default_model
     if default is None:
         raise Refuse("invalid_request", "name a model: this gateway has no default", param="model")
-    model = policy.find(house, default)
+    model = policy.served(house, default)
     return Way((Target(name, model, model, "the default model"),), strict=True)
 
 

@@ -96,8 +96,13 @@ class Rulebook:
         self._own.clear()
 
     @property
+    def known(self) -> Operated:
+        """The operator's rules as they were last read: safe inside a transaction."""
+        return self._operated
+
+    @property
     def operated(self) -> Operated:
-        """The operator's rules."""
+        """The operator's rules. Not for who is in a transaction: it may have to read them."""
         if time.monotonic() - self._read_at > FRESH_SECONDS:
             self._house.read(self.see)
         return self._operated

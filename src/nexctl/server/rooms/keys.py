@@ -64,7 +64,7 @@ def create(tx: Transaction, call: Call) -> wire.KeySecret:
     what = "sub-keys" if parent else "keys"
     count = keys.count(tx, customer.id, kind)
     plans.need_room(call, "sub_keys" if parent else "keys", count, what)
-    models = _models(call, body.models)
+    models = _models(tx, call, body.models)
     addresses = _addresses(body.ip_allowlist)
     expires_at = _end(call, body)
     _inside_parent(parent, models, addresses, body.rpm, expires_at)
@@ -98,7 +98,7 @@ def update(tx: Transaction, call: Call) -> wire.Key:
     if found.state == "revoked":
         raise Refuse("state_conflict", "the key is revoked")
     parent = keys.get(tx, found.parent) if found.parent else None
-    changes = _changes(call, body, found, parent)
+    changes = _changes(tx, call, body, found, parent)
     if changes:
         found = keys.change(tx, found.id, **changes)
     if body.disabled is not UNSET:
@@ -146,10 +146,11 @@ def _owned(tx: Transaction, call: Call, key: str) -> Key:
     return found
 
 
-def _models(call: Call, names: Sequence[str] | None) -> list[str] | None:
+def _models(tx: Transaction, call: Call, names: Sequence[str] | None) -> list[str] | None:
     """Model ids of the book; an alias allows the model that it means."""
     if names is None:
         return None
+    call.house.rulebook.see(tx)
     return list(dict.fromkeys(find(call.house, name).id for name in names))
 
 
@@ -215,12 +216,14 @@ def _within(addresses: Sequence[str], allowed: Sequence[str] | None) -> bool:
     )
 
 
-def _changes(call: Call, body: Any, found: Key, parent: Key | None) -> dict[str, Any]:
+def _changes(
+    tx: Transaction, call: Call, body: Any, found: Key, parent: Key | None
+) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if body.name is not UNSET:
         changes["name"] = body.name
     if body.models is not UNSET:
-        changes["models"] = _models(call, body.models)
+        changes["models"] = _models(tx, call, body.models)
     if body.ip_allowlist is not UNSET:
         changes["ip_allowlist"] = _addresses(body.ip_allowlist)
     if body.rpm is not UNSET:
