@@ -115,6 +115,43 @@ def test_later_exports_go_on_and_old_files_stay(used: Nexctl, tmp_path: Path) ->
     assert (wrong.exit, "another window" in wrong.err) == (2, True)
 
 
+def test_a_series_whose_manifest_is_broken_is_not_continued(used: Nexctl, tmp_path: Path) -> None:
+    assert used("usage", "export", "u.csv").exit == 0
+    beside = tmp_path / "u.csv.manifest.json"
+    whole = json.loads(beside.read_text())
+    for broken in ({}, {**whole, "covered_to": "x"}, {**whole, "schema": 9}, "no object"):
+        beside.write_text(json.dumps(broken))
+        done = used("usage", "export", "u.csv", "--since-last")
+        assert (done.exit, "manifest" in done.err) == (2, True), done
+    beside.unlink()
+    assert used("usage", "export", "u.csv", "--since-last").exit == 2
+
+
+def test_a_key_of_its_own_exports_its_own_records_without_a_balance(
+    used: Nexctl, tmp_path: Path
+) -> None:
+    secret = used("keys", "create", "--name", "ci", "-q").out.strip()
+    assert used("chat", "-", "-q", stdin="By ci", NEXCTL_API_KEY=secret).exit == 0
+    done = used("usage", "export", "u.csv", "-o", "json", NEXCTL_API_KEY=secret).data
+    assert (done["rows"], done["unfiltered"], done["balance"]) == (1, False, None)
+    named = used("usage", "export", "n.csv", "--key", "ci", "-o", "json").data
+    assert (named["rows"], named["unfiltered"]) == (1, False)
+    assert named["sums"] == done["sums"]
+
+
+def test_ctrl_c_keeps_what_came_and_exits_130(nexctl: Nexctl, door: Door, tmp_path: Path) -> None:
+    program = subprocess.Popen(
+        [PROGRAM, "usage", "export", "u.csv", *OCTOBER], cwd=tmp_path, text=True,
+        env={**os.environ, **environ(door)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    while door.pages < 10:
+        time.sleep(0.002)
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=20)
+    assert (program.returncode, out, "--resume" in err) == (130, "", True)
+    assert nexctl("usage", "export", "u.csv", *OCTOBER, "--resume", **environ(door)).exit == 0
+
+
 def test_list_show_and_their_json(used: Nexctl) -> None:
     records = used("usage", "list", "-o", "json").data
     assert [set(record) for record in records] == [set(NAMES)] * 3
