@@ -93,6 +93,7 @@ def test_suffix_or_format_picks_the_kind_and_a_dash_streams(used: Nexctl, tmp_pa
         (("u.csv", "--timezone", "Nowhere"), "is not known"),
         (("u.csv", "--label", "team"), "has no value"),
         (("no/such/u.csv",), "no such folder"),
+        ((".", "--format", "csv"), "is a folder"),
     ):
         done = used("usage", "export", *arguments)
         assert (done.exit, said in done.err) == (2, True), done
@@ -203,6 +204,7 @@ class Door:
 
     def __init__(self, records: int) -> None:
         book = book_of(records)
+        self.book = book
         source = Recorded(book, limit=5)
         self.told: dict[int, tuple[int, dict[str, str]]] = {}
         self.pages = 0
@@ -303,6 +305,18 @@ def test_killed_and_resumed_over_http_it_is_the_same_file(
     frozen = nexctl("usage", "export", "u.csv", *OCTOBER, "--since-last", **environ(door))
     assert (frozen.exit, "closed window" in frozen.err) == (0, True)
     assert sorted(p.name for p in tmp_path.glob("u*")) == ["u.csv", "u.csv.manifest.json"]
+
+
+def test_a_balance_that_does_not_add_up_is_exit_9_after_the_report(
+    nexctl: Nexctl, door: Door, tmp_path: Path
+) -> None:
+    door.book.records[14]["balance_after"] = "1"
+    done = nexctl("usage", "export", "u.csv", *OCTOBER, **environ(door))
+    assert done.exit == 9, done
+    assert "it does not add up" in done.out
+    assert "the gateway says 1" in done.err
+    manifest = json.loads((tmp_path / "u.csv.manifest.json").read_text())
+    assert manifest["balance"]["matches"] is False
 
 
 def test_a_rate_limit_is_waited_for_and_a_page_error_asked_again(

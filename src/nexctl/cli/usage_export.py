@@ -106,7 +106,7 @@ def _exported(
                 raise
     if manifest.get("skipped"):
         app.note(f"no new record since sequence {ask.after}; nothing was written")
-        return View({**manifest, "path": None}, text=lambda screen: None)
+        return View({**manifest, "path": None}, text=lambda screen: None, names=())
     if target == "-":
         _tell(app, manifest)
     else:
