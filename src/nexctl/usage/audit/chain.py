@@ -38,28 +38,40 @@ def links(
     if customers.count(customers[0]) == batch.count and after is not None and known is None:
         quick = _straight(batch, moves, after)
         if quick is not None:
-            return {batch.known(customers[0]): quick}, []
+            ends, gaps = quick
+            customer = batch.known(customers[0])
+            return {customer: ends}, [[customer, *gap] for gap in gaps]
     return _walk(batch, moves, after, add)
 
 
-def _straight(batch: Batch, moves: list[int], after: list[int]) -> list[Ends] | None:
-    """The ends of one customer's block in which every balance follows; None where one does not."""
+def _straight(
+    batch: Batch, moves: list[int], after: list[int]
+) -> tuple[list[Ends], list[Ends]] | None:
+    """The ends and gaps of one customer's block; None where some balance does not follow."""
     sequence = batch.sequence
+    gaps: list[Ends] = []
     try:
-        for low, high, before, moved, left in zip(
-            sequence, sequence[1:], after, moves[1:], after[1:], strict=False
+        for index, low, high, before, moved, left in zip(
+            range(1, batch.count),
+            sequence,
+            sequence[1:],
+            after,
+            moves[1:],
+            after[1:],
+            strict=False,
         ):
-            if high - low != 1:  # type: ignore[operator]
-                gaps.append([batch.customer[0], low, high])
+            if high - low != 1:
+                gaps.append([low, high, index])
             elif before + moved != left:
                 return None
     except TypeError:
         return None
     last = batch.count - 1
-    return [
+    ends = [
         [sequence[0], moves[0], after[0], 0, 0],
         [sequence[last], moves[last], after[last], last, 0],
     ]
+    return ends, [gap for gap in gaps if gap[1] > gap[0]]
 
 
 def _walk(
@@ -103,7 +115,7 @@ def _deltas(batch: Batch, billed: list[int]) -> list[int] | None:
     if not any(column):
         return None
     try:
-        if column == ["-" + text for text in batch.charge]:  # type: ignore[operator]
+        if column == ["-" + text for text in batch.charge]:
             return None
     except TypeError:
         pass

@@ -229,9 +229,8 @@ class _Found:
         if finding.expected is None and finding.billed is not None and finding.rule != "balance":
             unit = finding.currency or ""
             self.unknown[unit] = self.unknown.get(unit, 0) + finding.billed
-        if finding.rule == "rate" and finding.meter and finding.implied and finding.model:
-            group = (finding.model, finding.meter, finding.implied)
-            self.groups.setdefault(group, []).append(finding)
+        for meter, rate in finding.causes:
+            self.groups.setdefault((finding.model or "", meter, rate), []).append(finding)
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
             return

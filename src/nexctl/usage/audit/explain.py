@@ -176,15 +176,14 @@ class Explainer:
             if prices.stepped(total * top, form.denominator * bottom, plan.rounding) == line.billed:
                 return _finding(rule, plan, line, wanted, words)
         version = book.version if book is not None else "the book"
-        meter, implied = _implied(plan, form, line, total)
+        causes = _implied(plan, form, line, total)
         return _finding(
             "rate",
             plan,
             line,
             wanted,
-            _rate_words(plan, form, line, meter, implied, version),
-            meter=meter,
-            implied=implied,
+            _rate_words(plan, form, line, causes, version),
+            causes=causes,
         )
 
     def _candidates(self, plan: Plan, line: Line) -> Iterator[tuple[str, str, Plan]]:
@@ -325,39 +324,38 @@ def _scaled(plan: Plan, line: Line) -> Iterator[tuple[str, str, int, int]]:
         yield "multiplier", f"it comes to that without the multiplier {own}", bottom, top
 
 
-def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[str | None, str | None]:
-    """(meter, price per million) of the one rate that, changed alone, gives the billed amount.
+def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str, str], ...]:
+    """(meter, price per million) of each rate that, changed alone, gives the billed amount.
 
-    The price with the fewest decimals is taken; ("all", factor) where every rate moved alike, and
-    (None, None) where neither is a number that somebody would publish.
+    Of each meter the price with the fewest decimals is taken, the plainest first; ("all", factor)
+    where every rate moved alike. () where none is a number that somebody would publish.
     """
-    best: tuple[int, int, str, str] | None = None
+    found: list[tuple[int, int, str, str]] = []
     parts = prices.billed_parts(plan, line.usage)
     for index, quantity in enumerate(parts):
         if quantity <= 0 or not 0 < form.own[index] < prices.POISON // 2:
             continue
         rest = total - quantity * form.own[index]
         top, bottom = _factor(plan, index)
+        short = line.billed * form.denominator - rest
+        if short <= 0:
+            continue
         for places in range(7):
             # Price per million in units of 10**-places, before the row's multipliers.
-            below = form.denominator * 10 ** (6 + places) * bottom
+            below = 10 ** (6 + places) * bottom
             one = quantity * form.denominator * 10**12 * top
-            rate = rounded((line.billed * form.denominator - rest) * below, one * form.denominator, 0)
-            redone = rest * below + rate * one * form.denominator
-            if rate > 0 and prices.stepped(redone, form.denominator * below, plan.rounding) == (
-                line.billed
-            ):
-                found = (places, index, METERS[index], text_of_ratio(rate, 10**places))
-                best = min(best, found) if best else found
+            rate = rounded(short * below, one, 0)
+            redone = rest * below + rate * one
+            if prices.stepped(redone, form.denominator * below, plan.rounding) == line.billed:
+                found.append((places, index, METERS[index], text_of_ratio(rate, 10**places)))
                 break
     for places in range(4):
         unit = 10**places
         factor = rounded(line.billed * form.denominator * unit, total, 0) if total > 0 else 0
         if prices.stepped(total * factor, form.denominator * unit, plan.rounding) == line.billed:
-            if best is None or places + 1 < best[0]:
-                return "all", text_of_ratio(factor, unit)
+            found.append((places + 1, len(METERS), "all", text_of_ratio(factor, unit)))
             break
-    return (best[2], best[3]) if best else (None, None)
+    return tuple((meter, rate) for _, _, meter, rate in sorted(found))
 
 
 def _factor(plan: Plan, index: int) -> tuple[int, int]:
@@ -369,7 +367,7 @@ def _factor(plan: Plan, index: int) -> tuple[int, int]:
 
 
 def _rate_words(
-    plan: Plan, form: Form, line: Line, meter: str | None, implied: str | None, version: str
+    plan: Plan, form: Form, line: Line, causes: tuple[tuple[str, str], ...], version: str
 ) -> str:
     stated = ", ".join(
         f"{name} {value}"
@@ -381,8 +379,9 @@ def _rate_words(
         if value
     )
     said = f"; the record states {stated} per million" if stated else ""
-    if meter is None or implied is None:
+    if not causes:
         return f"no single rate of {version} explains the difference{said}"
+    meter, implied = causes[0]
     if meter == "all":
         return f"it comes to that with every rate of {version} times {implied}{said}"
     index = METERS.index(meter)

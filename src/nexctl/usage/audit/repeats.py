@@ -102,7 +102,7 @@ class Writer:
 
 def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:
     """A hash for each row that has a request id."""
-    if None in requests or "" in requests:
+    if not all(requests):
         return [hash(pair) for pair in zip(customers, requests, strict=True) if pair[1]]
     return map(hash, zip(customers, requests, strict=True))
 

@@ -140,20 +140,18 @@ READING_RULES = (
 
 
 def _others(manifest: dict[str, Any] | None) -> frozenset[int] | None:
-    """Sequences that a manifest lists as entries of another kind; None where gaps say nothing."""
-    if manifest is None or manifest.get("filters"):
+    """The sequences of the ledger's other entries, as the manifest lists them.
+
+    None where a gap says nothing: a filtered file, or one whose manifest does not list them all.
+    """
+    if manifest is None or manifest.get("unfiltered") is not True:
         return None
     listed = manifest.get("other_entries")
-    if not isinstance(listed, list):
+    if not isinstance(listed, dict) or listed.get("complete") is not True:
         return None
     found: set[int] = set()
-    for entry in listed:
-        if isinstance(entry, int):
-            found.add(entry)
-        elif isinstance(entry, dict) and isinstance(entry.get("sequence"), int):
-            found.add(entry["sequence"])
-        elif isinstance(entry, list) and len(entry) == 2:
-            found.update(range(int(entry[0]), int(entry[1]) + 1))
+    for first, last in listed.get("sequences", ()):
+        found.update(range(first, last + 1))
     return frozenset(found)
 
 

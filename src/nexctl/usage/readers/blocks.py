@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -177,6 +177,7 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._slim = msgspec.json.Decoder(_Slim).decode_lines
+        self._wide = msgspec.json.Decoder(_Wide).decode_lines
         self._full = msgspec.json.Decoder(Row).decode
         names = source.header
         self._places = {name: names.index(name) for name in names}
@@ -191,7 +192,10 @@ class Reader:
     def parse(self, data: bytes) -> Sequence[Any]:
         """Only parse: the records of a JSONL block, the cells of a CSV block."""
         if self.source.kind == "jsonl":
-            return self._slim(data)
+            try:
+                return self._slim(data)
+            except msgspec.ValidationError:
+                return self._wide(data)
         text = data.decode("utf-8")
         delimiter = self.source.style.delimiter
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
@@ -290,8 +294,12 @@ class Reader:
         found.write = [row.cache_write_tokens for row in rows]
         found.out = [row.output_tokens for row in rows]
         found.reasoning = [row.reasoning_tokens for row in rows]
-        rare = [bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows]
-        found.rare = rare if True in rare else None
+        found.rare = None
+        if rows and type(rows[0]) is _Wide:
+            rare = [
+                bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows
+            ]
+            found.rare = rare if any(rare) else None
         split: list[bytes] = []
 
         def detail(index: int) -> Row:
@@ -422,8 +430,8 @@ _KINDS = _kinds()
 
 def amounts(column: Sequence[str | None]) -> list[int]:
     """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
-    if None in column:
-        column = [text or "0" for text in column]
+    if not all(column):
+        column = ["0" if text is None else text for text in column]
     texts: Sequence[str] = column  # type: ignore[assignment]
     if "".join(texts).encode().translate(None, _AMOUNTS):
         raise ValueError("amount")
@@ -443,7 +451,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Slim(msgspec.Struct, gc=False):
-    """The fields that the audit looks at in every row."""
+    """The fields that the audit looks at in every row, for rows without rare meters."""
 
     created_at: str
     request_id: str | None = None
@@ -457,10 +465,10 @@ class _Slim(msgspec.Struct, gc=False):
     cache_write_tokens: Count | None = None
     output_tokens: Count | None = None
     reasoning_tokens: Count | None = None
-    images: Count | None = None
-    videos: Count | None = None
-    seconds: Count | None = None
-    gpu_seconds: Count | None = None
+    images: Literal[0] | None = None
+    videos: Literal[0] | None = None
+    seconds: Literal[0] | None = None
+    gpu_seconds: Literal[0] | None = None
     semantic_cache_hit: bool | None = None
     batch_id: str | None = None
     tier: str | None = None
@@ -470,3 +478,12 @@ class _Slim(msgspec.Struct, gc=False):
     balance_after: str | None = None
     sequence: int | None = None
     price_book: str | None = None
+
+
+class _Wide(_Slim, gc=False):
+    """The same for rows that count images, videos or seconds too."""
+
+    images: Count | None = None  # type: ignore[assignment]
+    videos: Count | None = None  # type: ignore[assignment]
+    seconds: Count | None = None  # type: ignore[assignment]
+    gpu_seconds: Count | None = None  # type: ignore[assignment]
