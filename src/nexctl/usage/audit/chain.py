@@ -24,10 +24,10 @@ def links(
     An end is [sequence, delta, balance after, row, error carried]; a gap [customer, last sequence
     before it, first after it, row].
     """
-    if batch.count == 0 or batch.sequence[0] is None:
-        return {}, []
-    after = amounts(batch.after) if batch.after[0] is not None else None
+    after = amounts(batch.after) if any(batch.after) else None
     delta = _deltas(batch, billed)
+    if batch.count == 0:
+        return {}, []
     if delta is None:
         moves = [-bill for bill in billed]
     else:
@@ -115,7 +115,7 @@ def _deltas(batch: Batch, billed: list[int]) -> list[int] | None:
     if not any(column):
         return None
     try:
-        if column == ["-" + text for text in batch.charge]:
+        if column == ["-" + text for text in batch.charge]:  # type: ignore[operator]
             return None
     except TypeError:
         pass

@@ -92,6 +92,8 @@ class Explainer:
         wanted = prices.expected(plan, form, line.usage)
         if wanted is None:
             return self._unpriced(plan, line, f"the book has no price for {_unpriced(form, line)}")
+        if self.pricing.by_day:
+            return self._by_day(plan, line)
         if len(plan.forms) > 1:
             return self._in_range(plan, line)
         note = _over_limit(plan, line)
@@ -127,6 +129,26 @@ class Explainer:
             return Judged(None, None, 0)
         words = f"it cannot be priced: {why}"
         return Judged(_finding("unpriced", plan, line, None, words), None, None)
+
+    def _by_day(self, plan: Plan, line: Line) -> Judged:
+        """A day's requests in one row: each was rounded, and each may have met any context tier."""
+        ends = [
+            prices.stepped(total, form.denominator, plan.rounding)
+            for forms in plan.forms
+            for form in forms
+            if (total := prices.priced(form, line.usage)) is not None
+        ]
+        slack = max(1, line.usage[METERS.index("request")]) * plan.rounding.step
+        low, high = min(ends), max(ends)
+        if low - slack <= line.billed <= high + slack:
+            return Judged(None, None, line.billed)
+        nearest = low if line.billed < low else high
+        words = (
+            f"the day's counts come to {amount(low)}"
+            + (f" to {amount(high)}" if high > low else "")
+            + f", and no rounding of {line.usage[5]} requests makes the difference"
+        )
+        return Judged(_finding("rate", plan, line, nearest, words), None, nearest)
 
     def _in_range(self, plan: Plan, line: Line) -> Judged:
         """Only the ends of a range are known: what lies within agrees."""
@@ -191,8 +213,8 @@ class Explainer:
         for other, rule, words in self._other_readings(plan, line):
             yield rule, words, other
         yield from self._other_conditions(plan)
+        yield from self._other_days(plan)
         yield from self._other_models(plan)
-        yield from self._other_days(plan, line)
 
     def _other_readings(self, plan: Plan, line: Line) -> Iterator[tuple[Plan, str, str]]:
         cached = line.usage[CACHED] or line.usage[WRITE]
@@ -261,7 +283,7 @@ class Explainer:
             )
             yield "model_substituted", words, other
 
-    def _other_days(self, plan: Plan, line: Line) -> Iterator[tuple[str, str, Plan]]:
+    def _other_days(self, plan: Plan) -> Iterator[tuple[str, str, Plan]]:
         """Prices of the same model that were in force at another time."""
         book, model = plan.book, plan.model
         if book is None or model is None:

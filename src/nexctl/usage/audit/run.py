@@ -56,6 +56,7 @@ class Rules(NamedTuple):
     own_roundings: dict[str, Rounding]
     spill: str
     gaps: bool
+    by_day: bool
 
     @property
     def differs(self) -> bool:
@@ -77,7 +78,9 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
             code="malformed",
         )
     pieces = list(blocks.cut(source))
-    inferred = infer.infer(task.shelf, _sample(source, pieces), step=task.step)
+    by_day = task.grain == "day"
+    sample = () if by_day else _sample(source, pieces)
+    inferred = infer.infer(task.shelf, sample, step=task.step)
     spill = repeats.Spill(task.spill)
     try:
         others = None if task.batch_id else _others(export.manifest)
@@ -129,6 +132,7 @@ def _rules(
         own_roundings,
         spill,
         gaps,
+        task.grain == "day",
     )
 
 
@@ -298,7 +302,7 @@ _mine: list[_Mine] = []
 
 def _begin(rules: Rules) -> None:
     reader = Reader(rules.source)
-    pricing = Pricing(rules.shelf, rules.readings, rules.roundings)
+    pricing = Pricing(rules.shelf, rules.readings, rules.roundings, by_day=rules.by_day)
     reference = None
     if rules.differs:
         reference = Pricing(rules.shelf, rules.own_readings, rules.own_roundings)
