@@ -85,6 +85,12 @@ TREE = (
         "What was billed: export, sum up, list, follow.",
         group=True,
     ),
+    Entry(
+        "batch",
+        "nexctl.cli.batch:COMMANDS",
+        "Batches: check, quote, send, follow, prove.",
+        group=True,
+    ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
         "gateway",

@@ -8,6 +8,7 @@ from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.render import View
 from nexctl.cli.usage_audit import audit
+from nexctl.cli.usage_calibrate import calibrate
 from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -187,4 +188,5 @@ COMMANDS = (
     show,
     tail,
     audit,
+    calibrate,
 )

@@ -78,8 +78,12 @@ def usage(
     key: str | None = None,
     status: str | None = None,
     request_id: str | None = None,
+    batch: str | None = None,
 ) -> Page:
-    """A page of usage records, by time of reservation: `start` inclusive, `end` not."""
+    """A page of usage records, by time of reservation: `start` inclusive, `end` not.
+
+    `batch` is one of the wallet's own customer.
+    """
     where, values = _where(
         ("u.wallet=?", wallet),
         ("u.seq>?", after),
@@ -89,6 +93,7 @@ def usage(
         ("u.key_id=?", key),
         ("u.status=?", status),
         ("u.request_id=?", request_id),
+        ("u.seq IN (SELECT l.seq FROM batch_lines l WHERE l.batch_id=?)", batch),
     )
     rows = tx.all(
         f"SELECT {_USAGE} {_JOINED} WHERE {where} ORDER BY u.seq LIMIT ?", *values, limit + 1

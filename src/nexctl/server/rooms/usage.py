@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from nexctl.errors import UsageError
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import entries, snapshots
+from nexctl.server.ledger import batches, entries, snapshots
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.files import who_of
 from nexctl.server.shapes import sequence_of, usage_record
 from nexctl.usage.summary import FIGURES, Seen, Sum, Summary, names_of
 from nexctl.wire import usage as wire
@@ -27,8 +28,8 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
     """Records in sequence order. A key sees its own, a management key all of the customer's."""
     query = call.query
     start = _start(tx, call, micros(query.from_))
-    if query.batch_id is not None:
-        return wire.UsagePage(data=[], closed=None)
+    if query.batch_id is not None and batches.seen(tx, who_of(call), query.batch_id) is None:
+        raise Refuse("not_found", "there is no such batch", param="batch_id")
     after = max(sequence_of(query.cursor), query.after_sequence or 0)
     page = entries.usage(
         tx,
@@ -41,6 +42,7 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
         model=query.model,
         key=_key(call, query.key_id),
         status=query.status,
+        batch=query.batch_id,
     )
     rows, cursor = page.rows, page.after
     if _narrow(query):
