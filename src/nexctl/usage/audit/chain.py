@@ -7,6 +7,9 @@ top-ups, grants and credits that an export of usage does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from operator import add as add_up
+from operator import eq
 from typing import Any
 
 from nexctl.usage.audit.terms import Finding, amount
@@ -49,29 +52,25 @@ def _straight(
 ) -> tuple[list[Ends], list[Ends]] | None:
     """The ends and gaps of one customer's block; None where some balance does not follow."""
     sequence = batch.sequence
-    gaps: list[Ends] = []
-    try:
-        for index, low, high, before, moved, left in zip(
-            range(1, batch.count),
-            sequence,
-            sequence[1:],
-            after,
-            moves[1:],
-            after[1:],
-            strict=False,
-        ):
-            if high - low != 1:
-                gaps.append([low, high, index])
-            elif before + moved != left:
-                return None
-    except TypeError:
+    if None in sequence[:1] or not all(sequence):
         return None
+    # What an entry left, and what the next one moved, against what that one left.
+    for index, same in enumerate(map(eq, map(add_up, after, moves[1:]), after[1:]), 1):
+        if not same and sequence[index] == sequence[index - 1] + 1:  # type: ignore[operator]
+            return None
+    gaps: list[Ends] = []
+    if sequence[-1] != sequence[0] + batch.count - 1:  # type: ignore[operator]
+        gaps = [
+            [low, high, index]
+            for index, (low, high) in enumerate(pairwise(sequence), 1)
+            if high > low + 1  # type: ignore[operator]
+        ]
     last = batch.count - 1
     ends = [
         [sequence[0], moves[0], after[0], 0, 0],
         [sequence[last], moves[last], after[last], last, 0],
     ]
-    return ends, [gap for gap in gaps if gap[1] > gap[0]]
+    return ends, gaps
 
 
 def _walk(

@@ -6,7 +6,7 @@ amount is named. The words say what was computed, never why somebody billed othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.pricing import tiers
@@ -45,11 +45,25 @@ _FIELDS = (
 )
 
 
+class Later:
+    """A row that is read in full when one of its fields is first asked for."""
+
+    def __init__(self, detail: Callable[[int], Row], index: int) -> None:
+        self._detail: Callable[[int], Row] | None = detail
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        if self._detail is not None:
+            self.__dict__["_row"] = self._detail(self._index)
+            self._detail = None
+        return getattr(self.__dict__["_row"], name)
+
+
 class Line(NamedTuple):
     """One row under audit. `usage` in the order of METERS, `missing` where no count is given."""
 
     number: int
-    row: Row
+    row: Row | Later
     billed: int
     usage: Quantities
     missing: bool

@@ -18,9 +18,9 @@ from nexctl.usage.readers import blocks
 from nexctl.usage.readers.blocks import Block, Reader, Source, Unclear
 from nexctl.usage.reading import Row, open_export
 
-SAMPLE_ROWS = 1_500
+SAMPLE_ROWS = 1_000
 SAMPLE_BLOCKS = 12
-SAMPLE_BYTES = 3 * 1024 * 1024
+SAMPLE_BYTES = 1536 * 1024
 # Below this a second process costs more than it saves.
 PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 
@@ -55,6 +55,7 @@ class Rules(NamedTuple):
     own_readings: dict[str, Reading]
     own_roundings: dict[str, Rounding]
     spill: str
+    buckets: int
     gaps: bool
     by_day: bool
 
@@ -81,10 +82,10 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     by_day = task.grain == "day"
     sample = () if by_day else _sample(source, pieces)
     inferred = infer.infer(task.shelf, sample, step=task.step)
-    spill = repeats.Spill(task.spill)
+    spill = repeats.Spill(os.path.getsize(source.path), task.spill)
     try:
         others = None if task.batch_id else _others(export.manifest)
-        rules = _rules(task, source, inferred, spill.path, others is not None)
+        rules = _rules(task, source, inferred, spill, others is not None)
         reader = Reader(source)
         gathered = Gathered(lambda block, index: _row_at(reader, block, index), others)
         processes = _processes(task, source)
@@ -111,7 +112,7 @@ def _rules(
     task: Task,
     source: Source,
     inferred: dict[str, infer.Inferred],
-    spill: str,
+    spill: repeats.Spill,
     gaps: bool,
 ) -> Rules:
     own_readings, own_roundings = {}, {}
@@ -130,7 +131,8 @@ def _rules(
         {name: found.rounding for name, found in inferred.items()},
         own_readings,
         own_roundings,
-        spill,
+        spill.path,
+        spill.buckets,
         gaps,
         task.grain == "day",
     )
@@ -310,7 +312,7 @@ def _begin(rules: Rules) -> None:
     checker = Checker(
         pricing, reference, known, debits=rules.source.batch_id is not None, gaps=rules.gaps
     )
-    _mine[:] = [_Mine(rules.source, reader, checker, repeats.Writer(rules.spill))]
+    _mine[:] = [_Mine(rules.source, reader, checker, repeats.Writer(rules.spill, rules.buckets))]
 
 
 def _begin_worker(rules: Rules) -> None:

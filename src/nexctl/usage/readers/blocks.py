@@ -19,7 +19,8 @@ from nexctl.errors import UsageError
 from nexctl.usage.reading import Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
-BLOCK_BYTES = 1024 * 1024
+# More rows at once would no longer lie in the processor's cache.
+BLOCK_BYTES = 1536 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _AMOUNTS = b"0123456789.-"
 
@@ -181,6 +182,9 @@ class Reader:
         self._full = msgspec.json.Decoder(Row).decode
         names = source.header
         self._places = {name: names.index(name) for name in names}
+        self._wanted = [name for name in _WANTED if name in self._places]
+        # One more, so that the answer is a tuple even of a single column.
+        self._pick = itemgetter(*(self._places[name] for name in self._wanted), 0, 0)
         columns = tuple(name for name in names if name in Row.__struct_fields__)
         self._columns = columns
         self._make = _row_maker(columns) if columns else None
@@ -207,10 +211,9 @@ class Reader:
             found.odd = True
             return found
         try:
-            rows = self.parse(data)
             if self.source.kind == "jsonl":
-                return self._of_records(rows, data)
-            return self._of_cells(rows)
+                return self._of_records(self.parse(data), data)
+            return self._of_cells(data)
         except (msgspec.DecodeError, csv.Error, ValueError, RecursionError) as error:
             raise Unclear(str(error)) from None
 
@@ -314,52 +317,61 @@ class Reader:
 
     # ------------------------------------------------------------- CSV
 
-    def _of_cells(self, rows: Sequence[Any]) -> Batch:
-        width = len(self.source.header)
-        if any(len(cells) != width for cells in rows):
-            rows = [cells for cells in rows if cells]
-            if any(len(cells) != width for cells in rows):
-                raise ValueError("cells")
-        if self.source.batch_id is not None:
-            place = self._places.get("batch_id")
-            known = self._known
-            rows = [
-                cells
-                for cells in rows
-                if place is not None and known(cells[place]) == self.source.batch_id
-            ]
+    def _of_cells(self, data: bytes) -> Batch:
+        rows, kept = self._picked(data)
         found = Batch(len(rows))
-        columns = self._columns_of(rows)
+        columns: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
+        if rows:
+            columns.update(zip(self._wanted, zip(*rows, strict=True), strict=False))
         for name, field in _TEXTS:
             setattr(found, name, columns[field])
         for name, field in _MONEY:
             setattr(found, name, self._decimals(columns[field]))
         for name, field in _WHOLE:
             setattr(found, name, _counts(columns[field]))
-        odd = [columns[field] for field in _RARE]
-        if all(set(column) <= {None, "", "0"} for column in odd):
+        odd = [columns[field] for field in _RARE if rows and field in self._places]
+        if not any("".join(column).strip("0") for column in odd):
             found.rare = None
         else:
             found.rare = [
                 any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
             ]
-        found.detail = lambda index: self._row(rows[index])
+        whole: list[list[str]] = []
+
+        def detail(index: int) -> Row:
+            # Whole rows are wanted rarely, so they are read again then.
+            if not whole:
+                whole.extend(cells for cells in self.parse(data) if cells)
+            return self._row(whole[index if kept is None else kept[index]])
+
+        found.detail = detail
         found.known = self.known
         return found
 
-    def _columns_of(self, rows: Sequence[list[str]]) -> dict[str, Any]:
-        """The wanted columns of a CSV's rows; one that the file lacks holds None."""
-        wanted = [name for name in _WANTED if name in self._places]
-        pick = itemgetter(*(self._places[name] for name in wanted), 0)
-        found: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
-        if rows:
-            found.update(zip(wanted, zip(*map(pick, rows), strict=True), strict=False))
-        return found
+    def _picked(self, data: bytes) -> tuple[list[tuple[str, ...]], list[int] | None]:
+        """The wanted cells of each row, taken while it is at hand; and which rows, if not all."""
+        text = data.decode("utf-8")
+        delimiter = self.source.style.delimiter
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        width, pick = len(self.source.header), self._pick
+        # A row that is too short or too long has no place in the columns.
+        found: list[Any] = [pick(cells) if len(cells) == width else cells for cells in reader]
+        if list in set(map(type, found)):
+            if any(type(row) is list and row for row in found):
+                raise ValueError("cells")
+            found = [row for row in found if row]
+        if self.source.batch_id is None:
+            return found, None
+        if "batch_id" not in self._wanted:
+            return [], []
+        place = self._wanted.index("batch_id")
+        kept = [i for i, row in enumerate(found) if self._known(row[place]) == self.source.batch_id]
+        return [found[i] for i in kept], kept
 
     def _decimals(self, column: Sequence[Any]) -> Sequence[Any]:
         if self.source.style.decimal == ",":
             return [cell.replace(",", ".") if cell else None for cell in column]
-        return [cell or None for cell in column] if "" in column else column
+        return column if all(column) else [cell or None for cell in column]
 
     def _known(self, cell: Any) -> Any:
         return self.source.style.unguarded(cell) if cell else None
@@ -408,7 +420,7 @@ def _counts(column: Sequence[Any]) -> Sequence[int | None]:
         return [None] * len(column)
     if not (joined.isascii() and joined.isdigit()):
         raise ValueError("count")
-    if "" not in column:
+    if all(column):
         return list(map(int, column))
     return [int(cell) if cell else None for cell in column]
 
