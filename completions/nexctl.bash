@@ -8,7 +8,7 @@ _nexctl_commands() {
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
     'wallet') R='show topup topups submit redeem ledger packs runway' ;;
-    'usage') R='export summary list show tail calibrate' ;;
+    'usage') R='export summary list show tail audit calibrate' ;;
     'batch') R='make check quote submit status wait results retry cancel list run' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
@@ -66,6 +66,7 @@ _nexctl_options() {
     'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage audit') R='--book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch make') R='--template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch check') R='--for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -101,21 +102,22 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --month'|'usage export --timezone'|'usage summary --by'|'usage summary --month'|'usage list --month'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
-    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state') V='9' ;;
     'wallet runway --by') V='10' ;;
     'usage export --format') V='11' ;;
     'usage export --csv-style') V='12' ;;
-    'gateway init --payments') V='14' ;;
-    'admin customers list --state') V='15' ;;
-    'admin providers add --kind') V='16' ;;
-    'admin codes list --state') V='17' ;;
+    'usage audit --against') V='14' ;;
+    'gateway init --payments') V='15' ;;
+    'admin customers list --state') V='16' ;;
+    'admin providers add --kind') V='17' ;;
+    'admin codes list --state') V='18' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
-    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --max-tokens'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --key'|*' --project'|*' --max-requests'|*' --queue-tokens') V='3' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --max-tokens'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --month'|*' --key'|*' --project'|*' --max-requests'|*' --queue-tokens') V='3' ;;
     *' -p'|*' --profile') V='5' ;;
     *' -o'|*' --output') V='6' ;;
     *' --write'|*' --out') V='4' ;;
@@ -150,6 +152,7 @@ _nexctl_arguments() {
     'recharge') A='3' ;;
     'usage export') A='4' ;;
     'usage show') A='3' ;;
+    'usage audit') A='4' ;;
     'batch check') A='4' ;;
     'batch quote') A='4' ;;
     'batch submit') A='4' ;;
@@ -173,12 +176,12 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='18' ;;
-    'config set') A='18 3' ;;
+    'config get') A='19' ;;
+    'config set') A='19 3' ;;
     'profile add') A='3' ;;
     'profile use') A='5' ;;
     'profile remove') A='5' ;;
-    'help') A='19 +' ;;
+    'help') A='20 +' ;;
   esac
 }
 
@@ -219,12 +222,13 @@ _nexctl_values() {
     '11 '*) W='csv jsonl parquet xlsx focus' ;;
     '12 '*) W='rfc4180 excel excel-de' ;;
     '13 '*) W='ok partial error cancelled' ;;
-    '14 '*) W='sandbox manual stripe' ;;
-    '15 '*) W='active suspended' ;;
-    '16 '*) W='openai echo' ;;
-    '17 '*) W='open redeemed expired void' ;;
-    '18 '*) W='default_profile output color timeout no_input model books' ;;
-    '19 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '14 '*) W='local' K='profiles' F='files' ;;
+    '15 '*) W='sandbox manual stripe' ;;
+    '16 '*) W='active suspended' ;;
+    '17 '*) W='openai echo' ;;
+    '18 '*) W='open redeemed expired void' ;;
+    '19 '*) W='default_profile output color timeout no_input model books' ;;
+    '20 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

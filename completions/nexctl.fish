@@ -14,7 +14,7 @@ function __nexctl_commands
     case 'wallet'
       set -g __nexctl_R show topup topups submit redeem ledger packs runway
     case 'usage'
-      set -g __nexctl_R export summary list show tail calibrate
+      set -g __nexctl_R export summary list show tail audit calibrate
     case 'batch'
       set -g __nexctl_R make check quote submit status wait results retry cancel list run
     case 'budgets'
@@ -117,6 +117,8 @@ function __nexctl_options
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
       set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage audit'
+      set -g __nexctl_R --book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
       set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch make'
@@ -181,9 +183,9 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --month' 'usage export --timezone' 'usage summary --by' 'usage summary --month' 'usage list --month' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
@@ -197,19 +199,21 @@ function __nexctl_takes
       set -g __nexctl_V 11
     case 'usage export --csv-style'
       set -g __nexctl_V 12
-    case 'gateway init --payments'
+    case 'usage audit --against'
       set -g __nexctl_V 14
-    case 'admin customers list --state'
+    case 'gateway init --payments'
       set -g __nexctl_V 15
-    case 'admin providers add --kind'
+    case 'admin customers list --state'
       set -g __nexctl_V 16
-    case 'admin codes list --state'
+    case 'admin providers add --kind'
       set -g __nexctl_V 17
+    case 'admin codes list --state'
+      set -g __nexctl_V 18
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --from' '* --to' '* --key' '* --project' '* --max-requests' '* --queue-tokens'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --from' '* --to' '* --month' '* --key' '* --project' '* --max-requests' '* --queue-tokens'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
@@ -273,6 +277,8 @@ function __nexctl_arguments
       set -g __nexctl_A 4
     case 'usage show'
       set -g __nexctl_A 3
+    case 'usage audit'
+      set -g __nexctl_A 4
     case 'batch check'
       set -g __nexctl_A 4
     case 'batch quote'
@@ -320,9 +326,9 @@ function __nexctl_arguments
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 18
+      set -g __nexctl_A 19
     case 'config set'
-      set -g __nexctl_A 18 3
+      set -g __nexctl_A 19 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -330,7 +336,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'help'
-      set -g __nexctl_A 19 +
+      set -g __nexctl_A 20 +
   end
 end
 
@@ -431,16 +437,20 @@ function __nexctl_values
     case '13 *'
       set -g __nexctl_W 'ok partial error cancelled'
     case '14 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'local'
+      set -g __nexctl_K profiles
+      set -g __nexctl_F files
     case '15 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '16 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'active suspended'
     case '17 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'openai echo'
     case '18 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'open redeemed expired void'
     case '19 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '20 *'
       set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
