@@ -80,6 +80,12 @@ TREE = (
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
     Entry(
+        "usage",
+        "nexctl.cli.usage:COMMANDS",
+        "What was billed: export, sum up, list, follow.",
+        group=True,
+    ),
+    Entry(
         "batch",
         "nexctl.cli.batch:COMMANDS",
         "Batches: check, quote, send, follow, prove.",

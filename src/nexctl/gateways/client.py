@@ -55,6 +55,11 @@ class GatewayClient:
         reply = self._sent(route, call._replace(seconds=seconds))
         return self._decoded(route.response, reply.read())
 
+    def raw(self, route_name: str, query: msgspec.Struct | None = None) -> bytes:
+        """Make one reading call and return its answer as it came."""
+        route = BY_NAME[route_name]
+        return self._sent(route, self._call(route, (), query, None, None)).read()
+
     def stream(self, route_name: str, body: msgspec.Struct) -> Events:
         """Make a call whose answer comes in events."""
         route = BY_NAME[route_name]

@@ -222,6 +222,9 @@ class Usage(_Noun):
     def pages(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsagePage]:
         return self._client.pages("usage.list", query)
 
+    def page(self, query: usage.UsageQuery | None = None) -> bytes:
+        return self._client.raw("usage.list", query)
+
     def list(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsageRecord]:
         return self._client.every("usage.list", query)
 

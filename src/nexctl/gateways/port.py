@@ -228,6 +228,9 @@ class Usage(Protocol):
     def pages(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsagePage]:
         """Pages in sequence order."""
 
+    def page(self, query: usage.UsageQuery | None = None) -> bytes:
+        """One page as JSON of a `UsagePage`, not decoded: an export of millions decodes once."""
+
     def list(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsageRecord]:
         """Records in sequence order."""
 

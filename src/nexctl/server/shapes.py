@@ -85,6 +85,7 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
         key_id=row.key,
         key_name=record.get("key_name"),
         parent_key_id=record.get("parent_key_id"),
+        project=record.get("project"),
         labels=record.get("labels", {}),
         endpoint=record.get("endpoint", ""),
         model_requested=record.get("model_requested", row.model),

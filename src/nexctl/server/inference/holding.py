@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nexctl.records import Usage
 from nexctl.server.ledger import holds, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.port import quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
 
 if TYPE_CHECKING:
@@ -136,12 +137,14 @@ def facts_of(call: Call, target: Target) -> dict[str, Any]:
     return facts
 
 
+@quiet
 def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     if wish.touch:
         keys.touch(tx, str(wish.ask.key))
     return holds.reserve(tx, wish.sized(wish.cap)), wish.cap
 
 
+@quiet
 def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     """Reserve what money allows: a quarter of it where nobody bounded the answer."""
     ask = wish.ask

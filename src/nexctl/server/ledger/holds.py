@@ -18,7 +18,7 @@ from nexctl.server.ledger import budgets, lots, owners, rates, snapshots
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
-from nexctl.server.ledger.port import Row, Transaction
+from nexctl.server.ledger.port import Row, Transaction, quiet
 from nexctl.server.ledger.types import (
     Alert,
     Ask,
@@ -48,6 +48,7 @@ _HOLD = (
 )
 
 
+@quiet
 def reserve(tx: Transaction, ask: Ask) -> Reservation:
     """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
 
@@ -166,6 +167,7 @@ def repeated(tx: Transaction, customer: str, request_id: str, body: bytes | None
     )
 
 
+@quiet
 def dispatch(tx: Transaction, hold: int) -> None:
     """Say that the request goes upstream now. Raises Refused `hold_lost` where it must not."""
     if not tx.run("UPDATE holds SET state='dispatched' WHERE id=? AND state='reserved'", hold):
@@ -180,6 +182,7 @@ _BEGIN_SETTLE = (
 )
 
 
+@quiet
 def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None) -> Settled:
     """Debit the exact charge and free the hold, once.
 
@@ -280,6 +283,7 @@ def _settled_before(tx: Transaction, hold: int, wallet: str, seq: int) -> Settle
     )
 
 
+@quiet
 def release(tx: Transaction, hold: int, why: str) -> bool:
     """Give a hold back: the request failed before a usable response. False if it was given back.
 
@@ -334,6 +338,7 @@ def disown(tx: Transaction, customer: str, request_id: str, before: int) -> bool
     )
 
 
+@quiet
 def mark_unknown(tx: Transaction, hold: int, why: str) -> bool:
     """A dispatched request without an outcome: its money stays held until its deadline."""
     return bool(
