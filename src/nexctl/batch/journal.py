@@ -178,14 +178,21 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, on disk when it returns."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing, on disk when it returns. NexctlError (exit 1) where it cannot be."""
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise NexctlError(
+                f"{self.path}: {error}",
+                hint="make room, then run the same command again: it goes on where it stands",
+                code="journal",
+            ) from error
 
     @contextlib.contextmanager
     def working(self, job_id: str) -> Iterator[None]:

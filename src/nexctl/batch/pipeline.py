@@ -78,8 +78,25 @@ def plan(
     created_at: str,
     max_cost: str | None,
 ) -> Job:
-    """Put a job into the journal, its lines on disk, and its batches into the plan."""
-    job = identity.job
+    """Put a job into the journal, its lines on disk, and its batches into the plan.
+
+    One process does that; another one with the same file is told (exit 8).
+    """
+    with journal.working(identity.id):
+        return _planned(journal, where, wanted, identity, found, quote, created_at, max_cost)
+
+
+def _planned(
+    journal: Journal,
+    where: Where,
+    wanted: Wanted,
+    identity: Identity,
+    found: Scan,
+    quote: Quote,
+    created_at: str,
+    max_cost: str | None,
+) -> Job:
+    job = journal.find(identity.id)
     if job is None:
         job = prepare.new_job(
             where,
@@ -116,6 +133,8 @@ def keep(journal: Journal, job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
     charges = [spent, *((child.found or {}).get("charge") for child in children)]
     outcome = {**outcome, "spent": spent, "charge": _sum(charges)}
     journal.change(job.id, outcome=json.dumps(outcome))
+    if outcome["state"] == "completed":
+        prepare.forget_lines(journal, job)
     return outcome
 
 

@@ -25,6 +25,7 @@ from nexctl.errors import NexctlError, UsageError
 if TYPE_CHECKING:
     from nexctl.batch.journal import Job
 
+STDIN = "standard input"
 _FILE = argument("file", metavar="FILE", required=True, suggest="files", help="Batch lines, JSONL.")
 _JOB = argument("job", metavar="JOB", required=True, help="Its id; 'nexctl batch list' shows them.")
 _OUT = option("--out", metavar="RESULTS", suggest="files", help="Where results go: .jsonl or .csv.")
@@ -224,7 +225,7 @@ def results(app: App, job: str, out: str | None) -> View | None:
 
     with opened(app, of=job) as work:
         found = work.journal.show(job)
-        place = out or merging.default_place(found.name)
+        place = out or found.results or _default_place(found.name)
         merging.check_place(place)
         if found.found is None:
             with work.journal.working(found.id):
@@ -322,7 +323,7 @@ def run(app: App, file: str, out: str | None, poll: float | None, **options: Any
     """
     from nexctl.batch import results as merging
 
-    place = out or merging.default_place("batch" if file == "-" else file)
+    place = out or _default_place(_named(file))
     merging.check_place(place)
     with opened(app) as work, _local(app, file) as path:
         job = prepared(app, work, path, _named(file), options)
@@ -417,7 +418,13 @@ def _resumable(app: App, work: Work, job: Job) -> Iterator[None]:
 def _named(file: str) -> str:
     from nexctl.estimate.sources import display_name
 
-    return "standard input" if file == "-" else display_name(file)
+    return STDIN if file == "-" else display_name(file)
+
+
+def _default_place(name: str) -> str:
+    from nexctl.batch.results import default_place
+
+    return default_place("batch.jsonl" if name == STDIN else name)
 
 
 @contextlib.contextmanager

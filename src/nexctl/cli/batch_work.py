@@ -97,7 +97,18 @@ def _job(journal: Journal, of: str | None, newest: bool) -> Job | None:
 
 
 def _switch(app: App, job: Job) -> None:
-    """A job is followed through its own profile, whichever is in force."""
+    """A job is followed through its own profile, whichever is in force, at its own address."""
+    _own_profile(app, job)
+    if where_of(app).origin != job.origin:
+        raise ConfigError(
+            f"{job.id} was made at {job.origin}; profile {job.profile} is at "
+            f"{where_of(app).origin} now",
+            hint="put the address back, or make the job anew",
+            code="other_profile",
+        )
+
+
+def _own_profile(app: App, job: Job) -> None:
     if app.profile.name == job.profile:
         return
     if app.profile_name is not None:
