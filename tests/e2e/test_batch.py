@@ -269,6 +269,36 @@ def test_ctrl_c_is_130_says_how_to_go_on_and_the_same_command_does(
     assert (done.exit, len(faulty.batches)) == (0, 1)
 
 
+def test_a_key_that_is_changed_while_waiting_is_taken_up_and_status_works_meanwhile(
+    nexctl: Nexctl, tmp_path: Path, faulty: FaultyGateway
+) -> None:
+    write_lines(tmp_path / "r.jsonl", 3)
+    faulty.faults.polls = 10**6
+    added = nexctl("profile", "add", "work", "--driver", "openai", "--base-url", faulty.url,
+                   "--book", "openai", "--use")  # fmt: skip
+    assert added.exit == 0, added
+    assert nexctl("auth", "login", stdin="sk-old-0123456789\n").exit == 0
+    job = nexctl("batch", "submit", "r.jsonl", "-y", "-o", "json").data["id"]
+    process = subprocess.Popen(
+        [str(PROGRAM), "batch", "wait", job, "--poll", "0.05"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    for _ in range(600):
+        if any("GET /v1/batches/" in seen for seen in list(faulty.seen)):
+            break
+        time.sleep(0.05)
+    assert nexctl("batch", "status", job, "-o", "json").data["state"] == "in_progress"
+    assert nexctl("auth", "login", stdin="sk-new-0123456789\n").exit == 0
+    faulty.faults.key = "sk-new-0123456789"
+    for batch in faulty.batches.values():
+        batch["_polls"] = 5
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert b"going on with the new one" in said
+
+
 def test_cancel_keeps_what_is_done(nexctl: Nexctl, tmp_path: Path, faulty: FaultyGateway) -> None:
     write_lines(tmp_path / "r.jsonl", 3)
     faulty.faults.polls = 3

@@ -190,7 +190,6 @@ def test_what_openai_has_no_endpoint_for_is_lacking_not_made_up(openai: Gateway)
         lambda: openai.payments.list(),
         lambda: openai.providers.list(),
         lambda: openai.codes.list(),
-        lambda: openai.me(),
         lambda: openai.health(),
         lambda: openai.batches.results("batch_1"),
         lambda: openai.batches.create(BatchCreate(items=[])),
@@ -199,6 +198,22 @@ def test_what_openai_has_no_endpoint_for_is_lacking_not_made_up(openai: Gateway)
         with pytest.raises(Lacking, match="work does not offer") as caught:
             ask()
         assert caught.value.exit == 1
+
+
+def test_a_key_is_proven_by_the_list_of_models_and_nothing_is_made_up_about_it(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    wire.expect("GET", "/v1/models", says(200, {"data": []}), refuses(401, "invalid_api_key"))
+    found = openai.me()
+    assert (found.gateway, found.key.kind, found.key.id, found.customer) == (
+        "work",
+        "key",
+        "",
+        None,
+    )
+    with pytest.raises(NexctlError) as caught:
+        openai.me()
+    assert caught.value.exit == 4
 
 
 def test_an_unknown_driver_names_the_known_ones(wire: MemoryTransport) -> None:

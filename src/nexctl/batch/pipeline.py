@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from nexctl.batch import journal as steps
 from nexctl.batch import prepare, quoting, results, scan
 from nexctl.batch.collect import STATUSES
+from nexctl.batch.follow import ended
 from nexctl.batch.journal import Job, Journal, ShardRow
 from nexctl.batch.prepare import Where
 from nexctl.batch.quoting import Quote
 from nexctl.batch.remote import Remote
 from nexctl.batch.scan import Scan, Terms
 from nexctl.batch.shards import Limits
-from nexctl.errors import EXIT_NOT_FOUND, NexctlError
 from nexctl.money import NANO, parse_units, text_of
 
 Progress = Callable[[int], None]
@@ -147,25 +147,16 @@ def spent_nano(job: Job) -> int:
     return parse_units(charge, NANO) if charge is not None else 0
 
 
-def cancel(
-    journal: Journal, job: Job, remote: Remote, note: Callable[[str], object]
-) -> list[ShardRow]:
-    """Send nothing more and ask for the end of what is under way; what is done stays fetched."""
-    journal.change(job.id, cancelled=1)
-    touched = []
+def cancel(journal: Journal, job: Job, remote: Remote, note: Callable[[str], object]) -> Job:
+    """Send nothing more and ask for the end of what is under way; what is done stays fetched.
+
+    It may be called while another process follows the job, which sees it in its next round.
+    """
+    job = journal.change(job.id, cancelled=1)
     for shard in journal.shards(job.id):
-        if shard.state != steps.CREATED or shard.batch_id is None:
-            continue
-        try:
-            found = remote.cancel(shard.batch_id)
-        except NexctlError as error:
-            # It ended a moment ago, or is not known: the next look says which.
-            if error.exit not in (1, 2, EXIT_NOT_FOUND):
-                raise
-            note(f"batch {shard.batch_id}: {error.message}")
-            continue
-        touched.append(journal.step(shard, steps.CREATED, status=found.status))
-    return touched
+        if shard.state == steps.CREATED:
+            ended(remote, shard, note)
+    return job
 
 
 def report(journal: Journal, job: Job) -> dict[str, Any]:

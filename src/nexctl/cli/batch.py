@@ -186,11 +186,12 @@ def submit(app: App, file: str, **options: Any) -> View | None:
 def status(app: App, job: str | None) -> View:
     """How far a job is, by the gateway's own counts. It asks once and does not wait."""
     from nexctl.batch import results
+    from nexctl.batch.journal import Busy
 
     with opened(app, of=job, newest=True) as work:
         found = work.journal.show(job or work.newest)
-        if found.found is None and work.journal.shards(found.id):
-            with work.journal.working(found.id):
+        if found.found is None and found.planned:
+            with contextlib.suppress(Busy), work.journal.working(found.id):
                 if followed(app, work, found).once():
                     results.refuse_unfetched(work.journal, found)
                     _finished(work, found)
@@ -277,9 +278,8 @@ def cancel(app: App, job: str) -> View | None:
         if app.dry_run:
             return job_view({**_report(work, found), "dry_run": True})
         app.confirm(f"Cancel {found.id} in profile {found.profile}?")
-        with work.journal.working(found.id):
-            if found.found is None:
-                pipeline.cancel(work.journal, found, work.remote, app.note)
+        if found.found is None:
+            pipeline.cancel(work.journal, found, work.remote, app.note)
         return job_view(_report(work, found))
 
 
