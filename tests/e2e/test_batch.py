@@ -79,6 +79,11 @@ def test_from_an_empty_home_to_a_charge_that_is_right_to_the_last_nano(
     quote = nexctl("batch", "quote", "requests.jsonl", "-o", "json").data
     assert set(quote) >= QUOTE
     assert (quote["requests"], quote["spendable"], quote["refused"]) == (1000, "30", False)
+    assert quote["batch_rules"] == {
+        "factor": "0.70",
+        "with_cached": True,
+        "order": ["cached", "semantic", "batch", "billing_tier"],
+    }
     before = Decimal(nexctl("wallet", "show", "-o", "json").data["balance"])
     done = nexctl("batch", "run", "requests.jsonl", "--max-cost", "1", "-y", "-o", "json")
     assert done.exit == 0, done
@@ -151,7 +156,8 @@ def test_sending_asks_first_and_a_dry_run_sends_nothing(nexctl: Nexctl, tmp_path
     assert done.exit == 10
     assert "Send 2 requests to nex-pro in 1 batch for at most $" in done.err
     assert "profile local" in done.err
-    assert nexctl("batch", "run", "requests.jsonl", "-n", "-o", "json").exit == 0
+    dry = nexctl("batch", "run", "requests.jsonl", "-n", "-o", "json")
+    assert (dry.exit, dry.data["dry_run"]) == (0, True)
     assert nexctl("batch", "list", "-o", "json").data == []
 
 

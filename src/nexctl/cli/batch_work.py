@@ -265,8 +265,7 @@ def prepared(
     if app.dry_run:
         from nexctl.cli.batch_report import quote_view
 
-        app.note("dry run: nothing was sent")
-        app.emit(quote_view(answer.quote, gate, len(answer.scan.shards), name))
+        app.emit(quote_view(answer.quote, gate, len(answer.scan.shards), name, dry_run=True))
         return None
     if job is None:
         _confirm(app, answer)
