@@ -176,6 +176,11 @@ def test_check_lists_every_fault_and_ends_with_2(nexctl: Nexctl, tmp_path: Path)
     assert nexctl("batch", "check", "bad.jsonl", "--for", "nobody").exit == 2
     piped = nexctl("batch", "check", "-", "--for", "openai", stdin=good + "\n")
     assert (piped.exit, "no fault" in piped.out) == (0, True)
+    os.mkfifo(tmp_path / "pipe")
+    writer = subprocess.Popen(["sh", "-c", f"echo '{good}' > pipe"], cwd=tmp_path)
+    fifo = nexctl("batch", "check", "pipe", "--for", "openai")
+    writer.wait(timeout=60)
+    assert (fifo.exit, "1 request" in fifo.out) == (0, True)
 
 
 def test_make_refuses_an_unknown_column_a_ragged_row_and_bad_text(

@@ -130,6 +130,8 @@ def check(app: App, file: str, **options: Any) -> View | None:
     with _local(app, file) as path, _counted(app, path) as step:
         found = scan(path, terms, limits_from(target, options), name=_named(file), progress=step)
     app.emit(check_view(found, target))
+    if target.queue:
+        app.detail("an account limits the input tokens that wait: --queue-tokens keeps below it")
     found.refuse()
     return None
 
@@ -429,17 +431,19 @@ def _default_place(name: str) -> str:
 
 @contextlib.contextmanager
 def _local(app: App, file: str) -> Iterator[str]:
-    """The file's path; standard input is kept in a file meanwhile, for it is read twice."""
-    if file != "-":
+    """The file's path; standard input and pipes are kept in a file meanwhile: it is read twice."""
+    if file != "-" and (os.path.isfile(file) or not os.path.exists(file) or os.path.isdir(file)):
         yield file
         return
     import shutil
     import tempfile
 
-    if app.stdin_buffer is None:
-        raise UsageError("standard input is closed", code="no_stdin")
-    with tempfile.NamedTemporaryFile(prefix="nexctl-batch-") as spool:
-        shutil.copyfileobj(app.stdin_buffer, spool, 1024 * 1024)
+    with contextlib.ExitStack() as stack:
+        source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        if source is None:
+            raise UsageError("standard input is closed", code="no_stdin")
+        spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="nexctl-batch-"))
+        shutil.copyfileobj(source, spool, 1024 * 1024)
         spool.flush()
         yield spool.name
 
