@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 # A gateway checks and counts every line before it answers.
-CHECKING_SECONDS = 900.0
+CHECKING_SECONDS = 900.0  # not money: seconds
 
 
 class _Noun:
