@@ -10,6 +10,7 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from nexctl.server import policies, seats
 from nexctl.server.calls import Call, Caller, Holder
 from nexctl.server.http import Request
 from nexctl.server.refusing import Refuse
@@ -17,6 +18,7 @@ from nexctl.server.refusing import Refuse
 if TYPE_CHECKING:
     from nexctl.server.house import House
     from nexctl.server.ledger.keys import Key
+    from nexctl.server.ledger.orgs import Seat
     from nexctl.server.ledger.port import Transaction
     from nexctl.wire.routes import Route
 
@@ -44,7 +46,11 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
         raise Refuse("invalid_api_key")
     digest = hashlib.sha256(secret.encode()).digest()
     address = address_of(house, request)
-    caller = house.read(_known, digest, secret.startswith("nxt_op_"), address)
+    header = seats.header_of(house.book)
+    named = request.headers.get(header) if header is not None else None
+    caller = house.read(
+        _known, digest, secret.startswith("nxt_op_"), address, route=route, org=named
+    )
     if caller is None:
         raise Refuse("invalid_api_key")
     if caller.kind not in route.callers:
@@ -54,7 +60,15 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
     return caller
 
 
-def _known(tx: Transaction, digest: bytes, operator: bool, address: str | None) -> Caller | None:
+def _known(
+    tx: Transaction,
+    digest: bytes,
+    operator: bool,
+    address: str | None,
+    *,
+    route: Route,
+    org: str | None,
+) -> Caller | None:
     """The live key that a secret's hash belongs to, its parent and its customer."""
     if operator:
         from nexctl.server.ledger import operators
@@ -75,8 +89,30 @@ def _known(tx: Transaction, digest: bytes, operator: bool, address: str | None) 
     key, parent = known.key, known.parent
     if not all(is_live(found, now) for found in (key, parent) if found is not None):
         return None
-    customer = Holder(key.customer, known.customer_state, known.plan)
-    return Caller(key.kind, key.id, known.prefix, key.name, key, parent, customer, address)
+    caller = Caller(
+        *(key.kind, key.id, known.prefix, key.name, key, parent),
+        Holder(key.customer, known.customer_state, known.plan),
+        address,
+        policy=policies.parsed(known.policy),
+    )
+    if known.is_org:
+        seat = seats.of_own_key(tx, key, parent)
+        return None if seat is None else caller._replace(seat=seat)
+    if org is None or caller.kind not in route.callers:
+        return caller
+    return _seated(tx, caller, key, seats.of_member(tx, org, key, route, infers=is_counted(route)))
+
+
+def _seated(tx: Transaction, caller: Caller, key: Key, seat: Seat) -> Caller | None:
+    """A member's caller as it acts for an organisation: that one's account, state, plan, policy."""
+    if caller.customer is None or caller.customer.state != "active":
+        raise Refuse("customer_suspended")
+    row = tx.one("SELECT state, plan, policy FROM customers WHERE id=?", seat.org.id)
+    if row is None:
+        return None
+    return caller._replace(
+        customer=Holder(seat.org.id, row[0], row[1]), policy=policies.parsed(row[2]), seat=seat
+    )
 
 
 def is_live(key: Key, now: int) -> bool:
@@ -89,6 +125,9 @@ def _check_key(house: House, route: Route, caller: Caller) -> None:
         allowed = key.ip_allowlist if key is not None else None
         if allowed is not None and not inside(caller.address, tuple(allowed)):
             raise Refuse("ip_not_allowed")
+    ruled = caller.seat.org.addresses if caller.seat is not None else None
+    if ruled is not None and not inside(caller.address, ruled):
+        raise Refuse("ip_not_allowed")
     customer = caller.customer
     if customer is None or (customer.state != "active" and (route.writes or is_paid(route))):
         raise Refuse("customer_suspended")

@@ -10,7 +10,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
-from nexctl.server.ledger import idempotency, orders
+from nexctl.server.events import sending
+from nexctl.server.ledger import events, idempotency, orders
 from nexctl.server.payments import included
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ def once(house: House, *, rare: bool = True) -> None:
     house.ledger.sweep()
     house.ledger.write(orders.expire_due)
     included.grant_due(house)
+    sending.due(house)
     if rare:
         house.ledger.write(idempotency.forget)
+        house.ledger.write(events.forget)
 
 
 class Upkeep:

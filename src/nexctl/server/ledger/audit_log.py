@@ -138,7 +138,7 @@ def write(
 
 
 def row_hash(before: bytes, fields: Sequence[Any]) -> bytes:
-    """The hash of a row: of the hash before it and its fields, `before` and `after` as JSON text."""
+    """A row's hash: of the hash before it and its fields, `before` and `after` as JSON text."""
     return digest(before, msgspec.json.encode(tuple(fields)))
 
 

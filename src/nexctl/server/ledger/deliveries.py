@@ -81,14 +81,22 @@ def take(tx: Transaction, most: int = 20) -> list[Delivery]:
         "SELECT id FROM deliveries WHERE state='pending' AND due_at<=? ORDER BY due_at, id LIMIT ?",
         *(now, most),
     ):
-        if tx.run(
-            "UPDATE deliveries SET due_at=? WHERE id=? AND state='pending' AND due_at<=?",
-            *(now + LEASE, name, now),
-        ):
+        if take_one(tx, name):
             found = get(tx, name)
             if found is not None:
                 taken.append(found)
     return taken
+
+
+def take_one(tx: Transaction, delivery: str) -> bool:
+    """Take one delivery that is due; False where somebody else has it."""
+    now = tx.clock.now()
+    return bool(
+        tx.run(
+            "UPDATE deliveries SET due_at=? WHERE id=? AND state='pending' AND due_at<=?",
+            *(now + LEASE, delivery, now),
+        )
+    )
 
 
 def ended(tx: Transaction, delivery: str, made: Try, *, arrived: bool, last: bool = False) -> str:

@@ -46,7 +46,8 @@ class Key(NamedTuple):
 class Caller(NamedTuple):
     """A secret's key with its parent, its customer, and when the secret itself ends.
 
-    `policy` is what the operator allows the customer, as it is kept.
+    `policy` is what the operator allows the customer, as it is kept; `is_org` says that the
+    customer is an organisation.
     """
 
     key: Key
@@ -56,6 +57,7 @@ class Caller(NamedTuple):
     secret_expires_at: int | None
     prefix: str
     policy: str = "{}"
+    is_org: bool = False
 
 
 _FIELDS = (
@@ -132,15 +134,20 @@ def _keep(tx: Transaction, key: str, hash: bytes, prefix: str, now: int) -> None
 def by_secret(tx: Transaction, hash: bytes) -> Caller | None:
     """Whose secret this is, whatever its state; the caller decides. None for an unknown one."""
     row = tx.one(
-        f"SELECT {_OURS}, s.expires_at, s.prefix, c.state, c.plan, c.policy FROM key_secrets s "
-        "JOIN keys k ON k.id=s.key_id JOIN customers c ON c.id=k.customer_id WHERE s.hash=?",
+        f"SELECT {_OURS}, s.expires_at, s.prefix, c.state, c.plan, c.policy, "
+        "CASE WHEN EXISTS (SELECT 1 FROM orgs o WHERE o.id=c.id) THEN 1 ELSE 0 END "
+        "FROM key_secrets s JOIN keys k ON k.id=s.key_id JOIN customers c ON c.id=k.customer_id "
+        "WHERE s.hash=?",
         hash,
     )
     if row is None:
         return None
     parent = None if row[2] is None else get(tx, row[2])
-    ends, prefix, state, plan, policy = row[17:22]
-    return Caller(_key(row[:17], prefix, None, None), parent, state, plan, ends, prefix, policy)
+    ends, prefix, state, plan, policy, is_org = row[17:23]
+    return Caller(
+        *(_key(row[:17], prefix, None, None), parent, state, plan, ends, prefix, policy),
+        bool(is_org),
+    )
 
 
 def get(tx: Transaction, key: str) -> Key | None:

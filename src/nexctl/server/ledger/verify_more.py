@@ -62,7 +62,7 @@ def shared_budgets(tx: Transaction, report: Report, customer: str) -> None:
 
 
 def organisations(tx: Transaction, report: Report) -> None:
-    """Each active organisation has an account with a wallet, and an owner; projects have wallets."""
+    """Each active organisation has an account, a wallet and an owner; projects have wallets."""
     for org, state, account, wallet in tx.all(
         "SELECT o.id, o.state, c.id, w.id FROM orgs o LEFT JOIN customers c ON c.id=o.id "
         "LEFT JOIN wallets w ON w.id=o.id"
@@ -79,7 +79,7 @@ def organisations(tx: Transaction, report: Report) -> None:
 
 
 def deliveries(tx: Transaction, report: Report) -> None:
-    """Each delivery has its event, and a webhook's its endpoint, of the operator or the customer."""
+    """Each delivery has its event, and a webhook its endpoint: the operator's or the customer's."""
     for name, channel, event, whose, endpoint, owner in tx.all(
         "SELECT d.id, d.channel, e.id, e.customer_id, w.id, w.customer_id FROM deliveries d "
         "LEFT JOIN events e ON e.id=d.event_id LEFT JOIN webhook_endpoints w ON w.id=d.target"
