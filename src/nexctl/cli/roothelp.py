@@ -23,6 +23,12 @@ Commands:
   wallet      Balance, what can be spent, top-ups.
   recharge    Order credits: the same as wallet topup.
   budgets     Limits on what may be spent.
+  orgs        Organisations: make, rules, pools.
+  projects    Projects of an organisation.
+  members     Members of an organisation.
+  alerts      Who is told of thresholds.
+  webhooks    Who is told of events.
+  audit-log   Who did what.
   gateway     The embedded gateway: make, serve, prove.
   admin       Operate a gateway.
   auth        Keys to a gateway: login, logout.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from nexctl.money import parse_units
@@ -47,6 +46,5 @@ def units(book: Book, amount: str, unit: str) -> int:
     value = book.credit_value
     if value is None or value[1] != unit:
         raise ValueError(f"{book.id}: {unit} has no rate to {book.unit}")
-    money = Fraction(parse_units(amount, 12), 10**12)
-    price = Fraction(parse_units(value[0], 12), 10**12)
-    return int(money / price * int(value[2]) * 10**book.scale)
+    price = parse_units(value[0], 12)
+    return parse_units(amount, 12) * int(value[2]) * 10**book.scale // price

@@ -21,7 +21,7 @@ from nexctl.wire.base import (
 )
 from nexctl.wire.budgets import Percents
 
-Email = Annotated[str, Meta(pattern=r"^[^\s@<>\",;]{1,64}@[A-Za-z0-9.-]{1,190}\Z")]
+Email = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,190}\Z")]
 Url = Annotated[str, Meta(min_length=8, max_length=2048)]
 Kinds = Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=50)]
 

@@ -634,11 +634,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "deliveries.send",
         *("POST", "/admin/v1/webhook-deliveries", "Send what is due now", _SUPPORT, "alerts.Sent"),
+        idempotent=True,
     ),
     Route(
         "deliveries.replay",
         *("POST", "/admin/v1/webhook-deliveries/{id}/replay", "Send one again", _SUPPORT),
         "alerts.Delivery",
+        idempotent=True,
     ),
     Route(
         "operator_audit.list",

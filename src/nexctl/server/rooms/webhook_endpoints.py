@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nexctl.errors import UsageError
 from nexctl.safety.signing import new_secret
-from nexctl.server import auditing
 from nexctl.server.calls import Call
 from nexctl.server.events import sending
 from nexctl.server.house import instant
@@ -121,32 +120,40 @@ def delivered(tx: Transaction, call: Call) -> wire.DeliveryPage:
 
 async def send(call: Call) -> Answer:
     """Send what is due, now; a served gateway does so by itself."""
+    first = await call.commit(_noted)
+    if call.before is None:
+        return first
     done = await _aside(call, sending.due, call.house)
     answer = wire.Sent(spread=done.spread, delivered=done.delivered, failed=done.failed)
     return Answer(encode(answer))
 
 
+def _noted(tx: Transaction, call: Call) -> wire.Sent:
+    """What a repetition under the same Idempotency-Key is told: it sends nothing."""
+    nothing = wire.Sent(spread=0, delivered=0, failed=0)
+    call.before = nothing
+    return nothing
+
+
 async def replay(call: Call) -> Answer:
     """Send one delivery again, whatever came of it, and answer what comes of it now."""
-    found = await call.house.write(_again, call)
-    taken = await call.house.write(_lease, found.id)
-    if taken:
+    first = await call.commit(_again)
+    if call.before is None:
+        return first
+    found = call.house.read(deliveries.get, call.id)
+    if found is not None and await call.house.write(deliveries.take_one, call.id):
         await _aside(call, sending.send, call.house, found)
-    shown = call.house.read(deliveries.get, found.id)
-    return Answer(encode(_delivery(shown or found)))
+        found = call.house.read(deliveries.get, call.id)
+    return first if found is None else Answer(encode(_delivery(found)))
 
 
-def _again(tx: Transaction, call: Call) -> Delivery:
+def _again(tx: Transaction, call: Call) -> wire.Delivery:
     found = deliveries.get(tx, call.id)
     if found is None:
         raise Refuse("not_found", "there is no such delivery")
+    call.before = _delivery(found)
     deliveries.again(tx, found.id)
-    auditing.record(tx, call, _delivery(found))
-    return found
-
-
-def _lease(tx: Transaction, delivery: str) -> bool:
-    return deliveries.take_one(tx, delivery)
+    return _delivery(deliveries.get(tx, call.id) or found)
 
 
 async def _aside(call: Call, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
