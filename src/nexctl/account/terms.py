@@ -21,9 +21,7 @@ WINDOWS: dict[str, Literal["month", "lifetime", "5h", "1d", "7d"]] = {
     "total": "lifetime",
     "5h": "5h",
     "1d": "1d",
-    "day": "1d",
     "7d": "7d",
-    "week": "7d",
 }
 
 

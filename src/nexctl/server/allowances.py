@@ -47,4 +47,5 @@ def units(book: Book, amount: str, unit: str) -> int:
     if value is None or value[1] != unit:
         raise ValueError(f"{book.id}: {unit} has no rate to {book.unit}")
     price = parse_units(value[0], 12)
-    return parse_units(amount, 12) * int(value[2]) * 10**book.scale // price
+    limit: int = parse_units(amount, 12) * int(value[2]) * 10**book.scale // price
+    return limit

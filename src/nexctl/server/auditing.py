@@ -21,7 +21,7 @@ def record(tx: Transaction, call: Call, answer: Any) -> None:
     after = _plain(answer)
     audit_log.write(
         tx,
-        _chain(tx, call, after),
+        _chain(call, after),
         actor,
         call.route.name,
         _object(call, after),
@@ -40,20 +40,18 @@ def _plain(value: Any) -> Any:
 
 
 def _object(call: Call, after: Any) -> str | None:
-    """What was acted upon: the last id in the path, else the id of what was made."""
-    if call.values:
-        return call.values[-1]
+    """What was acted upon: the id of what was made, else the last one in the path."""
     found = after.get("id") if isinstance(after, dict) else None
+    if call.values and (found is None or not call.route.name.endswith((".add", ".create"))):
+        return call.values[-1]
     return str(found) if found is not None else None
 
 
-def _chain(tx: Transaction, call: Call, after: Any) -> str | None:
+def _chain(call: Call, after: Any) -> str | None:
     """Whose log it stands in: the customer's that it concerns, else the gateway's."""
+    if call.account is not None:
+        return call.account
     if call.caller.customer is not None:
-        named = call.values[0] if call.route.path.startswith("/v1/orgs/") else None
-        if named is not None:
-            row = tx.value("SELECT id FROM orgs WHERE id=? OR slug=?", named, named)
-            return str(row) if row is not None else call.caller.customer.id
         return call.caller.customer.id
     named = after.get("customer_id") if isinstance(after, dict) else None
     if named is None and call.route.path.startswith("/admin/v1/customers"):

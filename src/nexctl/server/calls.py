@@ -62,6 +62,7 @@ class Call:
 
     __slots__ = (
         "_caller",
+        "account",
         "before",
         "body",
         "house",
@@ -91,6 +92,8 @@ class Call:
         self.raw = b""
         # What a handler found before it changed something, for the audit log.
         self.before: Any = None
+        # Whose account it concerns, where that is not the caller's own.
+        self.account: str | None = None
 
     @property
     def caller(self) -> Caller:

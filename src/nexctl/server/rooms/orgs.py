@@ -53,6 +53,7 @@ def _entered(tx: Transaction, call: Call, name: str) -> tuple[Org, str | None]:
     member = orgs.seat_of(tx, org.id, own) if org is not None else None
     if org is None or member is None:
         raise Refuse("not_found", "there is no such organisation")
+    call.account = org.id
     return org, member.role
 
 
