@@ -60,7 +60,7 @@ def message_of(
         datetime.datetime.fromtimestamp(event.at // 1_000_000, datetime.UTC)
     )
     message["Message-ID"] = f"<{id}@{gateway}.nexctl>"
-    lines = [_headline(event) + ".", ""]
+    lines = [clean(_headline(event)) + ".", ""]
     lines += [
         f"{name.replace('_', ' ')}: {clean(str(value))}"
         for name, value in data.items()
