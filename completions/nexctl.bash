@@ -3,11 +3,13 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help' ;;
-    'prices') R='list show compare history markup validate' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help' ;;
+    'prices') R='list show compare whatif history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs' ;;
+    'wallet') R='show topup topups submit redeem ledger packs runway' ;;
+    'usage') R='export summary list show tail calibrate' ;;
+    'batch') R='make check quote submit status wait results retry cancel list run' ;;
     'budgets') R='list set remove' ;;
     'orgs') R='list show create set close policy pools' ;;
     'orgs pools') R='list create transfer' ;;
@@ -47,30 +49,45 @@ _nexctl_options() {
   R=
   case $1 in
     '') R='-V --version -h --help' ;;
-    'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import'|'admin customers import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topup'|'recharge') R='--pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topups'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topups'|'batch list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch make') R='--template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch check') R='--for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch quote') R='--split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch submit') R='--split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch wait') R='--poll -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch results') R='--out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch retry') R='--poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch run') R='--out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key --org --project --member -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key --org --project --member --name --meter --model --soft --alert-at --no-alerts -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs create') R='--name --wallet --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -118,55 +135,69 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topups --state'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'recharge --pack'|'recharge --method'|'recharge --promo'|'budgets list --key'|'budgets list --project'|'budgets list --member'|'budgets set --key'|'budgets set --project'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin customers suspend --reason'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments list --state'|'admin payments approve --transaction'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --month'|'usage export --timezone'|'usage summary --by'|'usage summary --month'|'usage list --month'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers suspend --reason'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
-    'orgs create --wallet'|'orgs set --wallet') V='10' ;;
-    'members add --role'|'members set --role') V='11' ;;
-    'gateway init --book'|'profile add --book') V='2' ;;
-    'gateway init --payments') V='12' ;;
-    'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
-    'admin customers list --state') V='13' ;;
-    'admin customers policy --clear') V='14' ;;
-    'admin operators create --role') V='15' ;;
-    'admin webhooks deliveries --state') V='16' ;;
-    'admin providers add --kind') V='17' ;;
-    'admin codes list --state') V='18' ;;
+    'keys list --state'|'admin keys list --state') V='9' ;;
+    'wallet runway --by') V='10' ;;
+    'usage export --format') V='11' ;;
+    'usage export --csv-style') V='12' ;;
+    'orgs create --wallet'|'orgs set --wallet') V='14' ;;
+    'members add --role'|'members set --role') V='15' ;;
+    'gateway init --payments') V='16' ;;
+    'admin customers list --state') V='17' ;;
+    'admin customers policy --clear') V='18' ;;
+    'admin operators create --role') V='19' ;;
+    'admin webhooks deliveries --state') V='20' ;;
+    'admin providers add --kind') V='21' ;;
+    'admin codes list --state') V='22' ;;
     *' -m'|*' --model') V='1' ;;
-    *' --on') V='2' ;;
-    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --idempotency-key'|*' --from'|*' --to'|*' --org'|*' --note'|*' --customer') V='3' ;;
-    *' -p'|*' --profile') V='4' ;;
-    *' -o'|*' --output') V='5' ;;
-    *' --write') V='6' ;;
-    *' --state') V='9' ;;
+    *' --on'|*' --book') V='2' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --max-tokens'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --key'|*' --project'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --customer') V='3' ;;
+    *' -p'|*' --profile') V='5' ;;
+    *' -o'|*' --output') V='6' ;;
+    *' --write'|*' --out') V='4' ;;
+    *' --status') V='13' ;;
   esac
 }
 
 _nexctl_arguments() {
   A=
   case $1 in
-    'estimate') A='6 +' ;;
-    'diff') A='6 +' ;;
-    'tokenize') A='6 +' ;;
+    'estimate') A='4 +' ;;
+    'diff') A='4 +' ;;
+    'tokenize') A='4 +' ;;
     'prices show') A='1' ;;
     'prices compare') A='1 +' ;;
     'prices history') A='1' ;;
     'prices markup') A='1' ;;
-    'prices validate') A='6 +' ;;
+    'prices validate') A='4 +' ;;
     'models show') A='1' ;;
-    'chat') A='6' ;;
+    'chat') A='4' ;;
     'keys show') A='3' ;;
     'keys update') A='3' ;;
     'keys disable') A='3 +' ;;
     'keys enable') A='3 +' ;;
     'keys rotate') A='3' ;;
     'keys revoke') A='3 +' ;;
-    'keys import') A='6' ;;
+    'keys import') A='4' ;;
     'wallet topup') A='3' ;;
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
     'recharge') A='3' ;;
+    'usage export') A='4' ;;
+    'usage show') A='3' ;;
+    'batch check') A='4' ;;
+    'batch quote') A='4' ;;
+    'batch submit') A='4' ;;
+    'batch status') A='3' ;;
+    'batch wait') A='3' ;;
+    'batch results') A='3' ;;
+    'batch retry') A='3' ;;
+    'batch cancel') A='3' ;;
+    'batch run') A='4' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
     'orgs show') A='3' ;;
@@ -187,13 +218,13 @@ _nexctl_arguments() {
     'webhooks endpoints remove') A='3' ;;
     'gateway init') A='3' ;;
     'gateway pay') A='3' ;;
-    'gateway backup') A='6' ;;
-    'gateway restore') A='6' ;;
+    'gateway backup') A='4' ;;
+    'gateway restore') A='4' ;;
     'admin customers create') A='3' ;;
     'admin customers suspend') A='3' ;;
     'admin customers credit') A='3 3' ;;
     'admin customers policy') A='3' ;;
-    'admin customers import') A='6' ;;
+    'admin customers import') A='4' ;;
     'admin keys disable') A='3' ;;
     'admin keys enable') A='3' ;;
     'admin keys revoke') A='3' ;;
@@ -203,7 +234,7 @@ _nexctl_arguments() {
     'admin webhooks endpoints remove') A='3' ;;
     'admin webhooks replay') A='3' ;;
     'admin audit-log export') A='3' ;;
-    'admin audit-log verify') A='6' ;;
+    'admin audit-log verify') A='4' ;;
     'admin payments approve') A='3' ;;
     'admin payments reject') A='3' ;;
     'admin payments refund') A='3' ;;
@@ -211,12 +242,12 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='19' ;;
-    'config set') A='19 3' ;;
+    'config get') A='23' ;;
+    'config set') A='23 3' ;;
     'profile add') A='3' ;;
-    'profile use') A='4' ;;
-    'profile remove') A='4' ;;
-    'help') A='20 +' ;;
+    'profile use') A='5' ;;
+    'profile remove') A='5' ;;
+    'help') A='24 +' ;;
   esac
 }
 
@@ -247,23 +278,27 @@ _nexctl_values() {
     '1 '*) K='models' ;;
     '2 '*) W='nextoken nexrelay deeptoken nexu tokenok anthropic deepseek google groq minimax mistral moonshotai openai zai' K='books' F='files' ;;
     '3 '*) : ;;
-    '4 '*) W='local' K='profiles' ;;
-    '5 '*) W='table json jsonl csv tsv name' ;;
-    '6 '*) F='files' ;;
+    '4 '*) F='files' ;;
+    '5 '*) W='local' K='profiles' ;;
+    '6 '*) W='table json jsonl csv tsv name' ;;
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='strict fallback' ;;
-    '11 '*) W='owner admin member billing' ;;
-    '12 '*) W='sandbox manual stripe' ;;
-    '13 '*) W='active suspended' ;;
-    '14 '*) W='models providers denied rpm concurrency quota' ;;
-    '15 '*) W='owner billing support read-only' ;;
-    '16 '*) W='pending delivered failed dropped' ;;
-    '17 '*) W='openai echo' ;;
-    '18 '*) W='open redeemed expired void' ;;
-    '19 '*) W='default_profile output color timeout no_input model books' ;;
-    '20 '*) W='estimate diff tokenize prices models chat keys wallet recharge budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '10 '*) W='median p90' ;;
+    '11 '*) W='csv jsonl parquet xlsx focus' ;;
+    '12 '*) W='rfc4180 excel excel-de' ;;
+    '13 '*) W='ok partial error cancelled' ;;
+    '14 '*) W='strict fallback' ;;
+    '15 '*) W='owner admin member billing' ;;
+    '16 '*) W='sandbox manual stripe' ;;
+    '17 '*) W='active suspended' ;;
+    '18 '*) W='models providers denied rpm concurrency quota' ;;
+    '19 '*) W='owner billing support read-only' ;;
+    '20 '*) W='pending delivered failed dropped' ;;
+    '21 '*) W='openai echo' ;;
+    '22 '*) W='open redeemed expired void' ;;
+    '23 '*) W='default_profile output color timeout no_input model books' ;;
+    '24 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -22,6 +22,8 @@ Commands:
   keys        API keys: make, limit, rotate, revoke.
   wallet      Balance, what can be spent, top-ups.
   recharge    Order credits: the same as wallet topup.
+  usage       What was billed: export, sum up, list, follow.
+  batch       Batches: check, quote, send, follow, prove.
   budgets     Limits on what may be spent.
   orgs        Organisations: make, rules, pools.
   projects    Projects of an organisation.

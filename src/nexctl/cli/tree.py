@@ -79,6 +79,18 @@ TREE = (
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
+    Entry(
+        "usage",
+        "nexctl.cli.usage:COMMANDS",
+        "What was billed: export, sum up, list, follow.",
+        group=True,
+    ),
+    Entry(
+        "batch",
+        "nexctl.cli.batch:COMMANDS",
+        "Batches: check, quote, send, follow, prove.",
+        group=True,
+    ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry("orgs", "nexctl.cli.orgs:ORGS", "Organisations: make, rules, pools.", group=True),
     Entry("projects", "nexctl.cli.orgs:PROJECTS", "Projects of an organisation.", group=True),

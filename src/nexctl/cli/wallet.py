@@ -18,6 +18,7 @@ from nexctl.cli.wallet_report import (
     wallet_view,
     write_preview,
 )
+from nexctl.cli.wallet_runway import runway
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
 if TYPE_CHECKING:
@@ -288,4 +289,4 @@ def _day(text: str | None) -> str | None:
     return text
 
 
-COMMANDS = (show, topup, topups, submit, redeem, ledger, packs)
+COMMANDS = (show, topup, topups, submit, redeem, ledger, packs, runway)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.server import policies, seats
 from nexctl.server.calls import Call, Caller, Holder
@@ -46,72 +46,89 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
         raise Refuse("invalid_api_key")
     digest = hashlib.sha256(secret.encode()).digest()
     address = address_of(house, request)
-    header = seats.header_of(house.book)
-    named = request.headers.get(header) if header is not None else None
-    caller = house.read(
-        _known, digest, secret.startswith("nxt_op_"), address, route=route, org=named
-    )
+    known = _operator if secret.startswith("nxt_op_") else _customer_key
+    found = house.ledger.recall((known, digest), known, digest)
+    caller = found.caller(house.now(), address) if found is not None else None
     if caller is None:
         raise Refuse("invalid_api_key")
     if caller.kind not in route.callers:
         raise Refuse("not_permitted")
     if not caller.is_operator:
+        caller = _seated(house, route, request, caller)
         _check_key(house, route, caller)
     return caller
 
 
-def _known(
-    tx: Transaction,
-    digest: bytes,
-    operator: bool,
-    address: str | None,
-    *,
-    route: Route,
-    org: str | None,
-) -> Caller | None:
-    """The live key that a secret's hash belongs to, its parent and its customer."""
-    if operator:
-        from nexctl.server.ledger import operators
+def _seated(house: House, route: Route, request: Request, caller: Caller) -> Caller:
+    """A member's caller as it acts for the organisation that the request names in a header."""
+    header = seats.header_of(house.book)
+    named = request.headers.get(header) if header is not None else None
+    key = caller.key
+    if named is None or key is None or caller.seat is not None:
+        return caller
+    if caller.customer is None or caller.customer.state != "active":
+        raise Refuse("customer_suspended")
+    found = house.ledger.recall((seats.of_member, named, key.customer), seats.of_member, named, key)
+    if found is None:
+        raise Refuse("not_permitted", "the customer is no member of that organisation")
+    role = str(found.seat.role)
+    if not seats.may(route, role, infers=is_counted(route)):
+        raise Refuse("not_permitted", f"a {role} may not do that for the organisation")
+    customer = Holder(found.seat.org.id, found.state, found.plan)
+    return caller._replace(customer=customer, policy=policies.parsed(found.policy), seat=found.seat)
 
-        found = operators.by_secret(tx, digest)
-        if found is None or found.state != "active":
+
+class Known(NamedTuple):
+    """What a secret's hash belongs to, and since it was read nothing has changed."""
+
+    kind: str
+    id: str
+    prefix: str
+    name: str | None
+    key: Key | None = None
+    parent: Key | None = None
+    customer: Holder | None = None
+    secret_expires_at: int | None = None
+    seat: Seat | None = None
+    policy: policies.Policy = policies.EVERYTHING
+
+    def caller(self, now: int, address: str | None) -> Caller | None:
+        """The caller, None where a key or its secret has ended by now."""
+        if self.secret_expires_at is not None and self.secret_expires_at <= now:
             return None
-        kind = f"operator:{found.role}"
-        return Caller(kind, found.id, found.prefix, found.name, address=address)
+        for found in (self.key, self.parent):
+            if found is not None and not is_live(found, now):
+                return None
+        return Caller(*self[:7], address, self.seat, self.policy)
+
+
+def _operator(tx: Transaction, digest: bytes) -> Known | None:
+    """The operator whose key that is, unless it was revoked."""
+    from nexctl.server.ledger import operators
+
+    found = operators.by_secret(tx, digest)
+    if found is None or found.state != "active":
+        return None
+    return Known(f"operator:{found.role}", found.id, found.prefix, found.name)
+
+
+def _customer_key(tx: Transaction, digest: bytes) -> Known | None:
+    """The customer's key, its parent and the customer."""
     from nexctl.server.ledger import keys
 
     known = keys.by_secret(tx, digest)
     if known is None:
         return None
-    now = tx.clock.now()
-    if known.secret_expires_at is not None and known.secret_expires_at <= now:
-        return None
     key, parent = known.key, known.parent
-    if not all(is_live(found, now) for found in (key, parent) if found is not None):
+    customer = Holder(key.customer, known.customer_state, known.plan)
+    seat = seats.of_own_key(tx, key, parent) if known.is_org else None
+    if known.is_org and seat is None:
         return None
-    caller = Caller(
-        *(key.kind, key.id, known.prefix, key.name, key, parent),
-        Holder(key.customer, known.customer_state, known.plan),
-        address,
-        policy=policies.parsed(known.policy),
-    )
-    if known.is_org:
-        seat = seats.of_own_key(tx, key, parent)
-        return None if seat is None else caller._replace(seat=seat)
-    if org is None or caller.kind not in route.callers:
-        return caller
-    return _seated(tx, caller, key, seats.of_member(tx, org, key, route, infers=is_counted(route)))
-
-
-def _seated(tx: Transaction, caller: Caller, key: Key, seat: Seat) -> Caller | None:
-    """A member's caller as it acts for an organisation: that one's account, state, plan, policy."""
-    if caller.customer is None or caller.customer.state != "active":
-        raise Refuse("customer_suspended")
-    row = tx.one("SELECT state, plan, policy FROM customers WHERE id=?", seat.org.id)
-    if row is None:
-        return None
-    return caller._replace(
-        customer=Holder(seat.org.id, row[0], row[1]), policy=policies.parsed(row[2]), seat=seat
+    return Known(
+        *(key.kind, key.id, known.prefix, key.name, key, parent, customer),
+        known.secret_expires_at,
+        seat,
+        policies.parsed(known.policy),
     )
 
 

@@ -6,15 +6,14 @@ request names it in the header that the book gives; the member's role says what 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nexctl.server.ledger import orgs
-from nexctl.server.refusing import Refuse
+from nexctl.server.ledger.orgs import Seat
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book
     from nexctl.server.ledger.keys import Key
-    from nexctl.server.ledger.orgs import Seat
     from nexctl.server.ledger.port import Transaction
     from nexctl.wire.routes import Route
 
@@ -62,12 +61,20 @@ def of_own_key(tx: Transaction, key: Key, parent: Key | None) -> Seat | None:
     return orgs.seat(tx, org, member, whose.project, own=False)
 
 
-def of_member(tx: Transaction, named: str, key: Key, route: Route, *, infers: bool) -> Seat:
-    """The seat of a member's own key in the organisation that the request names."""
+class Place(NamedTuple):
+    """A member's seat, and the organisation's account: its state, plan and policy."""
+
+    seat: Seat
+    state: str
+    plan: str | None
+    policy: str
+
+
+def of_member(tx: Transaction, named: str, key: Key) -> Place | None:
+    """The seat of a member's own key in the organisation of a name; None where it has none."""
     org = orgs.get(tx, named)
     member = orgs.seat_of(tx, org.id, key.customer) if org is not None else None
     if org is None or org.state != "active" or member is None:
-        raise Refuse("not_permitted", "the customer is no member of that organisation")
-    if not may(route, member.role, infers=infers):
-        raise Refuse("not_permitted", f"a {member.role} may not do that for the organisation")
-    return orgs.seat(tx, org, member, None, own=True)
+        return None
+    row = tx.one("SELECT state, plan, policy FROM customers WHERE id=?", org.id)
+    return None if row is None else Place(orgs.seat(tx, org, member, None, own=True), *row)

@@ -106,6 +106,7 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
         seconds=used.get("second", 0),
         gpu_seconds=used.get("gpu_second", 0),
         semantic_cache_hit=bool(snapshot.get("semantic_hit")),
+        batch_id=record.get("batch_id"),
         rate_input=per_million(rates.get("input")),
         rate_cached_input=per_million(rates.get("cached_input")),
         rate_output=per_million(rates.get("output")),

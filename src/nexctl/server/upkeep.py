@@ -1,4 +1,4 @@
-"""What falls due while a gateway is served: heartbeat, recovery, expiry, grants.
+"""What falls due while a gateway is served: heartbeat, recovery, expiry, grants, old files.
 
 Each is leased or guarded in the ledger, so that several servers on one database do it once.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
 from nexctl.server.events import sending
-from nexctl.server.ledger import events, idempotency, orders
+from nexctl.server.ledger import events, files, idempotency, orders
 from nexctl.server.payments import included
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def once(house: House, *, rare: bool = True) -> None:
     house.ledger.write(orders.expire_due)
     included.grant_due(house)
     sending.due(house)
+    while house.ledger.write(files.expire_due):
+        pass
     if rare:
         house.ledger.write(idempotency.forget)
         house.ledger.write(events.forget)

@@ -111,10 +111,10 @@ def applying(
 
     An organisation is its own account, so `customer` names its budgets too.
     """
-    rows = tx.all(_APPLY, key, parent, member, project, customer)
-    if not rows:
-        return []
-    found = [_budget(row) for row in rows]
+    named = (key, parent, member, project, customer)
+    found = tx.remember(
+        ("budgets", *named), lambda: [_budget(row) for row in tx.all(_APPLY, *named)]
+    )
     return [b for b in found if b.models is None or model is None or model in b.models]
 
 

@@ -46,6 +46,7 @@ class Ask(NamedTuple):
     `fallback` is the account that pays, by its own budgets, where that wallet has not enough.
     `dispatched` says that the request goes upstream as soon as this returns, which spares a
     transaction and makes a crash in between *unknown* instead of *released*.
+    `lasting` is for work that outlives processes (a batch): no recovery touches such a hold.
     """
 
     customer: str
@@ -68,6 +69,7 @@ class Ask(NamedTuple):
     rule: str = "floor"
     patience: int = 24 * HOUR
     dispatched: bool = False
+    lasting: bool = False
 
 
 class Alert(NamedTuple):

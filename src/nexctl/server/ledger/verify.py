@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, audit_log, budgets, guards, owners, verify_more
+from nexctl.server.ledger import (
+    anchors,
+    audit_log,
+    batch_checks,
+    budgets,
+    guards,
+    owners,
+    verify_more,
+)
 from nexctl.server.ledger.anchors import Head
 from nexctl.server.ledger.chain import DEBT, GENESIS, WALLET, encode
 from nexctl.server.ledger.executors import Inline
@@ -52,6 +60,7 @@ CHECKS = {
     "audit": "each row of the audit log follows from the one before, the last proved by the key",
     "orgs": "each organisation has its account and an owner, each project its wallet",
     "deliveries": "each delivery has its event and somebody who is told",
+    "batches": "each batch holds what its waiting lines need, each answered line is one debit",
 }
 
 
@@ -152,6 +161,9 @@ def verify(
     executor.read(verify_more.deliveries, report)
     for chain in executor.read(audit_log.chains):
         executor.read(verify_more.audit, report, chain)
+    for batch in executor.read(batch_checks.every):
+        executor.read(batch_checks.check, report.check, batch)
+    report.looked("batches", 0)
     if executor.shared.anchor_key is None:
         report.skipped["head_key"] = "no anchor key was given"
     if reprice is None:
@@ -447,7 +459,7 @@ def _rows(tx: Transaction, report: _Report, dead: Sequence[str]) -> None:
         "SELECT id, state, owner FROM holds WHERE state IN ('reserved', 'dispatched', 'unknown') "
         "AND state<>'unknown'"
     ):
-        alive = owner in known and owner not in dead
+        alive = (owner in known and owner not in dead) or owner == owners.LASTING
         report.check("owners", alive, f"hold {hold}", f"{state}, but its owner is gone")
     for order, state, wallet, paid, bonus, paid_lot, bonus_lot in tx.all(
         "SELECT id, state, wallet, credits, bonus, paid_lot, bonus_lot FROM orders"
