@@ -105,6 +105,13 @@ class PolicySet(Request):
     quota: Quota | UnsetType | None = UNSET
 
 
+class QuotaSet(Answer):
+    """The hard budget that the operator has set."""
+
+    amount: Money
+    window: str
+
+
 class Policy(Answer):
     """A customer's policy as it is in force."""
 
@@ -114,7 +121,7 @@ class Policy(Answer):
     providers_denied: list[str] = field(default_factory=list)
     rpm: int | None = None
     concurrency: int | None = None
-    quota: Quota | None = None
+    quota: QuotaSet | None = None
 
 
 class CustomerKeyQuery(PageQuery):

@@ -190,13 +190,22 @@ class PoliciesSet(Request):
     default_budgets: Annotated[list[DefaultBudget], Meta(max_length=10)] | UnsetType = UNSET
 
 
+class GivenBudget(Answer):
+    """A budget that each member or project has by the organisation's rules."""
+
+    scope: str
+    amount: Money
+    window: str
+    hard: bool
+
+
 class Policies(Answer):
     """Null allows what keys allow."""
 
     org_id: str
     models: list[str] | None = None
     addresses: list[str] | None = None
-    default_budgets: list[DefaultBudget] = field(default_factory=list)
+    default_budgets: list[GivenBudget] = field(default_factory=list)
 
 
 class OrgQuery(PageQuery):

@@ -378,7 +378,7 @@ def _policies(call: Call, org: Org) -> wire.Policies:
         models=None if org.models is None else list(org.models),
         addresses=None if org.addresses is None else list(org.addresses),
         default_budgets=[
-            wire.DefaultBudget(
+            wire.GivenBudget(
                 scope=row["scope"],
                 amount=str(call.house.money(row["amount"])),
                 window=row["window"],

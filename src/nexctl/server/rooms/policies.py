@@ -91,5 +91,5 @@ def _shown(call: Call, customer: Customer) -> wire.Policy:
         providers_denied=list(kept.get("providers_denied", ())),
         rpm=kept.get("rpm"),
         concurrency=kept.get("concurrency"),
-        quota=wire.Quota(**quota) if quota else None,
+        quota=wire.QuotaSet(**quota) if quota else None,
     )
