@@ -342,7 +342,9 @@ def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[str | None
             # Price per million in units of 10**-places, before the row's multipliers.
             below = form.denominator * 10 ** (6 + places) * bottom
             one = quantity * form.denominator * 10**12 * top
-            rate = rounded((line.billed * form.denominator - rest) * below, one * form.denominator, 0)
+            rate = rounded(
+                (line.billed * form.denominator - rest) * below, one * form.denominator, 0
+            )
             redone = rest * below + rate * one * form.denominator
             if rate > 0 and prices.stepped(redone, form.denominator * below, plan.rounding) == (
                 line.billed
