@@ -465,7 +465,7 @@ def _repricer(ledger: Any) -> Any:
 
     def reprice(snapshot: dict[str, Any], usage: Any) -> int:
         name = str(snapshot["sha256"])
-        conditions = ("model", "at", "batch", "semantic_hit", "tier")
+        conditions = ("model", "at", "batch", "semantic_hit", "tier", "negotiated")
         key = (name, *(snapshot.get(field) for field in conditions))
         if key not in made:
             made[key] = engine.pricer(
@@ -475,6 +475,7 @@ def _repricer(ledger: Any) -> Any:
                 batch=bool(snapshot.get("batch")),
                 semantic_hit=bool(snapshot.get("semantic_hit")),
                 tier=snapshot.get("tier"),
+                negotiated=snapshot.get("negotiated"),
             )
         return int(made[key].charge(usage).units)
 

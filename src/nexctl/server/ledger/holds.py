@@ -2,7 +2,8 @@
 
     reserved -> dispatched -> settled | released | unknown -> settled | released (by the operator)
 
-Rows are locked in one order everywhere: owner, hold, rates, buckets (by rank and id), wallet, lots.
+Rows are locked in one order everywhere: owner, hold, month, rates, buckets (by rank and id),
+wallet, lots.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
@@ -11,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from nexctl.records import METERS, Usage
-from nexctl.server.ledger import budgets, lots, owners, rates, snapshots
+from nexctl.server.ledger import budgets, lots, owners, rates, snapshots, tiers
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
@@ -187,6 +188,9 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     if state == "retired":
         raise Refused("state_conflict", "the request belongs to a replaced database")
     is_open = state in OPEN
+    tiering, step = tx.shared.tiering, None
+    if tiering is not None:
+        outcome, step = tiers.begin(tx, tiering, customer, created, outcome)
     snapshot = snapshots.keep(tx, outcome.snapshot)
     passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
     head = locked(tx, wallet)
@@ -219,10 +223,13 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         "UPDATE holds SET state='settled', seq=?, closed_at=?, why=? WHERE id=?",
         *(head.seq, head.last_at, why, hold),
     )
+    seq = head.seq
+    if tiering is not None and step is not None:
+        head = tiers.settle(tx, tiering, head, step)
     if head.next_expiry <= head.last_at:
         head = lots.expire(tx, head, head.last_at)
     return Settled(
-        *(wallet, head.seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
+        *(wallet, seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
         *(head.balance, head.held, draws, passed),
         late=state in ("unknown", "released"),
     )

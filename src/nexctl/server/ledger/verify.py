@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, budgets, guards, owners
+from nexctl.server.ledger import anchors, budgets, guards, owners, proofs
 from nexctl.server.ledger.anchors import Head
 from nexctl.server.ledger.chain import DEBT, GENESIS, WALLET, encode
 from nexctl.server.ledger.executors import Inline
@@ -49,6 +49,9 @@ CHECKS = {
     "orders": "each credited order has one top-up, of its credits and its bonus",
     "grants": "each grant has its credit, once a period",
     "codes": "each redeemed code has its grant",
+    "fees": "each plan fee has its debit",
+    "papers": "each series of papers is without a gap",
+    "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
 }
 
 
@@ -103,6 +106,7 @@ class _Book:
         self.credited: dict[int, int] = {}
         self.spent: dict[tuple[str, int], int] = {}
         self.system: dict[str, int] = {}
+        self.months: dict[str, list[int]] = {}
         self.heads: dict[int, bytes] = {}
         self.wanted: set[int] = set()
 
@@ -295,6 +299,7 @@ def _usage(
     report.check("prices", prices.get(snapshot) is not None, place, "its price snapshot is gone")
     usage = Usage(request=0)._replace(**msgspec.json.decode(record)["usage"])
     stored = prices.get(snapshot)
+    proofs.count_month(report, book, row, place)
     if reprice is not None and stored is not None:
         again = reprice(stored, usage)
         report.check("recompute", again == charge, place, f"charged {charge}, priced {again}")
@@ -329,6 +334,7 @@ def _ending(
     report.check("debt", debt == book.debt, place, f"{debt}, not {book.debt}")
     _lots(tx, report, book, balance, next_expiry)
     _held(tx, report, book, customer, balance, held, budget_of)
+    proofs.months(tx, report, book, customer)
 
 
 def _lots(tx: Transaction, report: _Report, book: _Book, balance: int, next_expiry: int) -> None:
@@ -468,3 +474,4 @@ def _rows(tx: Transaction, report: _Report, dead: Sequence[str]) -> None:
     ):
         retired = grant == "retired"
         report.check("codes", retired or amount == given, code, f"{amount} was given as {given}")
+    proofs.money_in(tx, report)
