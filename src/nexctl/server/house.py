@@ -91,6 +91,9 @@ class House:
             from nexctl.server.payments import tiering
 
             ledger.shared.tiering = tiering.of_book(book, alert=self.alarm)
+        from nexctl.server.payments.papers import Papers
+
+        ledger.shared.papers = Papers(self)
 
     @cached_property
     def meters(self) -> Meters:

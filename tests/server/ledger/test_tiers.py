@@ -1,4 +1,4 @@
-"""Billing tiers: the page's maxima to the unit, once a threshold, by the month of the reservation."""
+"""Billing tiers: the page's maxima to the unit, once a threshold, by the reservation's month."""
 
 from __future__ import annotations
 

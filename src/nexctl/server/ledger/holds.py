@@ -35,8 +35,9 @@ _encode = msgspec.json.encode
 _INSERT = (
     "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
     "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id"
+    "VALUES (?,coalesce((SELECT wallet FROM key_wallets WHERE key_id=?),"
+    "(SELECT wallet FROM key_wallets WHERE key_id=?),?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id, wallet"
 )
 _HOLD = (
     "UPDATE wallets SET held=held+? "
@@ -55,7 +56,6 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     """
     if not 0 <= ask.amount <= MOST or not 0 <= ask.floor <= ask.amount:
         raise Refused("invalid_request", "the amount to hold does not fit")
-    wallet = ask.wallet or ask.customer
     at = tx.clock.now()
     snapshot = snapshots.keep(tx, ask.snapshot)
     owner = owners.ensure(tx)
@@ -66,7 +66,15 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     ]
     row = tx.one(
         _INSERT,
-        *(ask.customer, wallet, ask.request_id, ask.body_hash, ask.key, ask.parent, ask.model),
+        *(ask.customer, None if ask.wallet else ask.key, None if ask.wallet else ask.parent),
+        *(
+            ask.wallet or ask.customer,
+            ask.request_id,
+            ask.body_hash,
+            ask.key,
+            ask.parent,
+            ask.model,
+        ),
         *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
         *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
     )
@@ -75,6 +83,7 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
     if met:
         budgets.take(tx, met, ask.key, parts, at)
+    wallet: str = row[1]
     found = tx.one(_HOLD, ask.amount, wallet, ask.customer, ask.amount, at)
     if found is None:
         found = _hold_slowly(tx, wallet, ask, at)

@@ -203,7 +203,8 @@ CREATE TABLE code_uses (
     customer_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
     created_at INT64 NOT NULL,
-    PRIMARY KEY (code_id, customer_id)
+    PRIMARY KEY (code_id, customer_id),
+    UNIQUE (order_id)
 ) {clustered};
 
 CREATE TABLE grants (
