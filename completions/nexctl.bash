@@ -3,18 +3,24 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help' ;;
     'prices') R='list show compare history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs' ;;
+    'wallet') R='show topup topups submit redeem ledger packs list create grants auto-topup' ;;
+    'wallet auto-topup') R='set show off' ;;
+    'subscription') R='show set' ;;
+    'billing-profile') R='show set' ;;
+    'invoices') R='list show download' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
-    'admin') R='customers payments providers codes' ;;
+    'admin') R='customers payments providers codes terms invoices' ;;
     'admin customers') R='list create' ;;
     'admin payments') R='list approve reject refund' ;;
     'admin providers') R='list add set remove' ;;
     'admin codes') R='list create' ;;
+    'admin terms') R='show set' ;;
+    'admin invoices') R='list void' ;;
     'auth') R='login logout status' ;;
     'config') R='list get set path edit' ;;
     'profile') R='list add use remove' ;;
@@ -37,41 +43,47 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'gateway status'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'models list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'gateway status'|'admin providers list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'budgets remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin providers remove'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'wallet grants'|'budgets remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin providers remove'|'admin terms set'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topup'|'recharge') R='--pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topups'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet create'|'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup set') R='--below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup show') R='--wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup off') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'billing-profile set') R='--name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'gateway init') R='--book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'gateway init') R='--book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway serve') R='--host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway verify') R='--anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers list') R='--name --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers create') R='--plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments list') R='--state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments approve') R='--transaction --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin payments reject') R='--reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin payments reject'|'admin invoices void') R='--reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments refund') R='--amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers add') R='--kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers set') R='--url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin codes create') R='--count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin codes create') R='--promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin invoices list') R='--kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth login') R='--operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth logout') R='--operator --all -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth status') R='--offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -84,19 +96,21 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'models list --kind'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --kind'|'wallet ledger --limit'|'recharge --pack'|'recharge --method'|'recharge --promo'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --limit'|'wallet create --key'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'statement --month'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'admin invoices list --customer'|'admin invoices void --reason'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state') V='9' ;;
+    'billing-profile set --kind') V='10' ;;
+    'invoices list --kind'|'admin invoices list --kind') V='11' ;;
+    'statement --entries'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
     'gateway init --book'|'profile add --book') V='2' ;;
-    'gateway init --payments') V='10' ;;
-    'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
-    'admin customers list --state') V='11' ;;
-    'admin providers add --kind') V='12' ;;
-    'admin codes list --state') V='13' ;;
+    'gateway init --payments') V='12' ;;
+    'admin customers list --state') V='13' ;;
+    'admin providers add --kind') V='14' ;;
+    'admin codes list --state') V='15' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on') V='2' ;;
-    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --name'|*' --idempotency-key'|*' --state') V='3' ;;
+    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --kind'|*' --name'|*' --idempotency-key'|*' --state'|*' --wallet') V='3' ;;
     *' -p'|*' --profile') V='4' ;;
     *' -o'|*' --output') V='5' ;;
     *' --write') V='6' ;;
@@ -127,7 +141,12 @@ _nexctl_arguments() {
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
+    'wallet create') A='3' ;;
+    'wallet grants') A='3 3' ;;
     'recharge') A='3' ;;
+    'subscription set') A='3' ;;
+    'invoices show') A='3' ;;
+    'invoices download') A='3 6' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
     'gateway init') A='3' ;;
@@ -142,12 +161,14 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='14' ;;
-    'config set') A='14 3' ;;
+    'admin terms set') A='6' ;;
+    'admin invoices void') A='3' ;;
+    'config get') A='16' ;;
+    'config set') A='16 3' ;;
     'profile add') A='3' ;;
     'profile use') A='4' ;;
     'profile remove') A='4' ;;
-    'help') A='15 +' ;;
+    'help') A='17 +' ;;
   esac
 }
 
@@ -184,12 +205,14 @@ _nexctl_values() {
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='sandbox manual stripe' ;;
-    '11 '*) W='active suspended' ;;
-    '12 '*) W='openai echo' ;;
-    '13 '*) W='open redeemed expired void' ;;
-    '14 '*) W='default_profile output color timeout no_input model books' ;;
-    '15 '*) W='estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '10 '*) W='business consumer' ;;
+    '11 '*) W='invoice credit_note void' ;;
+    '12 '*) W='sandbox manual stripe' ;;
+    '13 '*) W='active suspended' ;;
+    '14 '*) W='openai echo' ;;
+    '15 '*) W='open redeemed expired void' ;;
+    '16 '*) W='default_profile output color timeout no_input model books' ;;
+    '17 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

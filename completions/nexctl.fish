@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare history markup validate
     case 'models'
@@ -12,13 +12,21 @@ function __nexctl_commands
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs
+      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants auto-topup
+    case 'wallet auto-topup'
+      set -g __nexctl_R set show off
+    case 'subscription'
+      set -g __nexctl_R show set
+    case 'billing-profile'
+      set -g __nexctl_R show set
+    case 'invoices'
+      set -g __nexctl_R list show download
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers payments providers codes
+      set -g __nexctl_R customers payments providers codes terms invoices
     case 'admin customers'
       set -g __nexctl_R list create
     case 'admin payments'
@@ -27,6 +35,10 @@ function __nexctl_commands
       set -g __nexctl_R list add set remove
     case 'admin codes'
       set -g __nexctl_R list create
+    case 'admin terms'
+      set -g __nexctl_R show set
+    case 'admin invoices'
+      set -g __nexctl_R list void
     case 'auth'
       set -g __nexctl_R login logout status
     case 'config'
@@ -59,7 +71,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -71,9 +83,9 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'gateway status' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'gateway status' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'models list'
+    case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
       set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -83,7 +95,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'wallet grants' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -92,21 +104,31 @@ function __nexctl_options
     case 'keys import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
-      set -g __nexctl_R --pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topups' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet redeem'
+    case 'wallet redeem' 'subscription set'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet create' 'budgets set'
+      set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup set'
+      set -g __nexctl_R --below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup show'
+      set -g __nexctl_R --wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup off'
+      set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'billing-profile set'
+      set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'statement'
+      set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'budgets set'
-      set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway init'
-      set -g __nexctl_R --book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
       set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway verify'
@@ -119,7 +141,7 @@ function __nexctl_options
       set -g __nexctl_R --state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments approve'
       set -g __nexctl_R --transaction --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'admin payments reject'
+    case 'admin payments reject' 'admin invoices void'
       set -g __nexctl_R --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments refund'
       set -g __nexctl_R --amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -128,7 +150,9 @@ function __nexctl_options
     case 'admin providers set'
       set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin codes create'
-      set -g __nexctl_R --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin invoices list'
+      set -g __nexctl_R --kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth login'
       set -g __nexctl_R --operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth logout'
@@ -147,7 +171,7 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'models list --kind' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --kind' 'wallet ledger --limit' 'recharge --pack' 'recharge --method' 'recharge --promo' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --limit' 'wallet create --key' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'statement --month' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'admin invoices list --customer' 'admin invoices void --reason' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
@@ -155,23 +179,27 @@ function __nexctl_takes
       set -g __nexctl_V 8
     case 'keys list --state'
       set -g __nexctl_V 9
+    case 'billing-profile set --kind'
+      set -g __nexctl_V 10
+    case 'invoices list --kind' 'admin invoices list --kind'
+      set -g __nexctl_V 11
+    case 'statement --entries' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+      set -g __nexctl_V 6
     case 'gateway init --book' 'profile add --book'
       set -g __nexctl_V 2
     case 'gateway init --payments'
-      set -g __nexctl_V 10
-    case 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
-      set -g __nexctl_V 6
-    case 'admin customers list --state'
-      set -g __nexctl_V 11
-    case 'admin providers add --kind'
       set -g __nexctl_V 12
-    case 'admin codes list --state'
+    case 'admin customers list --state'
       set -g __nexctl_V 13
+    case 'admin providers add --kind'
+      set -g __nexctl_V 14
+    case 'admin codes list --state'
+      set -g __nexctl_V 15
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --timeout' '* --at' '* --name' '* --idempotency-key' '* --state'
+    case '* --tier' '* --plan' '* --timeout' '* --at' '* --kind' '* --name' '* --idempotency-key' '* --state' '* --wallet'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 4
@@ -227,8 +255,18 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'wallet redeem'
       set -g __nexctl_A 3
+    case 'wallet create'
+      set -g __nexctl_A 3
+    case 'wallet grants'
+      set -g __nexctl_A 3 3
     case 'recharge'
       set -g __nexctl_A 3
+    case 'subscription set'
+      set -g __nexctl_A 3
+    case 'invoices show'
+      set -g __nexctl_A 3
+    case 'invoices download'
+      set -g __nexctl_A 3 6
     case 'budgets set'
       set -g __nexctl_A 3
     case 'budgets remove'
@@ -257,10 +295,14 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin codes create'
       set -g __nexctl_A 3
+    case 'admin terms set'
+      set -g __nexctl_A 6
+    case 'admin invoices void'
+      set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 14
+      set -g __nexctl_A 16
     case 'config set'
-      set -g __nexctl_A 14 3
+      set -g __nexctl_A 16 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -268,7 +310,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 4
     case 'help'
-      set -g __nexctl_A 15 +
+      set -g __nexctl_A 17 +
   end
 end
 
@@ -361,17 +403,21 @@ function __nexctl_values
     case '9 *'
       set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'business consumer'
     case '11 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'invoice credit_note void'
     case '12 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '13 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'active suspended'
     case '14 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'openai echo'
     case '15 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '16 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '17 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

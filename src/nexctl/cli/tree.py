@@ -79,6 +79,12 @@ TREE = (
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
+    Entry(
+        "subscription", "nexctl.cli.subscription:SUBSCRIPTION", "The plan and its fee.", group=True
+    ),
+    Entry("billing-profile", "nexctl.cli.subscription:PROFILE", "Who is invoiced.", group=True),
+    Entry("invoices", "nexctl.cli.papers:INVOICES", "Invoices and credit notes.", group=True),
+    Entry("statement", "nexctl.cli.papers:statement", "A month of the wallet, added up."),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
         "gateway",

@@ -109,7 +109,7 @@ def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
         funds.dispute_won(
             tx,
             found.wallet,
-            refunds.in_credits(found, event.amount),
+            refunds.won_back(found, event.amount),
             provider=found.provider,
             reference=found.id,
             sandbox=found.sandbox,

@@ -15,18 +15,25 @@ from nexctl.server.ledger.port import Transaction
 
 
 def refund(
-    tx: Transaction, order: str, amount: int | None = None, *, by: str, note: str | None = None
+    tx: Transaction,
+    order: str,
+    amount: int | None = None,
+    *,
+    by: str,
+    note: str | None = None,
+    step: int = 1,
 ) -> Order:
     """The operator pays back: `amount` of the order's total, None for all that can go back.
 
-    What was spent, is held, or was consumed as bonus stays: Refused `not_refundable`.
+    What was spent, is held, or was consumed as bonus stays: Refused `not_refundable`. `step` is the
+    smallest amount that can be paid back.
     """
     found = orders.locked_one(tx, order)
     if found.credited_at is None or found.paid_lot is None or found.disputed:
         raise Refused("not_refundable", f"the order is {found.state}: there is nothing to refund")
     left = found.total - found.refunded
     most = min(left, in_money(found, refundable(tx, found)))
-    wanted = most if amount is None else amount
+    wanted = most - most % step if amount is None else amount
     units = in_credits(found, wanted)
     over = _later(tx, found, units)
     if not 0 < wanted <= most or units + _consumed(over) > _own(tx, found):
@@ -153,10 +160,25 @@ def disputed(tx: Transaction, found: Order, amount: int) -> None:
 
 
 def in_credits(found: Order, money: int) -> int:
-    """The share of the order's credits that a part of its total stands for, rounded up."""
-    return -(-found.credits * money // found.total) if found.total else 0
+    """The order's credits that the next part of its total stands for.
+
+    Counted from what went back before, rounded up: so all parts together are all of its credits.
+    """
+    base = found.refunded + found.disputed
+    return _upto(found, base + money) - _upto(found, base)
+
+
+def won_back(found: Order, money: int) -> int:
+    """The credits of a part of the total that a dispute had taken and that came back."""
+    base = found.refunded + found.disputed
+    return _upto(found, base) - _upto(found, base - money)
 
 
 def in_money(found: Order, units: int) -> int:
-    """The share of the order's total that some of its credits stand for, rounded down."""
-    return found.total * units // found.credits
+    """The most of the order's total whose credits are at most `units`."""
+    base = found.refunded + found.disputed
+    return max(0, (_upto(found, base) + units) * found.total // found.credits - base)
+
+
+def _upto(found: Order, money: int) -> int:
+    return -(-found.credits * money // found.total) if found.total else 0

@@ -30,6 +30,9 @@ class PaymentProvider(Protocol):
     def offered(self, house: House) -> bool:
         """Whether it may be used here."""
 
+    def step(self, currency: str) -> int:
+        """10**-9 in the smallest amount that can be paid back."""
+
     def open_checkout(self, house: House, order: Order) -> str | None:
         """Where the buyer pays. Refused where the provider cannot be reached or says no."""
 

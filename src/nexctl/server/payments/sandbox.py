@@ -108,6 +108,10 @@ class Sandbox:
         """Only where it was chosen, and on this machine."""
         return offered(house)
 
+    def step(self, currency: str) -> int:
+        """Play money has no cents."""
+        return 1
+
     def open_checkout(self, house: House, order: Order) -> str | None:
         """The page of this gateway where the order is paid; None where nothing is served."""
         return house.read(checkout_url, house, order.id)

@@ -78,7 +78,11 @@ async def refund(call: Call) -> Answer:
 def _refund(tx: Transaction, call: Call) -> wire.Payment:
     found, body = _there(tx, call), call.body
     amount = units_of(body.amount, NANO) if body.amount is not None else None
-    done = refunds.refund(tx, found.id, amount, by=call.caller.id, note=body.reason)
+    provider = providers.named(call.house, found.provider)
+    step = provider.step(found.currency) if provider is not None else 1
+    if amount is not None and amount % step:
+        raise Refuse("invalid_request", "the payment provider has no such amount", param="amount")
+    done = refunds.refund(tx, found.id, amount, by=call.caller.id, note=body.reason, step=step)
     if found.provider != MANUAL:
         outbox.put(tx, found.provider, "refund", found.id, done.refunded - found.refunded)
     return _payment(tx, call, done)
