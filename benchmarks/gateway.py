@@ -87,14 +87,20 @@ class _Secrets(dict[str, str]):
         self[name] = value
 
 
-def make_gateway(folder: str) -> str:
-    """Make a gateway with a full wallet; return its key."""
+def make_gateway(folder: str, upstream: str | None = None) -> str:
+    """Make a gateway with a full wallet, before echo or an upstream; return its key."""
     from nexctl.pricing import books
     from nexctl.server import bootstrap
 
     secrets = _Secrets()
     place = os.path.join(folder, "gateway", "ledger.sqlite")
-    made = bootstrap.create(place, secrets, book=books.load("nextoken"), plan="enterprise")
+    made = bootstrap.create(
+        place,
+        secrets,
+        book=books.load("nextoken"),
+        plan="enterprise",
+        upstream=None if upstream is None else bootstrap.Upstream(upstream, allow_private=True),
+    )
     house = bootstrap.open_house(place, secrets)
     house.ledger.adjust(made.customer, CUSTOMER_UNITS, note="benchmark", by="benchmark")
     house.ledger.close()

@@ -3,15 +3,17 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help' ;;
-    'prices') R='list show compare history markup validate' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help' ;;
+    'prices') R='list show compare whatif history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs list create grants auto-topup' ;;
+    'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
     'wallet auto-topup') R='set show off' ;;
     'subscription') R='show set' ;;
     'billing-profile') R='show set' ;;
     'invoices') R='list show download' ;;
+    'usage') R='export summary list show tail calibrate' ;;
+    'batch') R='make check quote submit status wait results retry cancel list run' ;;
     'budgets') R='list set remove' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers payments providers codes terms invoices' ;;
@@ -40,36 +42,51 @@ _nexctl_options() {
   R=
   case $1 in
     '') R='-V --version -h --help' ;;
-    'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'gateway'|'admin'|'admin customers'|'admin payments'|'admin providers'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'gateway status'|'admin providers list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'gateway status'|'admin providers list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'wallet grants'|'budgets remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin providers remove'|'admin terms set'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'wallet grants'|'batch cancel'|'budgets remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin providers remove'|'admin terms set'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topups'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topups'|'batch list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet create'|'budgets set') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup set') R='--below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup show') R='--wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup off') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'billing-profile set') R='--name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch make') R='--template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch check') R='--for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch quote') R='--split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch submit') R='--split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch wait') R='--poll -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch results') R='--out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch retry') R='--poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch run') R='--out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway init') R='--book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway serve') R='--host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -96,47 +113,50 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'estimate --max-cost'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'chat --system'|'chat --max-tokens'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --label'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys update --label'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --from'|'wallet ledger --to'|'wallet ledger --limit'|'wallet create --key'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'statement --month'|'budgets list --key'|'budgets set --key'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers create --label'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'admin invoices list --customer'|'admin invoices void --reason'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin payments list --customer'|'admin payments approve --transaction'|'admin payments approve --note'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'admin codes create --note'|'admin invoices list --customer'|'admin invoices void --reason'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state') V='9' ;;
-    'billing-profile set --kind') V='10' ;;
-    'invoices list --kind'|'admin invoices list --kind') V='11' ;;
-    'statement --entries'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='6' ;;
-    'gateway init --book'|'profile add --book') V='2' ;;
-    'gateway init --payments') V='12' ;;
-    'admin customers list --state') V='13' ;;
-    'admin providers add --kind') V='14' ;;
-    'admin codes list --state') V='15' ;;
+    'wallet runway --by') V='10' ;;
+    'billing-profile set --kind') V='11' ;;
+    'invoices list --kind'|'admin invoices list --kind') V='12' ;;
+    'usage export --format') V='13' ;;
+    'usage export --csv-style') V='14' ;;
+    'gateway init --payments') V='16' ;;
+    'admin customers list --state') V='17' ;;
+    'admin providers add --kind') V='18' ;;
+    'admin codes list --state') V='19' ;;
     *' -m'|*' --model') V='1' ;;
-    *' --on') V='2' ;;
-    *' --tier'|*' --plan'|*' --timeout'|*' --at'|*' --kind'|*' --name'|*' --idempotency-key'|*' --state'|*' --wallet') V='3' ;;
-    *' -p'|*' --profile') V='4' ;;
-    *' -o'|*' --output') V='5' ;;
-    *' --write') V='6' ;;
+    *' --on'|*' --book') V='2' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --key'|*' --month'|*' --project'|*' --max-requests'|*' --queue-tokens') V='3' ;;
+    *' -p'|*' --profile') V='5' ;;
+    *' -o'|*' --output') V='6' ;;
+    *' --write'|*' --out') V='4' ;;
+    *' --status') V='15' ;;
   esac
 }
 
 _nexctl_arguments() {
   A=
   case $1 in
-    'estimate') A='6 +' ;;
-    'diff') A='6 +' ;;
-    'tokenize') A='6 +' ;;
+    'estimate') A='4 +' ;;
+    'diff') A='4 +' ;;
+    'tokenize') A='4 +' ;;
     'prices show') A='1' ;;
     'prices compare') A='1 +' ;;
     'prices history') A='1' ;;
     'prices markup') A='1' ;;
-    'prices validate') A='6 +' ;;
+    'prices validate') A='4 +' ;;
     'models show') A='1' ;;
-    'chat') A='6' ;;
+    'chat') A='4' ;;
     'keys show') A='3' ;;
     'keys update') A='3' ;;
     'keys disable') A='3 +' ;;
     'keys enable') A='3 +' ;;
     'keys rotate') A='3' ;;
     'keys revoke') A='3 +' ;;
-    'keys import') A='6' ;;
+    'keys import') A='4' ;;
     'wallet topup') A='3' ;;
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
@@ -146,13 +166,24 @@ _nexctl_arguments() {
     'recharge') A='3' ;;
     'subscription set') A='3' ;;
     'invoices show') A='3' ;;
-    'invoices download') A='3 6' ;;
+    'invoices download') A='3 4' ;;
+    'usage export') A='4' ;;
+    'usage show') A='3' ;;
+    'batch check') A='4' ;;
+    'batch quote') A='4' ;;
+    'batch submit') A='4' ;;
+    'batch status') A='3' ;;
+    'batch wait') A='3' ;;
+    'batch results') A='3' ;;
+    'batch retry') A='3' ;;
+    'batch cancel') A='3' ;;
+    'batch run') A='4' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
     'gateway init') A='3' ;;
     'gateway pay') A='3' ;;
-    'gateway backup') A='6' ;;
-    'gateway restore') A='6' ;;
+    'gateway backup') A='4' ;;
+    'gateway restore') A='4' ;;
     'admin customers create') A='3' ;;
     'admin payments approve') A='3' ;;
     'admin payments reject') A='3' ;;
@@ -161,14 +192,14 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'admin terms set') A='6' ;;
+    'admin terms set') A='4' ;;
     'admin invoices void') A='3' ;;
-    'config get') A='16' ;;
-    'config set') A='16 3' ;;
+    'config get') A='20' ;;
+    'config set') A='20 3' ;;
     'profile add') A='3' ;;
-    'profile use') A='4' ;;
-    'profile remove') A='4' ;;
-    'help') A='17 +' ;;
+    'profile use') A='5' ;;
+    'profile remove') A='5' ;;
+    'help') A='21 +' ;;
   esac
 }
 
@@ -199,20 +230,24 @@ _nexctl_values() {
     '1 '*) K='models' ;;
     '2 '*) W='nextoken nexrelay deeptoken nexu tokenok anthropic deepseek google groq minimax mistral moonshotai openai zai' K='books' F='files' ;;
     '3 '*) : ;;
-    '4 '*) W='local' K='profiles' ;;
-    '5 '*) W='table json jsonl csv tsv name' ;;
-    '6 '*) F='files' ;;
+    '4 '*) F='files' ;;
+    '5 '*) W='local' K='profiles' ;;
+    '6 '*) W='table json jsonl csv tsv name' ;;
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='business consumer' ;;
-    '11 '*) W='invoice credit_note void' ;;
-    '12 '*) W='sandbox manual stripe' ;;
-    '13 '*) W='active suspended' ;;
-    '14 '*) W='openai echo' ;;
-    '15 '*) W='open redeemed expired void' ;;
-    '16 '*) W='default_profile output color timeout no_input model books' ;;
-    '17 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '10 '*) W='median p90' ;;
+    '11 '*) W='business consumer' ;;
+    '12 '*) W='invoice credit_note void' ;;
+    '13 '*) W='csv jsonl parquet xlsx focus' ;;
+    '14 '*) W='rfc4180 excel excel-de' ;;
+    '15 '*) W='ok partial error cancelled' ;;
+    '16 '*) W='sandbox manual stripe' ;;
+    '17 '*) W='active suspended' ;;
+    '18 '*) W='openai echo' ;;
+    '19 '*) W='open redeemed expired void' ;;
+    '20 '*) W='default_profile output color timeout no_input model books' ;;
+    '21 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -4,15 +4,15 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help
     case 'prices'
-      set -g __nexctl_R list show compare history markup validate
+      set -g __nexctl_R list show compare whatif history markup validate
     case 'models'
       set -g __nexctl_R list show
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants auto-topup
+      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
@@ -21,6 +21,10 @@ function __nexctl_commands
       set -g __nexctl_R show set
     case 'invoices'
       set -g __nexctl_R list show download
+    case 'usage'
+      set -g __nexctl_R export summary list show tail calibrate
+    case 'batch'
+      set -g __nexctl_R make check quote submit status wait results retry cancel list run
     case 'budgets'
       set -g __nexctl_R list set remove
     case 'gateway'
@@ -66,12 +70,12 @@ function __nexctl_options
     case ''
       set -g __nexctl_R -V --version -h --help
     case 'estimate'
-      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'diff'
-      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -79,11 +83,13 @@ function __nexctl_options
       set -g __nexctl_R --on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices compare'
       set -g __nexctl_R --on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'prices whatif'
+      set -g __nexctl_R --usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices history'
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'gateway status' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'gateway status' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -95,7 +101,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'wallet grants' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -105,7 +111,7 @@ function __nexctl_options
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'admin codes list'
+    case 'wallet topups' 'batch list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -115,6 +121,8 @@ function __nexctl_options
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create' 'budgets set'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet runway'
+      set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup set'
       set -g __nexctl_R --below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup show'
@@ -125,6 +133,32 @@ function __nexctl_options
       set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'statement'
       set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage export'
+      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage summary'
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage list'
+      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage tail'
+      set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage calibrate'
+      set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch make'
+      set -g __nexctl_R --template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch check'
+      set -g __nexctl_R --for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch quote'
+      set -g __nexctl_R --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch submit'
+      set -g __nexctl_R --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch wait'
+      set -g __nexctl_R --poll -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch results'
+      set -g __nexctl_R --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch retry'
+      set -g __nexctl_R --poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch run'
+      set -g __nexctl_R --out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
       set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway init'
@@ -171,42 +205,48 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'estimate --max-cost' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'chat --system' 'chat --max-tokens' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --label' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys update --label' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --from' 'wallet ledger --to' 'wallet ledger --limit' 'wallet create --key' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'statement --month' 'budgets list --key' 'budgets set --key' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers create --label' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'admin invoices list --customer' 'admin invoices void --reason' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'admin invoices list --customer' 'admin invoices void --reason' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+      set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
     case 'keys list --state'
       set -g __nexctl_V 9
-    case 'billing-profile set --kind'
+    case 'wallet runway --by'
       set -g __nexctl_V 10
-    case 'invoices list --kind' 'admin invoices list --kind'
+    case 'billing-profile set --kind'
       set -g __nexctl_V 11
-    case 'statement --entries' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
-      set -g __nexctl_V 6
-    case 'gateway init --book' 'profile add --book'
-      set -g __nexctl_V 2
-    case 'gateway init --payments'
+    case 'invoices list --kind' 'admin invoices list --kind'
       set -g __nexctl_V 12
-    case 'admin customers list --state'
+    case 'usage export --format'
       set -g __nexctl_V 13
-    case 'admin providers add --kind'
+    case 'usage export --csv-style'
       set -g __nexctl_V 14
+    case 'gateway init --payments'
+      set -g __nexctl_V 16
+    case 'admin customers list --state'
+      set -g __nexctl_V 17
+    case 'admin providers add --kind'
+      set -g __nexctl_V 18
     case 'admin codes list --state'
-      set -g __nexctl_V 15
+      set -g __nexctl_V 19
     case '* -m' '* --model'
       set -g __nexctl_V 1
-    case '* --on'
+    case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --timeout' '* --at' '* --kind' '* --name' '* --idempotency-key' '* --state' '* --wallet'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --key' '* --month' '* --project' '* --max-requests' '* --queue-tokens'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
-      set -g __nexctl_V 4
-    case '* -o' '* --output'
       set -g __nexctl_V 5
-    case '* --write'
+    case '* -o' '* --output'
       set -g __nexctl_V 6
+    case '* --write' '* --out'
+      set -g __nexctl_V 4
+    case '* --status'
+      set -g __nexctl_V 15
   end
 end
 
@@ -214,11 +254,11 @@ function __nexctl_arguments
   set -g __nexctl_A
   switch "$argv[1]"
     case 'estimate'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'diff'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'tokenize'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'prices show'
       set -g __nexctl_A 1
     case 'prices compare'
@@ -228,11 +268,11 @@ function __nexctl_arguments
     case 'prices markup'
       set -g __nexctl_A 1
     case 'prices validate'
-      set -g __nexctl_A 6 +
+      set -g __nexctl_A 4 +
     case 'models show'
       set -g __nexctl_A 1
     case 'chat'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'keys show'
       set -g __nexctl_A 3
     case 'keys update'
@@ -246,7 +286,7 @@ function __nexctl_arguments
     case 'keys revoke'
       set -g __nexctl_A 3 +
     case 'keys import'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'wallet topup'
       set -g __nexctl_A 3
     case 'wallet topups'
@@ -266,7 +306,29 @@ function __nexctl_arguments
     case 'invoices show'
       set -g __nexctl_A 3
     case 'invoices download'
-      set -g __nexctl_A 3 6
+      set -g __nexctl_A 3 4
+    case 'usage export'
+      set -g __nexctl_A 4
+    case 'usage show'
+      set -g __nexctl_A 3
+    case 'batch check'
+      set -g __nexctl_A 4
+    case 'batch quote'
+      set -g __nexctl_A 4
+    case 'batch submit'
+      set -g __nexctl_A 4
+    case 'batch status'
+      set -g __nexctl_A 3
+    case 'batch wait'
+      set -g __nexctl_A 3
+    case 'batch results'
+      set -g __nexctl_A 3
+    case 'batch retry'
+      set -g __nexctl_A 3
+    case 'batch cancel'
+      set -g __nexctl_A 3
+    case 'batch run'
+      set -g __nexctl_A 4
     case 'budgets set'
       set -g __nexctl_A 3
     case 'budgets remove'
@@ -276,9 +338,9 @@ function __nexctl_arguments
     case 'gateway pay'
       set -g __nexctl_A 3
     case 'gateway backup'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'gateway restore'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'admin customers create'
       set -g __nexctl_A 3
     case 'admin payments approve'
@@ -296,21 +358,21 @@ function __nexctl_arguments
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'admin terms set'
-      set -g __nexctl_A 6
+      set -g __nexctl_A 4
     case 'admin invoices void'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 16
+      set -g __nexctl_A 20
     case 'config set'
-      set -g __nexctl_A 16 3
+      set -g __nexctl_A 20 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
-      set -g __nexctl_A 4
+      set -g __nexctl_A 5
     case 'profile remove'
-      set -g __nexctl_A 4
+      set -g __nexctl_A 5
     case 'help'
-      set -g __nexctl_A 17 +
+      set -g __nexctl_A 21 +
   end
 end
 
@@ -390,12 +452,12 @@ function __nexctl_values
       set -g __nexctl_F files
     case '3 *'
     case '4 *'
+      set -g __nexctl_F files
+    case '5 *'
       set -g __nexctl_W 'local'
       set -g __nexctl_K profiles
-    case '5 *'
-      set -g __nexctl_W 'table json jsonl csv tsv name'
     case '6 *'
-      set -g __nexctl_F files
+      set -g __nexctl_W 'table json jsonl csv tsv name'
     case '7 *'
       set -g __nexctl_W 'table json jsonl csv tsv name markdown'
     case '8 *'
@@ -403,21 +465,29 @@ function __nexctl_values
     case '9 *'
       set -g __nexctl_W 'active disabled revoked expired'
     case '10 *'
-      set -g __nexctl_W 'business consumer'
+      set -g __nexctl_W 'median p90'
     case '11 *'
-      set -g __nexctl_W 'invoice credit_note void'
+      set -g __nexctl_W 'business consumer'
     case '12 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'invoice credit_note void'
     case '13 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
     case '14 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'rfc4180 excel excel-de'
     case '15 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'ok partial error cancelled'
     case '16 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '17 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'active suspended'
+    case '18 *'
+      set -g __nexctl_W 'openai echo'
+    case '19 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '20 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '21 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

@@ -37,7 +37,7 @@ def types() -> dict[str, Any]:
     named = {
         name
         for route in ROUTES
-        for name in (route.request, route.query, route.response, route.streaming)
+        for name in (route.request, route.form, route.query, route.response, route.streaming)
         if name is not None
     }
     return {name: type_named(name) for name in sorted(named)}
@@ -72,6 +72,11 @@ def operation(route: Route, schemas: dict[str, Any], components: dict[str, Any])
         found["requestBody"] = {
             "required": not route.optional_body,
             "content": {"application/json": {"schema": schemas[route.request]}},
+        }
+    if route.form is not None:
+        found["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schemas[route.form]}},
         }
     found["responses"] = responses(route, schemas)
     return found
@@ -258,6 +263,7 @@ SHORT = {
 }
 NOUNS = {
     "models": "Inference",
+    "files": "Files and batches",
     "me": "Account",
     "wallet": "Wallet",
     "prices": "Prices and usage",

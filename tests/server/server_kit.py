@@ -52,8 +52,9 @@ class Rig:
         plan: str | None = "business",
         payments: Any = "sandbox",
         options: Options | None = None,
+        place: str | None = None,
     ) -> None:
-        self.place = str(folder / "gateway" / "ledger.sqlite")
+        self.place = place or str(folder / "gateway" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place, self.secrets, book=books.load(book), plan=plan, payments=payments

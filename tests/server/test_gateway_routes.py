@@ -45,6 +45,16 @@ BODIES: dict[str, Any] = {
     "embeddings.create": {"model": "nex-embed-zh", "input": "x"},
     "tokenize.create": {"model": "nex-pro", "messages": [{"role": "user", "content": "x"}]},
     "estimates.create": {"model": "nex-pro", "messages": [{"role": "user", "content": "x"}]},
+    "batches.create": {
+        "items": [
+            {
+                "custom_id": "a",
+                "method": "POST",
+                "url": "/v1/embeddings",
+                "body": {"model": "nex-embed-zh", "input": "x"},
+            }
+        ]
+    },
     "keys.create": {"name": "n"},
     "keys.update": {"name": "m"},
     "keys.rotate": {},
@@ -139,6 +149,8 @@ def test_another_customers_objects_are_not_there(rig: Rig) -> None:
     budget = rig.ask("PUT", "/v1/budgets", {"scope": "customer", "amount": "9"}).body["id"]
     order = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "5"}).body["id"]
     request = rig.chat().body["nex"]["request_id"]
+    batch = rig.ask("POST", "/v1/batches", BODIES["batches.create"]).body
+    file, batch = batch["input_file_id"], batch["id"]
     for method, path, body in (
         ("GET", f"/v1/keys/{key}", None),
         ("PATCH", f"/v1/keys/{key}", {"name": "stolen"}),
@@ -152,6 +164,14 @@ def test_another_customers_objects_are_not_there(rig: Rig) -> None:
         ("GET", f"/v1/wallet/top-ups/{order}", None),
         ("POST", f"/v1/wallet/top-ups/{order}", {"transaction": "abcdef"}),
         ("GET", f"/v1/usage/{request}", None),
+        ("GET", f"/v1/usage?batch_id={batch}", None),
+        ("GET", f"/v1/files/{file}", None),
+        ("GET", f"/v1/files/{file}/content", None),
+        ("DELETE", f"/v1/files/{file}", None),
+        ("POST", "/v1/batches", {"input_file_id": file, "endpoint": "/v1/embeddings"}),
+        ("GET", f"/v1/batches/{batch}", None),
+        ("POST", f"/v1/batches/{batch}/cancel", None),
+        ("GET", f"/v1/batches/{batch}/results", None),
     ):
         got = rig.ask(method, path, body, key=other)
         assert (got.status, got.code) == (404, "not_found"), (method, path, got)

@@ -10,7 +10,7 @@ A call says honestly what it is: it has no peer address, and brings its key as a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nexctl.safety.http import Call, NetworkError, Reply
@@ -70,7 +70,7 @@ class EmbeddedTransport:
             "server": None,
         }
         if not self._application.waits(call.method, scope["path"]):
-            return _driven(self._application, scope, call.body)
+            return _driven(self._application, scope, call)
         if self._loop is None:
             self._loop = _Loop()
         return self._loop.call(self._application, scope, call, deadline)
@@ -89,9 +89,19 @@ def _headers(call: Call) -> list[tuple[bytes, bytes]]:
         for name, value in call.headers.items()
     ]
     found.append((b"host", HOST))
-    if call.body or call.method not in ("GET", "HEAD"):
-        found.append((b"content-length", str(len(call.body)).encode()))
+    if call.size or call.method not in ("GET", "HEAD"):
+        found.append((b"content-length", str(call.size).encode()))
     return found
+
+
+def _given(call: Call) -> Iterator[Message]:
+    """What is sent, piece by piece."""
+    if call.upload is not None:
+        for piece in call.upload.pieces():
+            yield {"type": "http.request", "body": piece, "more_body": True}
+        yield {"type": "http.request", "body": b"", "more_body": False}
+    else:
+        yield {"type": "http.request", "body": call.body, "more_body": False}
 
 
 def _unquoted(path: str) -> str:
@@ -121,21 +131,62 @@ def _failed() -> NetworkError:
 # driven by hand ----------------------------------------------------------------------------------
 
 
-def _driven(application: Application, scope: Message, body: bytes) -> Reply:
+def _driven(application: Application, scope: Message, call: Call) -> Reply:
     sent: list[Message] = []
-    given = [{"type": "http.request", "body": body, "more_body": False}]
+    given = _given(call)
 
     async def receive() -> Message:
-        return given.pop() if given else {"type": "http.disconnect"}
+        return next(given, {"type": "http.disconnect"})
 
     async def send(message: Message) -> None:
         sent.append(message)
+        if call.stream:
+            # Handed on before the next one is made, so that a large answer is never held.
+            await _Turn()
 
-    _drive(application(scope, receive, send))
+    work = application(scope, receive, send)
+    if not call.stream:
+        _drive(work)
+        return _replied(sent, iter([message.get("body", b"") for message in sent[1:]]))
+    more = _turned(work)
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            while bool(sent) or next(more, False):
+                yield b"".join([message.get("body", b"") for message in sent])
+                sent.clear()
+        finally:
+            work.close()
+
+    next(more, False)
+    first = sent[:1]
+    del sent[:1]
+    return _replied(first, pieces(), work.close)
+
+
+def _replied(
+    sent: list[Message], pieces: Iterator[bytes], close: Callable[[], object] | None = None
+) -> Reply:
     if not sent or sent[0]["type"] != "http.response.start":
         raise _failed()
-    status, headers = _head(sent[0])
-    return Reply(status, headers, iter([message.get("body", b"") for message in sent[1:]]))
+    return Reply(*_head(sent[0]), pieces, close)
+
+
+class _Turn:
+    """Gives the turn back to whoever drives the call."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield None
+
+
+def _turned(work: Coroutine[Any, Any, None]) -> Iterator[bool]:
+    """Go on to where something was sent, one step a turn, until it has ended."""
+    while True:
+        try:
+            work.send(None)
+        except StopIteration:
+            return
+        yield True
 
 
 def _drive(work: Coroutine[Any, Any, None]) -> None:
@@ -170,7 +221,7 @@ class _Loop:
         import queue
 
         messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        gone = self._started(application, scope, call.body, messages)
+        gone = self._started(application, scope, call, messages)
         first = self._next(messages, deadline, gone)
         if first is None:
             raise _failed()
@@ -183,7 +234,7 @@ class _Loop:
         self,
         application: Application,
         scope: Message,
-        body: bytes,
+        call: Call,
         messages: queue.SimpleQueue[Message | None],
     ) -> Callable[[], None]:
         """Begin on the loop; the answer makes the caller go away."""
@@ -191,11 +242,12 @@ class _Loop:
 
         loop = self._loop
         left = asyncio.Event()
-        given = [{"type": "http.request", "body": body, "more_body": False}]
+        given = _given(call)
 
         async def receive() -> Message:
-            if given:
-                return given.pop()
+            following = next(given, None)
+            if following is not None:
+                return following
             await left.wait()
             return {"type": "http.disconnect"}
 

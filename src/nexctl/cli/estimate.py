@@ -28,6 +28,12 @@ PRICED_AS: tuple[Declared, ...] = (
     option("--plan", metavar="PLAN", help="Plan of the book, by its id."),
     flag("--byok", help="With your own provider key, where the book knows that."),
     flag("--chat", help="Count plain text as one user message, with its framing."),
+    option(
+        "--calibration",
+        metavar="FILE",
+        suggest="files",
+        help="What billed usage taught of counts; off: none. Default: the profile's.",
+    ),
 )
 
 
@@ -41,11 +47,14 @@ def ask_from(
     plan: str | None,
     byok: bool,
     chat: bool,
+    calibration: str | None,
     **others: Any,
 ) -> Ask:
     """Fill an Ask from the shared options and, where they say nothing, from the profile."""
     profile = app.profile
     own = not on
+    if calibration is None and own:
+        calibration = profile.calibration
     return Ask(
         books=on or (book_of(app),),
         models=model,
@@ -56,6 +65,7 @@ def ask_from(
         plan=plan or (profile.plan if own else None),
         byok=byok,
         chat=chat,
+        calibration=None if calibration == "off" else calibration,
         **others,
     )
 

@@ -40,7 +40,7 @@ def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
     requests = row["requests"]
     of = "" if requests == 1 else f" in {plural(requests or 0, 'request')}"
     screen.line(f"input   {tokens(row['input_tokens'])} tokens{of} · {how_sure(row['count'])}")
-    screen.line(f"output  {_output(row['output_tokens'], ask)}")
+    screen.line(f"output  {_output(row['output_tokens'])}")
     screen.blank()
     unit = row["currency"]
     shown: list[tuple[str, dict[str, str | None], str]] = [("charge", row["charge"], unit)]
@@ -187,11 +187,11 @@ def _signed(percent: str) -> str:
     return percent if percent.startswith("-") or percent == "0" else f"+{percent}"
 
 
-def _output(output: dict[str, int | None], ask: Ask) -> str:
+def _output(output: dict[str, int | None]) -> str:
     if output["high"] == 0 and output["expected"] in (0, None):
         return "none"
     most = "unknown" if output["high"] is None else tokens(output["high"])
-    expected = "" if ask.output_tokens is None else f"{tokens(output['expected'])} expected, "
+    expected = "" if output["expected"] is None else f"{tokens(output['expected'])} expected, "
     return f"{expected}0 to {most} tokens"
 
 

@@ -139,6 +139,10 @@ class Screen:
             return "#" * max(1, eighths // 8)
         return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip(" ")
 
+    def marks(self) -> tuple[str, str, str]:
+        """What a line chart is drawn with: its points, what rises or falls, what goes on."""
+        return ("●", "│", "─") if self._unicode else ("*", "|", "-")
+
     def text(self) -> str:
         """Everything written so far, each line ended."""
         return "".join(f"{line}\n" for line in self._lines)

@@ -26,6 +26,8 @@ Commands:
   billing-profile  Who is invoiced.
   invoices         Invoices and credit notes.
   statement        A month of the wallet, added up.
+  usage            What was billed: export, sum up, list, follow.
+  batch            Batches: check, quote, send, follow, prove.
   budgets          Limits on what may be spent.
   gateway          The embedded gateway: make, serve, prove.
   admin            Operate a gateway.

@@ -85,6 +85,18 @@ TREE = (
     Entry("billing-profile", "nexctl.cli.subscription:PROFILE", "Who is invoiced.", group=True),
     Entry("invoices", "nexctl.cli.papers:INVOICES", "Invoices and credit notes.", group=True),
     Entry("statement", "nexctl.cli.papers:statement", "A month of the wallet, added up."),
+    Entry(
+        "usage",
+        "nexctl.cli.usage:COMMANDS",
+        "What was billed: export, sum up, list, follow.",
+        group=True,
+    ),
+    Entry(
+        "batch",
+        "nexctl.cli.batch:COMMANDS",
+        "Batches: check, quote, send, follow, prove.",
+        group=True,
+    ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
     Entry(
         "gateway",

@@ -19,6 +19,7 @@ from nexctl.cli.wallet_report import (
     wallet_view,
     write_preview,
 )
+from nexctl.cli.wallet_runway import runway
 from nexctl.cli.wallets import create, grants, list_
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
@@ -312,6 +313,7 @@ COMMANDS = (
     list_,
     create,
     grants,
+    runway,
     Entry(
         "auto-topup",
         "nexctl.cli.auto_topup:COMMANDS",

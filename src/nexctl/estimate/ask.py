@@ -44,6 +44,7 @@ class Ask(NamedTuple):
 
     `books` are names or paths for the pricing room, `models` empty means each request's own (for
     text the book's default, or `default_model`). `max_cost` is an amount in units of 10**-12.
+    `calibration` is the path of a file, read only where there is one.
     """
 
     books: tuple[str, ...]
@@ -60,6 +61,7 @@ class Ask(NamedTuple):
     chat: bool = False
     volume: Volume | None = None
     max_cost: int | None = None
+    calibration: str | None = None
 
 
 def parse_cached(text: str) -> Cached:

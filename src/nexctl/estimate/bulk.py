@@ -65,7 +65,7 @@ def count_lines(
     `progress` is told the bytes of each chunk when it is counted.
     """
     first = 1
-    for chunk, totals in _results(estimator.ask, _chunks(source), name, processes):
+    for chunk, totals in _results(estimator.ask, chunks(source), name, processes):
         if totals is None:
             lines = _careful(estimator, chunk, name, first)
         else:
@@ -77,17 +77,18 @@ def count_lines(
 
 
 def _results(
-    ask: Ask, chunks: Iterator[Chunk], name: str, processes: int
+    ask: Ask, pieces: Iterator[Chunk], name: str, processes: int
 ) -> Iterator[tuple[Chunk, dict[str, Any] | None]]:
     if processes <= 1:
         _begin(ask)
-        for chunk in chunks:
+        for chunk in pieces:
             yield chunk, _count(chunk, name)
         return
-    yield from pool.in_order(chunks, _count, (name,), processes, _begin_worker, (ask,))
+    yield from pool.in_order(pieces, _count, (name,), processes, _begin_worker, (ask,))
 
 
-def _chunks(source: str | readers.Readable) -> Iterator[Chunk]:
+def chunks(source: str | readers.Readable) -> Iterator[Chunk]:
+    """Cut a file (by its path) or a stream at line ends, into pieces of about CHUNK_BYTES."""
     if isinstance(source, str):
         with open(source, "rb", buffering=0) as stream:
             yield from _file_chunks(source, stream)

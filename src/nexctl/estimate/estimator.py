@@ -6,7 +6,7 @@ One estimator serves the estimate command, both sides of a diff and each worker 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError, UsageError
 from nexctl.estimate.ask import Ask
@@ -14,6 +14,9 @@ from nexctl.estimate.lanes import METHODS, Demand, Lane
 from nexctl.pricing import books
 from nexctl.pricing.book import Book, Model
 from nexctl.tokens import framing, registry
+
+if TYPE_CHECKING:
+    from nexctl.estimate.calibrated import Calibrated
 
 
 class Missing(NamedTuple):
@@ -73,6 +76,11 @@ class Estimator:
         self.high_is_asked = True
         self._groups: dict[str | None, list[Group]] = {}
         self._counters: dict[str, registry.Counter] = {}
+        self.calibrated: Calibrated | None = None
+        if ask.calibration is not None:
+            from nexctl.estimate.calibrated import Calibrated
+
+            self.calibrated = Calibrated(ask.calibration)
 
     def go_bulk(self) -> None:
         """Count with the fastest engines from here on: they take longer to load."""
@@ -82,11 +90,14 @@ class Estimator:
 
     def add_text(self, path: str, text: str) -> None:
         """Count plain text as one request (with `--chat`, as one user message)."""
-        self._add_texts(path, lambda choice: self._counter(choice).count(text))
+        self._add_texts(path, lambda choice: self._counter(choice).count(text), text)
 
-    def add_counted_text(self, path: str, tokens: Mapping[str, int]) -> None:
-        """Add text whose tokens were counted in blocks, by the keys of `text_choices`."""
-        self._add_texts(path, lambda choice: tokens[count_key(choice)])
+    def add_counted_text(self, path: str, tokens: Mapping[str, int], head: str = "") -> None:
+        """Add text whose tokens were counted in blocks, by the keys of `text_choices`.
+
+        `head` is its beginning, which tells a calibration its script.
+        """
+        self._add_texts(path, lambda choice: tokens[count_key(choice)], head)
 
     def add_empty(self, path: str) -> None:
         """Add a file that holds nothing: a row of zero tokens, and no request."""
@@ -143,12 +154,28 @@ class Estimator:
             method = _worse(choice.method, count.method)
             self._add_to_file(path, choice, lanes, count.input_tokens, method, seen)
             for lane in lanes:
-                lane.counted_by(choice.tokenizer, method, count.error)
                 for note in count.notes:
                     lane.note(note)
-                lane.add(demand)
+                self._feed(lane, choice, method, count.error, demand, request)
 
-    def _add_texts(self, path: str, count: Callable[[registry.Choice], int]) -> None:
+    def _feed(
+        self,
+        lane: Lane,
+        choice: registry.Choice,
+        method: str,
+        error: Mapping[str, str | int] | None,
+        demand: Demand,
+        prompt: Mapping[str, Any] | str,
+    ) -> None:
+        """Hand a count to a lane, calibrated where there is a calibration that holds for it."""
+        if self.calibrated is not None:
+            demand, method, error = self.calibrated.apply(
+                lane, choice, method, error, demand, prompt
+            )
+        lane.counted_by(choice.tokenizer, method, error)
+        lane.add(demand)
+
+    def _add_texts(self, path: str, count: Callable[[registry.Choice], int], text: str) -> None:
         self.high_is_asked = False
         seen: set[str] = set()
         for choice, lanes in self._by_count(None):
@@ -159,10 +186,9 @@ class Estimator:
                 method = _worse(method, framed.method)
             self._add_to_file(path, choice, lanes, tokens, method, seen)
             for lane in lanes:
-                lane.counted_by(choice.tokenizer, method, error)
                 for note in choice.notes:
                     lane.note(note)
-                lane.add(Demand(tokens, None, 1))
+                self._feed(lane, choice, method, error, Demand(tokens, None, 1), text)
 
     def _add_to_file(
         self,

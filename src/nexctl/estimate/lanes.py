@@ -51,11 +51,17 @@ UNKNOWN = Range(None, None, None)
 
 
 class Demand(NamedTuple):
-    """One counted request: its input tokens, the output it allows, and how many answers it asks."""
+    """One counted request: its input tokens, the output it allows, and how many answers it asks.
+
+    `raw` is the count before a calibration, `typical` the output of an answer by one; both None
+    without.
+    """
 
     input_tokens: int
     max_output: int | None
     answers: int
+    raw: int | None = None
+    typical: int | None = None
 
 
 class Track:
@@ -185,6 +191,7 @@ class Lane:
     def _begin(self, notes: dict[str, int]) -> None:
         self.requests = 0
         self.input_tokens = 0
+        self.raw_tokens = 0
         self.cached_tokens = 0
         self.output = ZERO
         self.notes = notes
@@ -221,6 +228,7 @@ class Lane:
         output = self._output_of(demand)
         self.requests += 1
         self.input_tokens += tokens
+        self.raw_tokens += tokens if demand.raw is None else demand.raw
         self.output += output
         self._sync.add(tokens, 0, output)
         if self._cached:
@@ -251,6 +259,7 @@ class Lane:
         for name in (
             "requests",
             "input_tokens",
+            "raw_tokens",
             "cached_tokens",
             "output",
             "notes",
@@ -268,6 +277,7 @@ class Lane:
             return
         self.requests += taken["requests"]
         self.input_tokens += taken["input_tokens"]
+        self.raw_tokens += taken["raw_tokens"]
         self.cached_tokens += taken["cached_tokens"]
         self.output += taken["output"]
         self._sync.merge(taken["charge"])
@@ -311,6 +321,7 @@ class Lane:
             return ZERO
         answers = demand.answers
         asked = self._ask.output_tokens
+        typical = demand.typical if asked is None else None
         expected = None if asked is None else asked * answers
         high = demand.max_output
         if high is None:
@@ -327,7 +338,10 @@ class Lane:
             )
         if high is not None:
             high *= answers
-        if expected is not None and high is not None and expected > high:
+        if typical is not None:
+            expected = typical * answers if high is None else min(typical * answers, high)
+            self.note("the expected output is the typical one of the calibration")
+        elif expected is not None and high is not None and expected > high:
             self.note("--output-tokens is above the most that the request allows")
         return Range(0, expected, high)
 

@@ -11,7 +11,7 @@ from nexctl.estimate import gate as gates
 from nexctl.estimate import readers
 from nexctl.estimate.ask import Ask
 from nexctl.estimate.estimator import Estimator, Missing
-from nexctl.estimate.lanes import UNKNOWN, Lane, Range
+from nexctl.estimate.lanes import METHODS, UNKNOWN, Lane, Range
 from nexctl.estimate.sources import Source
 from nexctl.money import NANO, text_of
 from nexctl.pricing import engine
@@ -182,7 +182,7 @@ class Reader:
             if len(raw) > readers.MAX_DOCUMENT_BYTES:
                 raise _too_large(name)
             self.add_bytes(name, kind, raw)
-        elif len(self.estimator.text_choices()) == 1:
+        elif len(self.estimator.text_choices()) == 1 and self.estimator.calibrated is None:
             self._add_blocks(joined, name)
         else:
             self._add_spooled(joined, name)
@@ -204,7 +204,14 @@ class Reader:
         for key, choice in self.estimator.text_choices().items():
             counted = blocks.count_file(source, choice, processes=self.processes, name=name)
             tokens[key] = counted.tokens
-        self.estimator.add_counted_text(name, tokens)
+        self.estimator.add_counted_text(name, tokens, self._head(source))
+
+    def _head(self, source: str | readers.Readable) -> str:
+        """The beginning of a large text, for a calibration that asks what script it is in."""
+        if self.estimator.calibrated is None or not isinstance(source, str):
+            return ""
+        with open(source, "rb") as stream:
+            return stream.read(SNIFF_BYTES).decode("utf-8", "ignore")
 
     def _add_lines(self, source: str | readers.Readable, name: str) -> None:
         from nexctl.estimate import bulk
@@ -329,6 +336,7 @@ def _row(lane: Lane, ask: Ask) -> dict[str, Any]:
         "currency": book.unit,
         "requests": lane.requests,
         "input_tokens": lane.input_tokens,
+        **({"raw_input_tokens": lane.raw_tokens} if lane.method == METHODS[-1] else {}),
         "cached_input_tokens": lane.cached_tokens,
         "count": {
             "exact": lane.method == "exact",

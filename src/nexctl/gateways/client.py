@@ -6,7 +6,8 @@ under `safety.http.Client` differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,10 @@ from nexctl.safety.http import Call, NetworkError, Reply
 from nexctl.wire import base
 from nexctl.wire.routes import BY_NAME, Route, type_named
 
+# A batch file on a slow line, and what of results is still believed.
+UPLOAD_SECONDS = 3600.0
+LARGEST_DOWNLOAD = 8 * 1024**3
+PIECE = 256 * 1024
 # A list is finished long before; a gateway that never ends one is broken.
 MOST_PAGES = 1_000_000
 
@@ -37,8 +42,9 @@ class GatewayClient:
         query: msgspec.Struct | None = None,
         body: msgspec.Struct | None = None,
         idempotency_key: str | None = None,
+        seconds: float | None = None,
     ) -> Any:
-        """Make one call and return its answer, decoded.
+        """Make one call and return its answer, decoded; in `seconds` where that is not as usual.
 
         Refused (its exit code by the code of the refusal) where the gateway says no, NetworkError
         where no usable answer came. A write gets an idempotency key, made once for all its tries;
@@ -46,8 +52,13 @@ class GatewayClient:
         """
         route = BY_NAME[route_name]
         call = self._call(route, ids, query, body, idempotency_key)
-        reply = self._sent(route, call)
+        reply = self._sent(route, call._replace(seconds=seconds))
         return self._decoded(route.response, reply.read())
+
+    def raw(self, route_name: str, query: msgspec.Struct | None = None) -> bytes:
+        """Make one reading call and return its answer as it came."""
+        route = BY_NAME[route_name]
+        return self._sent(route, self._call(route, (), query, None, None)).read()
 
     def stream(self, route_name: str, body: msgspec.Struct) -> Events:
         """Make a call whose answer comes in events."""
@@ -59,6 +70,33 @@ class GatewayClient:
             reply.close()
             raise self._no_gateway(f"it answered {kind[:60] or 'nothing'} instead of a stream")
         return Events(self, reply, type_named(route.streaming or ""))
+
+    def upload(self, route_name: str, path: str, name: str, fields: Mapping[str, str]) -> Any:
+        """Send a file in a form, read as it is sent; UsageError where it cannot be read."""
+        route = BY_NAME[route_name]
+        upload, kind = form_of(path, name, fields)
+        if upload.size > route.body_limit:
+            raise UsageError(
+                f"{path} is larger than {route.body_limit:,} bytes",
+                hint="split it into several batches",
+                code="payload_too_large",
+            )
+        headers = {"content-type": kind, "accept": "application/json"}
+        call = Call(route.method, route.path, headers, seconds=UPLOAD_SECONDS, upload=upload)
+        return self._decoded(route.response, self._sent(route, call).read())
+
+    def download(self, route_name: str, *ids: str) -> Iterator[bytes]:
+        """Make a call whose answer is a file; its pieces as they come, once."""
+        route = BY_NAME[route_name]
+        call = Call(
+            route.method,
+            target_of(route, ids, None),
+            {"accept": "*/*"},
+            repeatable=True,
+            stream=True,
+            limit=LARGEST_DOWNLOAD,
+        )
+        return self._sent(route, call).pieces()
 
     def pages(self, route_name: str, query: Any = None) -> Iterator[Any]:
         """Every page of a list; each is asked for when the one before is used up."""
@@ -232,6 +270,46 @@ def _lines(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
         size += len(lines[-1])
         if size > limit:
             raise http.too_large(limit)
+
+
+def form_of(path: str, name: str, fields: Mapping[str, str]) -> tuple[http.Upload, str]:
+    """A multipart form with one file, and its content type. Source: RFC 7578."""
+    boundary = f"nexctl-{os.urandom(16).hex()}"
+    head = "".join(
+        f'--{boundary}\r\ncontent-disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+        for field, value in fields.items()
+    )
+    shown = name.replace("\\", "\\\\").replace('"', '\\"').replace("\r", " ").replace("\n", " ")
+    head += (
+        f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{shown}"\r\n'
+        "content-type: application/octet-stream\r\n\r\n"
+    )
+    first, last = head.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
+    try:
+        size = os.stat(path).st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+    def pieces() -> Iterator[bytes]:
+        yield first
+        left = size
+        try:
+            with open(path, "rb") as stream:
+                while left and (piece := stream.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if left:
+            raise UsageError(f"{path} has become shorter", hint="try again", code="file_changed")
+        yield last
+
+    upload = http.Upload(len(first) + size + len(last), pieces)
+    return upload, f"multipart/form-data; boundary={boundary}"
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    return UsageError(f"{path}: {error.strerror}", hint="name a file", code="unreadable")
 
 
 def target_of(route: Route, ids: tuple[str, ...], query: msgspec.Struct | None) -> str:

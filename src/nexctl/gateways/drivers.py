@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
 
 # What a profile may name -> the module that speaks it.
-DRIVERS = {"nexctl": "nexctl", "embedded": "nexctl"}
+DRIVERS = {"nexctl": "nexctl", "embedded": "nexctl", "openai": "openai"}
 
 
 def open_gateway(
@@ -28,10 +28,13 @@ def open_gateway(
             hint=f"drivers are {', '.join(sorted(DRIVERS))}",
             code="unknown_driver",
         )
-    from nexctl.gateways.client import connect
-    from nexctl.gateways.nexctl import NexctlGateway
+    from importlib import import_module
 
-    return NexctlGateway(connect(transport, key, name, **more))
+    from nexctl.gateways.client import connect
+
+    module = import_module(f"nexctl.gateways.{DRIVERS[driver]}")
+    made: Gateway = module.made(connect(transport, key, name, **more), driver)
+    return made
 
 
 def network(base_url: str) -> http.Transport:

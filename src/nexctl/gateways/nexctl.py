@@ -3,6 +3,7 @@
 # ruff: noqa: D102  (what each method promises is said once, in `port`)
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from nexctl.gateways import port
     from nexctl.wire import (
         admin,
+        batches,
         budgets,
         chat,
         counts,
         embeddings,
+        files,
         keys,
         models,
         topups,
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
         wallet,
     )
     from nexctl.wire.me import Health, Me
+
+
+# A gateway checks and counts every line before it answers.
+CHECKING_SECONDS = 900.0
 
 
 class _Noun:
@@ -153,11 +160,70 @@ class Chat(_Noun):
         return cast("counts.Estimate", self._ask("estimates.create", body=request))
 
 
+class Files(_Noun):
+    """`/v1/files`."""
+
+    def upload(
+        self, path: str, *, name: str | None = None, keep_seconds: int | None = None
+    ) -> files.File:
+        fields = {"purpose": "batch"}
+        if keep_seconds is not None:
+            fields["expires_after[anchor]"] = "created_at"
+            fields["expires_after[seconds]"] = str(keep_seconds)
+        shown = name or os.path.basename(path)
+        return cast("files.File", self._client.upload("files.create", path, shown, fields))
+
+    def list(self, query: files.FileQuery | None = None) -> Iterator[files.File]:
+        return self._client.every("files.list", query)
+
+    def show(self, file_id: str) -> files.File:
+        return cast("files.File", self._ask("files.show", file_id))
+
+    def remove(self, file_id: str) -> files.FileDeleted:
+        return cast("files.FileDeleted", self._ask("files.remove", file_id))
+
+    def content(self, file_id: str) -> Iterator[bytes]:
+        return self._client.download("files.content", file_id)
+
+
+class Batches(_Noun):
+    """`/v1/batches`. The gateway itself can wait for one."""
+
+    idempotent = True
+
+    def create(
+        self, wanted: batches.BatchCreate, *, idempotency_key: str | None = None
+    ) -> batches.Batch:
+        found = self._ask(
+            "batches.create", body=wanted, idempotency_key=idempotency_key, seconds=CHECKING_SECONDS
+        )
+        return cast("batches.Batch", found)
+
+    def list(self, query: batches.BatchQuery | None = None) -> Iterator[batches.Batch]:
+        return self._client.every("batches.list", query)
+
+    def show(self, batch_id: str, *, wait: int | None = None) -> batches.Batch:
+        from nexctl.wire.batches import BatchWait
+
+        seconds = None if wait is None else self._client.http.seconds + wait
+        found = self._ask("batches.show", batch_id, query=BatchWait(wait=wait), seconds=seconds)
+        return cast("batches.Batch", found)
+
+    def cancel(self, batch_id: str) -> batches.Batch:
+        return cast("batches.Batch", self._ask("batches.cancel", batch_id))
+
+    def results(self, batch_id: str) -> Iterator[bytes]:
+        return self._client.download("batches.results", batch_id)
+
+
 class Usage(_Noun):
     """`/v1/usage`."""
 
     def pages(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsagePage]:
         return self._client.pages("usage.list", query)
+
+    def page(self, query: usage.UsageQuery | None = None) -> bytes:
+        return self._client.raw("usage.list", query)
 
     def list(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsageRecord]:
         return self._client.every("usage.list", query)
@@ -272,6 +338,14 @@ class NexctlGateway:
         return Chat(self._client)
 
     @cached_property
+    def files(self) -> Files:
+        return Files(self._client)
+
+    @cached_property
+    def batches(self) -> Batches:
+        return Batches(self._client)
+
+    @cached_property
     def usage(self) -> Usage:
         return Usage(self._client)
 
@@ -315,3 +389,8 @@ class NexctlGateway:
 
     def close(self) -> None:
         self._client.close()
+
+
+def made(client: GatewayClient, driver: str) -> NexctlGateway:
+    """The gateway of a driver's name."""
+    return NexctlGateway(client)

@@ -14,10 +14,12 @@ from nexctl.errors import NexctlError
 if TYPE_CHECKING:
     from nexctl.wire import (
         admin,
+        batches,
         budgets,
         chat,
         counts,
         embeddings,
+        files,
         funding,
         keys,
         models,
@@ -172,11 +174,64 @@ class Chat(Protocol):
         """What the request would be charged."""
 
 
+class Files(Protocol):
+    """Files that batches are made from, and what came of them."""
+
+    def upload(
+        self, path: str, *, name: str | None = None, keep_seconds: int | None = None
+    ) -> files.File:
+        """Keep a batch file under a name (its own); it is read as it is sent."""
+
+    def list(self, query: files.FileQuery | None = None) -> Iterator[files.File]:
+        """Every file that the query fits, newest first."""
+
+    def show(self, file_id: str) -> files.File:
+        """One file."""
+
+    def remove(self, file_id: str) -> files.FileDeleted:
+        """Delete it."""
+
+    def content(self, file_id: str) -> Iterator[bytes]:
+        """What is in it, in pieces as they come, once."""
+
+
+class Batches(Protocol):
+    """Many requests at once, cheaper and later.
+
+    `idempotent`: whether a create under the same key is done once.
+    """
+
+    idempotent: bool
+
+    def create(
+        self, wanted: batches.BatchCreate, *, idempotency_key: str | None = None
+    ) -> batches.Batch:
+        """A new batch, from a file or from items; its quote is held."""
+
+    def list(self, query: batches.BatchQuery | None = None) -> Iterator[batches.Batch]:
+        """Batches, newest first."""
+
+    def show(self, batch_id: str, *, wait: int | None = None) -> batches.Batch:
+        """One batch; with `wait` when it has ended, or after so many seconds at the latest.
+
+        A gateway in this process works on it meanwhile; one that cannot wait answers at once.
+        """
+
+    def cancel(self, batch_id: str) -> batches.Batch:
+        """Begin no further line of it."""
+
+    def results(self, batch_id: str) -> Iterator[bytes]:
+        """Every line's result in input order, as JSON lines in pieces, once it has ended."""
+
+
 class Usage(Protocol):
     """Metered requests."""
 
     def pages(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsagePage]:
         """Pages in sequence order."""
+
+    def page(self, query: usage.UsageQuery | None = None) -> bytes:
+        """One page as JSON of a `UsagePage`, not decoded: an export of millions decodes once."""
 
     def list(self, query: usage.UsageQuery | None = None) -> Iterator[usage.UsageRecord]:
         """Records in sequence order."""
@@ -356,6 +411,14 @@ class Gateway(Protocol):
     @property
     def chat(self) -> Chat:
         """Inference."""
+
+    @property
+    def files(self) -> Files:
+        """Batch files."""
+
+    @property
+    def batches(self) -> Batches:
+        """Batches."""
 
     @property
     def usage(self) -> Usage:

@@ -132,6 +132,14 @@ class Pricer:
         return len(self._forms) == 1
 
     @property
+    def forms(self) -> list[list[tuple[int, RateSet]]]:
+        """The integer coefficients of the charge: (first total input, rate set) by context tier.
+
+        One list, or one for each end where only a range is known. Do not change them.
+        """
+        return self._forms
+
+    @property
     def additive(self) -> bool:
         """Whether rounding never does anything and no tier intervenes.
 

@@ -53,13 +53,21 @@ class Key:
         return f"<Key for {self.origin}>"
 
 
+class Upload(NamedTuple):
+    """A body of `size` bytes that is read as it is sent; `pieces()` begins it anew each time."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
 class Call(NamedTuple):
     """One call. `target` is path and query, beginning with "/": never another host.
 
     `repeatable` says that making it twice does what making it once does (reads, and writes with
     an idempotency key or a request id). `stream` leaves the body of a good answer unread.
     `limit` is the largest answer in bytes. `seconds` is the total time, with `stream` the time to
-    the first byte and between two pieces (default: the client's).
+    the first byte and between two pieces (default: the client's). `upload` is sent instead of
+    `body` where that is too large to be held.
     """
 
     method: str
@@ -70,6 +78,12 @@ class Call(NamedTuple):
     stream: bool = False
     limit: int = ANSWER_LIMIT
     seconds: float | None = None
+    upload: Upload | None = None
+
+    @property
+    def size(self) -> int:
+        """The length of what is sent."""
+        return len(self.body) if self.upload is None else self.upload.size
 
 
 class Reply:
@@ -253,7 +267,7 @@ class Client:
             "accept-encoding": "identity",
             "user-agent": self._user_agent,
         }
-        if call.body:
+        if call.size:
             headers["content-type"] = "application/json"
         headers.update(call.headers)
         if self._key is not None:
@@ -298,7 +312,7 @@ class Client:
         sent = redaction.headers(call.headers, self._known())
         line = (
             f"{call.method} {self.transport.origin}{call.target} try {attempt}: {outcome} "
-            f"in {took} ms; sent {len(call.body)} bytes, {sent}; got {shown}"
+            f"in {took} ms; sent {call.size} bytes, {sent}; got {shown}"
         )
         self._debug(redaction.redact(line, self._known()))
 

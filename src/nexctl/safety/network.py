@@ -87,13 +87,13 @@ class HttpTransport:
     def _request(self, call: Call, left: float) -> httpcore.Request:
         scheme, host, port = self._address
         headers = {"host": self._host, **call.headers}
-        if call.body or call.method not in ("GET", "HEAD"):
-            headers["content-length"] = str(len(call.body))
+        if call.size or call.method not in ("GET", "HEAD"):
+            headers["content-length"] = str(call.size)
         return httpcore.Request(
             call.method,
             httpcore.URL(scheme=scheme, host=host, port=port, target=self._base + call.target),
             headers=list(headers.items()),
-            content=call.body or None,
+            content=call.upload.pieces() if call.upload is not None else call.body or None,
             extensions={
                 "timeout": {
                     "connect": min(left, self._connect_seconds),

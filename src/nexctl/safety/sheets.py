@@ -73,12 +73,13 @@ def csv_row(cells: Iterable[Cell], delimiter: str = ",") -> str:
     other than TAB, LF and CR have no spelling in CSV and lone surrogates none in UTF-8: each
     becomes U+FFFD, so that a sheet printed on a terminal cannot steer it.
     """
-    parts = [_csv_cell(_plain(cell)) for cell in cells]
+    parts = [csv_cell(_plain(cell)) for cell in cells]
     # A record of one empty cell would be a blank line, which readers skip.
     return ('""' if parts == [""] else delimiter.join(parts)) + "\r\n"
 
 
-def _csv_cell(text: str) -> str:
+def csv_cell(text: str) -> str:
+    """One cell as `csv_row` spells it, its text guarded already."""
     if text.isalnum() and text.isascii():
         return text
     if not text.isprintable():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.server.calls import Call, Caller, Holder
 from nexctl.server.http import Request
@@ -44,7 +44,9 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
         raise Refuse("invalid_api_key")
     digest = hashlib.sha256(secret.encode()).digest()
     address = address_of(house, request)
-    caller = house.read(_known, digest, secret.startswith("nxt_op_"), address)
+    known = _operator if secret.startswith("nxt_op_") else _customer_key
+    found = house.ledger.recall((known, digest), known, digest)
+    caller = found.caller(house.now(), address) if found is not None else None
     if caller is None:
         raise Refuse("invalid_api_key")
     if caller.kind not in route.callers:
@@ -54,29 +56,51 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
     return caller
 
 
-def _known(tx: Transaction, digest: bytes, operator: bool, address: str | None) -> Caller | None:
-    """The live key that a secret's hash belongs to, its parent and its customer."""
-    if operator:
-        from nexctl.server.ledger import operators
+class Known(NamedTuple):
+    """What a secret's hash belongs to, and since it was read nothing has changed."""
 
-        found = operators.by_secret(tx, digest)
-        if found is None or found.state != "active":
+    kind: str
+    id: str
+    prefix: str
+    name: str | None
+    key: Key | None = None
+    parent: Key | None = None
+    customer: Holder | None = None
+    secret_expires_at: int | None = None
+
+    def caller(self, now: int, address: str | None) -> Caller | None:
+        """The caller, None where a key or its secret has ended by now."""
+        if self.secret_expires_at is not None and self.secret_expires_at <= now:
             return None
-        kind = f"operator:{found.role}"
-        return Caller(kind, found.id, found.prefix, found.name, address=address)
+        for found in (self.key, self.parent):
+            if found is not None and not is_live(found, now):
+                return None
+        return Caller(*self[:7], address)
+
+
+def _operator(tx: Transaction, digest: bytes) -> Known | None:
+    """The operator whose key that is, unless it was revoked."""
+    from nexctl.server.ledger import operators
+
+    found = operators.by_secret(tx, digest)
+    if found is None or found.state != "active":
+        return None
+    return Known(f"operator:{found.role}", found.id, found.prefix, found.name)
+
+
+def _customer_key(tx: Transaction, digest: bytes) -> Known | None:
+    """The customer's key, its parent and the customer."""
     from nexctl.server.ledger import keys
 
     known = keys.by_secret(tx, digest)
     if known is None:
         return None
-    now = tx.clock.now()
-    if known.secret_expires_at is not None and known.secret_expires_at <= now:
-        return None
-    key, parent = known.key, known.parent
-    if not all(is_live(found, now) for found in (key, parent) if found is not None):
-        return None
+    key = known.key
     customer = Holder(key.customer, known.customer_state, known.plan)
-    return Caller(key.kind, key.id, known.prefix, key.name, key, parent, customer, address)
+    return Known(
+        *(key.kind, key.id, known.prefix, key.name, key, known.parent, customer),
+        known.secret_expires_at,
+    )
 
 
 def is_live(key: Key, now: int) -> bool:

@@ -41,6 +41,8 @@ _TRACE = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 # Answers are for the caller alone, and never anything but what their type says.
 _ALWAYS: Headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 LONGEST_ID = 256
+# Calls during which the gateway does work that is due, where nothing else would do it.
+WORKING = frozenset(("batches.show",))
 _JSON = ("", "application/json")
 
 
@@ -63,7 +65,7 @@ class Gateway:
         """Whether a call may have to wait for something outside: for a provider."""
         found = self._router.find(path)
         route = found.routes.get(method) if found is not None else None
-        return route is not None and access.is_paid(route)
+        return route is not None and (access.is_paid(route) or route.name in WORKING)
 
     def pending(self) -> tuple[asyncio.Future[None], ...]:
         """Streams that still have to settle."""
@@ -100,6 +102,8 @@ class Gateway:
                 except NexctlError as error:
                     await send({"type": "lifespan.startup.failed", "message": error.message})
                     raise
+                if self.house.options.served:
+                    self.house.crew.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._drain()
@@ -109,6 +113,9 @@ class Gateway:
                 return
 
     async def _drain(self) -> None:
+        house = self._house
+        if house is not None and "crew" in house.__dict__:
+            await house.crew.stop(house.options.draining_seconds)
         pending = self.pending()
         if pending and self._house is not None:
             import asyncio
@@ -166,7 +173,7 @@ class Gateway:
         route, request = call.route, call.request
         if route.query is not None:
             call.query = bodies.query(request.pairs(), route.query)
-        if not (route.request or route.raw):
+        if not (route.request or route.raw or route.form):
             if route.writes:
                 # A body that nobody wants is still read, so that the connection stays usable.
                 await house.within(
@@ -175,6 +182,8 @@ class Gateway:
             return
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refuse("unsupported_media_type")
+        if route.form is not None:
+            return
         call.raw = await house.within(
             READING_SECONDS, request.body(route.body_limit), "request_timeout"
         )
@@ -188,13 +197,7 @@ class Gateway:
             if not access.is_counted(route) and b"\\u0000" in call.raw:
                 # No database keeps that character in a text.
                 raise Refuse("invalid_request", "a text holds the character U+0000")
-        try:
-            call.body = bodies.typed(call.plain, str(route.request))
-        except Refuse as refuse:
-            own = "unsupported_parameter" in route.refusals and "." not in (refuse.param or ".")
-            if own and refuse.message == bodies.NO_SUCH_FIELD:
-                raise Refuse("unsupported_parameter", param=refuse.param) from None
-            raise
+        call.body = bodies.request(call.plain, route)
 
 
 def _check_media(request: Request) -> None:

@@ -41,7 +41,7 @@ def plain(raw: bytes) -> Any:
     except (ValueError, UnicodeError, OverflowError):
         # The library's words quote nothing, but tell little; the place would need the content.
         raise Refuse("invalid_request", "the body is not JSON in UTF-8") from None
-    if _written_keys(raw) != _distinct_keys(value):
+    if not keys_are_distinct(raw, value):
         raise Refuse("invalid_request", "a key of the body stands there twice")
     return value
 
@@ -54,6 +54,17 @@ def typed(value: Any, name: str) -> Any:
         raise _fault(str(error)) from None
     except (ValueError, RecursionError, OverflowError, TypeError):
         raise Refuse("invalid_request") from None
+
+
+def request(value: Any, route: routes.Route) -> Any:
+    """Plain values as a route's body; a field that it does not know may be a parameter's name."""
+    try:
+        return typed(value, str(route.request))
+    except Refuse as refuse:
+        own = "unsupported_parameter" in route.refusals and "." not in (refuse.param or ".")
+        if own and refuse.message == NO_SUCH_FIELD:
+            raise Refuse("unsupported_parameter", param=refuse.param) from None
+        raise
 
 
 def query(fields: dict[str, str], name: str) -> Any:
@@ -82,11 +93,18 @@ def _fault(text: str) -> Refuse:
     return Refuse("invalid_request", what[:200], param=where or None)
 
 
-def _written_keys(raw: bytes) -> int:
+def keys_are_distinct(raw: bytes, value: Any) -> bool:
+    """Whether no object of a JSON text, decoded as `value`, has a key twice."""
+    return written_keys(raw) == distinct_keys(value)
+
+
+def written_keys(raw: bytes | memoryview) -> int:
+    """How many keys a JSON text writes."""
     return sum(map(bool, _strings().findall(raw)))
 
 
-def _distinct_keys(value: Any) -> int:
+def distinct_keys(value: Any) -> int:
+    """How many keys plain values have."""
     total = 0
     waiting = [value]
     while waiting:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from nexctl.pricing.book import Book, Plan
+    from nexctl.server.batches.crew import Crew
     from nexctl.server.inference.metering import Meters
     from nexctl.server.ledger.main import Ledger
     from nexctl.server.ledger.port import Transaction
@@ -108,6 +109,13 @@ class House:
         from nexctl.server.providers.switchboard import Switchboard
 
         return Switchboard(self)
+
+    @cached_property
+    def crew(self) -> Crew:
+        """What works on batches here."""
+        from nexctl.server.batches.crew import Crew
+
+        return Crew(self)
 
     @property
     def scale(self) -> int:

@@ -1,4 +1,4 @@
-"""What falls due while a gateway is served: heartbeat, recovery, expiry, grants.
+"""What falls due while a gateway is served: heartbeat, recovery, expiry, grants, old files.
 
 Each is leased or guarded in the ledger, so that several servers on one database do it once.
 """
@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
-from nexctl.server.ledger import idempotency, orders
+from nexctl.server.ledger import files, idempotency, orders
 from nexctl.server.payments import auto, included, outbox, subscribing
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def once(house: House, *, rare: bool = True) -> None:
     subscribing.renew_due(house)
     auto.work(house)
     outbox.work(house)
+    while house.ledger.write(files.expire_due):
+        pass
     if rare:
         house.ledger.write(idempotency.forget)
 

@@ -30,6 +30,9 @@ KIB = 1024
 SMALL = 64 * KIB
 PROMPT = 16 * KIB * KIB
 EVENT = 256 * KIB
+# OpenAI's limit of a batch file, with room for the form around it.
+BATCH_FILE = 200 * KIB * KIB
+INLINE_BATCH = 64 * KIB * KIB
 
 
 class Route(NamedTuple):
@@ -41,7 +44,8 @@ class Route(NamedTuple):
     `callers` who may call: keys of CALLERS; `nobody` means that no key is asked for.
     `refusals` are the codes of its own; `refusals_of` adds what every route may answer.
     `body_limit` in bytes, `idempotent` whether Idempotency-Key counts, `streaming` the type of an
-    event when the request asks for a stream.
+    event when the request asks for a stream. `form` is the type of a multipart form, which the
+    handler reads as it comes.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Route(NamedTuple):
     media: str = "application/json"
     status: int = 200
     optional_body: bool = False
+    form: str | None = None
 
     @property
     def template(self) -> str:
@@ -143,6 +148,74 @@ ROUTES: tuple[Route, ...] = (
         *("counts.Estimate", "counts.EstimateRequest"),
         refusals=_INFERENCE,
         body_limit=PROMPT,
+    ),
+    # ------------------------------------------------------------------ files and batches
+    Route(
+        "files.create",
+        *("POST", "/v1/files", "Keep a batch file", _ANY_KEY, "files.File"),
+        form="files.FileUpload",
+        refusals=("plan_limit",),
+        body_limit=BATCH_FILE + SMALL,
+    ),
+    Route(
+        "files.list",
+        *("GET", "/v1/files", "Files, newest first", _ANY_KEY, "files.FilePage"),
+        query="files.FileQuery",
+    ),
+    Route(
+        "files.show",
+        *("GET", "/v1/files/{id}", "One file", _ANY_KEY, "files.File"),
+    ),
+    Route(
+        "files.content",
+        *("GET", "/v1/files/{id}/content", "What is in a file", _ANY_KEY),
+        media="application/x-ndjson",
+    ),
+    Route(
+        "files.remove",
+        *("DELETE", "/v1/files/{id}", "Delete a file", _ANY_KEY, "files.FileDeleted"),
+        refusals=("state_conflict",),
+    ),
+    Route(
+        "batches.create",
+        *("POST", "/v1/batches", "Make a batch; its quote is held", _ANY_KEY),
+        *("batches.Batch", "batches.BatchCreate"),
+        raw=True,
+        refusals=(
+            "not_found",
+            "not_offered",
+            "plan_limit",
+            "insufficient_balance",
+            "budget_exceeded",
+            "allowance_exceeded",
+            "wallet_frozen",
+            "state_conflict",
+        ),
+        body_limit=INLINE_BATCH,
+        idempotent=True,
+    ),
+    Route(
+        "batches.list",
+        *("GET", "/v1/batches", "Batches, newest first", _ANY_KEY, "batches.BatchPage"),
+        query="batches.BatchQuery",
+    ),
+    Route(
+        "batches.show",
+        *("GET", "/v1/batches/{id}", "One batch", _ANY_KEY, "batches.Batch"),
+        query="batches.BatchWait",
+    ),
+    Route(
+        "batches.cancel",
+        *("POST", "/v1/batches/{id}/cancel", "Begin no further line of a batch", _ANY_KEY),
+        "batches.Batch",
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "batches.results",
+        *("GET", "/v1/batches/{id}/results", "Every line's result, in input order", _ANY_KEY),
+        media="application/x-ndjson",
+        refusals=("state_conflict",),
     ),
     # ------------------------------------------------------------------ account
     Route(
@@ -403,7 +476,7 @@ ROUTES: tuple[Route, ...] = (
         "usage.list",
         *("GET", "/v1/usage", "Usage records in sequence order", _ANY_KEY, "usage.UsagePage"),
         query="usage.UsageQuery",
-        refusals=("plan_limit",),
+        refusals=("plan_limit", "not_found"),
     ),
     Route(
         "usage.summary",
@@ -565,9 +638,9 @@ def refusals_of(route: Route) -> tuple[Refusal, ...]:
     if NOBODY not in route.callers:
         codes += _WITH_KEY
         codes.append("rate_limited")
-    if route.request or route.raw or route.query:
+    if route.request or route.raw or route.query or route.form:
         codes.append("invalid_request")
-    if route.request or route.raw:
+    if route.request or route.raw or route.form:
         codes += _WITH_BODY
     if route.parameters:
         codes.append("not_found")

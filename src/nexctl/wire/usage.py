@@ -9,13 +9,15 @@ from msgspec import Meta, field
 from nexctl.wire.base import Answer, Instant, Money, PageQuery, Request, Time
 
 Filter = Annotated[str, Meta(min_length=1, max_length=128)]
+Label = Annotated[str, Meta(pattern=r"^[^=]{1,64}=[^\x00]{0,512}\Z")]
 Status = Literal["ok", "partial", "error", "cancelled"]
 
 
 class UsageQuery(PageQuery):
     """Records by time (`from` inclusive, `to` exclusive, both by reservation) and by field.
 
-    `after_sequence` continues from a record that is known already.
+    `label` is NAME=VALUE. `after_sequence` continues from a record that is known already. A page
+    may hold fewer records than asked for, even none, and still have a `next_cursor`.
     """
 
     from_: Instant | None = field(name="from", default=None)
@@ -23,16 +25,27 @@ class UsageQuery(PageQuery):
     model: Filter | None = None
     key_id: Filter | None = None
     batch_id: Filter | None = None
+    project: Filter | None = None
+    label: Label | None = None
     status: Status | None = None
     after_sequence: Annotated[int, Meta(ge=0)] | None = None
 
 
 class SummaryQuery(Request):
-    """A window, and what to sum by (comma-separated: model, key, day, label:NAME, status)."""
+    """A window, filters as in a list of records, and what to sum by.
+
+    `by` is comma-separated: model, key, day, week, month, project, provider, status, label:NAME.
+    Days, weeks (ISO 8601) and months are UTC, by reservation.
+    """
 
     from_: Instant | None = field(name="from", default=None)
     to: Instant | None = None
     by: Annotated[str, Meta(max_length=200)] = "model"
+    model: Filter | None = None
+    key_id: Filter | None = None
+    project: Filter | None = None
+    label: Label | None = None
+    status: Status | None = None
 
 
 class UsageRecord(Answer, kw_only=True):

@@ -82,11 +82,15 @@ class Wallet(Answer):
 
 
 class LedgerQuery(PageQuery, kw_only=True):
-    """Entries in `sequence` order; `from` inclusive, `to` exclusive."""
+    """Entries in `sequence` order; `from` inclusive, `to` exclusive, both by posting.
+
+    `after_sequence` continues from an entry that is known already.
+    """
 
     from_: Instant | None = field(name="from", default=None)
     to: Instant | None = None
     kind: Annotated[str, Meta(max_length=32)] | None = None
+    after_sequence: Annotated[int, Meta(ge=0)] | None = None
 
 
 class LedgerEntry(Answer):

@@ -127,22 +127,48 @@ class Proxy:
                 near.close()
                 continue
             far = socket.create_connection(("127.0.0.1", self._port))
-            threading.Thread(target=self._pump, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(far, near, False), daemon=True).start()
+            cut, answered = threading.Event(), threading.Event()
+            out, back = (near, far, cut, answered), (far, near, cut, answered)
+            threading.Thread(target=self._out, args=out, daemon=True).start()
+            threading.Thread(target=self._back, args=back, daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, outward: bool) -> None:
-        try:
+    def _out(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        cut: threading.Event,
+        answered: threading.Event,
+    ) -> None:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if outward and self.cut_after is not None and self.cut_after in data:
+                if self.cut_after is not None and self.cut_after in data:
                     self.cut_after = None
+                    cut.set()
                     if self.reach_server:
                         target.sendall(data)
-                        target.recv(1)  # the server has answered; nobody hears it
+                        answered.wait(30)  # the server has answered; nobody hears it
                     break
                 target.sendall(data)
-        except OSError:
-            pass
-        for end in (source, target):
+        self._end(source, target)
+
+    def _back(
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        cut: threading.Event,
+        answered: threading.Event,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if cut.is_set():
+                    break
+                target.sendall(data)
+        answered.set()
+        self._end(source, target)
+
+    @staticmethod
+    def _end(*ends: socket.socket) -> None:
+        for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

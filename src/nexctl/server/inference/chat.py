@@ -128,7 +128,13 @@ async def whole(job: Job) -> Answer:
     settled = await holding.settle(
         job.call, job.held, job.target, job.priced, found, provider=line.provider.id, status="ok"
     )
-    answer = Completion(
+    answer = completed(job, said, found, settled)
+    return Answer(answer, headers=holding.rate_headers(job.held))
+
+
+def completed(job: Job, said: Completion, found: Checked, settled: Settled) -> Completion:
+    """A provider's answer with what was charged for it."""
+    return Completion(
         id=said.id,
         object=said.object,
         created=said.created,
@@ -137,7 +143,6 @@ async def whole(job: Job) -> Answer:
         usage=found.shown,
         nex=job.nex(settled, found, "ok"),
     )
-    return Answer(answer, headers=holding.rate_headers(job.held))
 
 
 async def reached(job: Any, attempt: Callable[[Line], Awaitable[T]]) -> tuple[Line, T]:
@@ -188,4 +193,4 @@ def rebuilt(body: Any, model: str, most: int, answers: int) -> dict[str, Any]:
     return {"model": model, limit: most, **kept}
 
 
-__all__ = ["Job", "admitted", "create", "reached", "rebuilt", "texts_of", "whole"]
+__all__ = ["Job", "admitted", "completed", "create", "reached", "rebuilt", "texts_of", "whole"]

@@ -19,7 +19,8 @@ from nexctl.wire.embeddings import Embeddings, EmbeddingUsage
 
 if TYPE_CHECKING:
     from nexctl.server.inference.holding import Held
-    from nexctl.server.inference.metering import Count, Priced
+    from nexctl.server.inference.metering import Checked, Count, Priced
+    from nexctl.server.ledger.types import Settled
     from nexctl.server.providers.switchboard import Line
 
 ENDPOINT = "/v1/embeddings"
@@ -35,18 +36,18 @@ class Job:
 async def create(call: Call) -> Answer:
     """Turn texts into vectors."""
     house, body = call.house, call.body
-    inputs = _inputs(body.input)
+    inputs = inputs_of(body.input)
     model = policy.find(house, body.model)
     policy.check_model(call.caller, model)
     policy.check_capabilities(model, (), "embedding")
     priced = house.meters.priced(model)
     count = await house.meters.count(model, body.model, call.plain, len(call.raw), ENDPOINT)
-    await _check_sizes(call, model, inputs)
+    await call.house.meters.off_loop(lambda: check_sizes(call, model, inputs), len(call.raw))
     target = Target(body.model, model, model)
     held = await holding.hold(call, target, priced, count, cap=0, asked=0, answers=1)
     job = Job(call, target, held)
     line, said = await reached(
-        job, lambda line: line.provider.embed(_work(job, line, count, model))
+        job, lambda line: line.provider.embed(work_of(job, line, count, model))
     )
     return await _answered(job, priced, count, line, said, len(inputs))
 
@@ -54,12 +55,28 @@ async def create(call: Call) -> Answer:
 async def _answered(
     job: Job, priced: Priced, count: Count, line: Line, said: Embeddings, wanted: int
 ) -> Answer:
-    house = job.call.house
-    if sorted(row.index for row in said.data) != list(range(wanted)):
+    if not is_whole(job, line, said, wanted):
         await holding.release(job.call, job.held, "upstream_error")
-        house.alarm(f"provider {line.provider.id}: not one vector for each input")
         raise Refuse("upstream_error")
-    found = checked(
+    found = checked_input(job, count, said)
+    settled = await holding.settle(
+        job.call, job.held, job.target, priced, found, provider=line.provider.id, status="ok"
+    )
+    return Answer(vectors(job, found, said, settled), headers=holding.rate_headers(job.held))
+
+
+def is_whole(job: Job, line: Line, said: Embeddings, wanted: int) -> bool:
+    """Whether there is one vector for each input."""
+    if sorted(row.index for row in said.data) == list(range(wanted)):
+        return True
+    job.call.house.alarm(f"provider {line.provider.id}: not one vector for each input")
+    return False
+
+
+def checked_input(job: Job, count: Count, said: Embeddings) -> Checked:
+    """A provider's usage against our count; vectors are no output tokens."""
+    house = job.call.house
+    return checked(
         house,
         ChatUsage(
             prompt_tokens=said.usage.prompt_tokens,
@@ -71,11 +88,13 @@ async def _answered(
         size=0,
         output=lambda: 0,
     )
-    settled = await holding.settle(
-        job.call, job.held, job.target, priced, found, provider=line.provider.id, status="ok"
-    )
+
+
+def vectors(job: Job, found: Checked, said: Embeddings, settled: Settled) -> Embeddings:
+    """The answer with what was charged for it."""
+    house = job.call.house
     tokens = found.shown.prompt_tokens
-    answer = Embeddings(
+    return Embeddings(
         model=job.target.charged.id,
         data=sorted(said.data, key=lambda row: row.index),
         usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
@@ -89,10 +108,9 @@ async def _answered(
             counted_by=found.by,
         ),
     )
-    return Answer(answer, headers=holding.rate_headers(job.held))
 
 
-def _inputs(given: Any) -> list[Any]:
+def inputs_of(given: Any) -> list[Any]:
     """The inputs as a list; texts and token ids are not mixed."""
     if isinstance(given, str):
         return [given]
@@ -106,18 +124,14 @@ def _inputs(given: Any) -> list[Any]:
     return list(given)
 
 
-async def _check_sizes(call: Call, model: Any, inputs: list[Any]) -> None:
+def check_sizes(call: Call, model: Any, inputs: list[Any]) -> None:
     """Each input must fit the model's context."""
     context = policy.context_of(model, call.plan)
     if context is None:
         return
     meters = call.house.meters
     counter = meters.counter(meters.choice(model, call.body.model), len(call.raw) >= 64 * 1024)
-
-    def longest() -> int:
-        return max(counter.count(i) if isinstance(i, str) else len(i) for i in inputs)
-
-    most = await meters.off_loop(longest, len(call.raw))
+    most = max(counter.count(i) if isinstance(i, str) else len(i) for i in inputs)
     if most > context:
         raise Refuse(
             "context_length_exceeded",
@@ -127,7 +141,8 @@ async def _check_sizes(call: Call, model: Any, inputs: list[Any]) -> None:
         )
 
 
-def _work(job: Job, line: Line, count: Count, model: Any) -> Work:
+def work_of(job: Job, line: Line, count: Count, model: Any) -> Work:
+    """The request as a provider gets it, rebuilt from what was parsed."""
     body = msgspec.to_builtins(job.call.body)
     for name in ("request_id", "metadata", "model"):
         body.pop(name, None)

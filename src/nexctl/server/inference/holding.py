@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nexctl.records import Usage
 from nexctl.server.ledger import holds, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.port import quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def hold(
     caller, house = call.caller, call.house
     request_id = call.body.request_id or new_id()
     floor_usage = Usage(input=count.tokens)
-    facts = _facts(call, target)
+    facts = facts_of(call, target)
     touch = time.monotonic() - house.touched.get(caller.id, -TOUCH_SECONDS) >= TOUCH_SECONDS
     digest = hashlib.sha256(call.route.name.encode() + b"\n" + call.raw).digest()
     ask = Ask(
@@ -117,7 +118,7 @@ async def hold(
     return Held(reservation, output, request_id, started, facts)
 
 
-def _facts(call: Call, target: Target) -> dict[str, Any]:
+def facts_of(call: Call, target: Target) -> dict[str, Any]:
     """The fields of the usage record that are known before the answer."""
     caller = call.caller
     facts: dict[str, Any] = {"endpoint": call.route.path, "model_requested": target.requested}
@@ -136,12 +137,14 @@ def _facts(call: Call, target: Target) -> dict[str, Any]:
     return facts
 
 
+@quiet
 def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     if wish.touch:
         keys.touch(tx, str(wish.ask.key))
     return holds.reserve(tx, wish.sized(wish.cap)), wish.cap
 
 
+@quiet
 def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     """Reserve what money allows: a quarter of it where nobody bounded the answer."""
     ask = wish.ask
@@ -185,6 +188,28 @@ async def settle(
 ) -> Settled:
     """Debit the exact charge of what was used. A ledger that cannot take it keeps it owed."""
     house = call.house
+    outcome = outcome_of(
+        call, held, target, priced, checked, provider=provider, status=status, first_ns=first_ns
+    )
+    hold_id = held.reservation.hold
+    if house.options.served:
+        return await house.ledger.settle_later(hold_id, outcome)
+    return house.ledger.settle(hold_id, outcome)
+
+
+def outcome_of(
+    call: Call,
+    held: Held,
+    target: Target,
+    priced: Priced,
+    checked: Checked,
+    *,
+    provider: str,
+    status: str,
+    first_ns: int | None = None,
+) -> Outcome:
+    """What came of a request, as the ledger takes it."""
+    house = call.house
     for wrong in checked.wrong:
         house.alarm(f"provider {provider}: {wrong} (request {held.request_id})")
     record = {
@@ -198,11 +223,7 @@ async def settle(
     charge, usage = priced.charge(checked.usage)
     if usage.cached_input != checked.usage.cached_input:
         record["cached_without_price"] = checked.usage.cached_input
-    outcome = Outcome(charge, usage, priced.snapshot, status, target.served.id, record)
-    hold_id = held.reservation.hold
-    if house.options.served:
-        return await house.ledger.settle_later(hold_id, outcome)
-    return house.ledger.settle(hold_id, outcome)
+    return Outcome(charge, usage, priced.snapshot, status, target.served.id, record)
 
 
 async def release(call: Call, held: Held, why: str) -> None:

@@ -72,27 +72,30 @@ class Meters:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._priced: dict[str, Priced] = {}
+        self._priced: dict[tuple[str, bool], Priced] = {}
         self._day = ""
         self._choices: dict[str, registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
-    def priced(self, model: Model) -> Priced:
-        """The model's prices today. Refused where there is no number to charge by."""
+    def priced(self, model: Model, *, batch: bool = False) -> Priced:
+        """The model's prices today, with `batch` those of a batch's line.
+
+        Refused where there is no number to charge by.
+        """
         day = today()
         if day != self._day:
             self._priced.clear()
             self._day = day
-        found = self._priced.get(model.id)
+        found = self._priced.get((model.id, batch))
         if found is None:
-            pricer = engine.pricer(self._house.book, model, at=day)
+            pricer = engine.pricer(self._house.book, model, at=day, batch=batch)
             if not pricer.known:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")
             silent = output is not None and output.state == "not_applicable"
             pricer.charge(Usage(input=1, output=0 if silent else 1))
             found = Priced(pricer, self._house.ledger.snapshot(pricer.snapshot()), silent)
-            self._priced[model.id] = found
+            self._priced[model.id, batch] = found
         return found
 
     def choice(self, model: Model, name: str) -> registry.Choice:
@@ -117,21 +120,23 @@ class Meters:
         self, model: Model, name: str, plain: Mapping[str, Any], size: int, endpoint: str
     ) -> Count:
         """Count a request's input; a large one off the event loop and not for ever."""
+        return await self.off_loop(lambda: self.counted(model, name, plain, size, endpoint), size)
+
+    def counted(
+        self, model: Model, name: str, plain: Mapping[str, Any], size: int, endpoint: str
+    ) -> Count:
+        """The same, here and now."""
         choice = self.choice(model, name)
-
-        def work() -> Count:
-            counter = self.counter(choice, size >= BULK_FROM)
-            found = framing.count_request(choice, plain, counter, endpoint)
-            return Count(
-                found.input_tokens,
-                _most(found.input_tokens, found.error),
-                found.method,
-                found.error,
-                found.notes,
-                choice.tokenizer,
-            )
-
-        return await self.off_loop(work, size)
+        counter = self.counter(choice, size >= BULK_FROM)
+        found = framing.count_request(choice, plain, counter, endpoint)
+        return Count(
+            found.input_tokens,
+            _most(found.input_tokens, found.error),
+            found.method,
+            found.error,
+            found.notes,
+            choice.tokenizer,
+        )
 
     async def off_loop(self, work: Callable[[], T], size: int) -> T:
         """Run work on `size` bytes here, or in a thread where served and large."""

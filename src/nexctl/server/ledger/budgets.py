@@ -96,10 +96,10 @@ def applying(
     tx: Transaction, customer: str, key: str | None, parent: str | None, model: str | None
 ) -> list[Budget]:
     """The budgets that a request meets, in the order in which they are taken and locked."""
-    rows = tx.all(_APPLY, key, parent, customer)
-    if not rows:
-        return []
-    found = [_budget(row) for row in rows]
+    found = tx.remember(
+        ("budgets", key, parent, customer),
+        lambda: [_budget(row) for row in tx.all(_APPLY, key, parent, customer)],
+    )
     return [b for b in found if b.models is None or model is None or model in b.models]
 
 

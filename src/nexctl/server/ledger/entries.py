@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nexctl.server.ledger.clock import MINUTE
 from nexctl.server.ledger.port import Row, Transaction
 from nexctl.server.ledger.types import Entry, Posting, UsageRow
 
@@ -17,6 +18,7 @@ _USAGE = (
     "u.wallet, u.seq, u.created_at, e.at, u.customer_id, u.request_id, u.key_id, u.model, "
     "u.status, u.charge, e.amount, e.balance, u.snapshot, u.record"
 )
+SETTLING = MINUTE
 _JOINED = "FROM usage_records u JOIN entries e ON e.wallet=u.wallet AND e.seq=u.seq"
 
 
@@ -76,8 +78,12 @@ def usage(
     key: str | None = None,
     status: str | None = None,
     request_id: str | None = None,
+    batch: str | None = None,
 ) -> Page:
-    """A page of usage records, by time of reservation: `start` inclusive, `end` not."""
+    """A page of usage records, by time of reservation: `start` inclusive, `end` not.
+
+    `batch` is one of the wallet's own customer.
+    """
     where, values = _where(
         ("u.wallet=?", wallet),
         ("u.seq>?", after),
@@ -87,6 +93,7 @@ def usage(
         ("u.key_id=?", key),
         ("u.status=?", status),
         ("u.request_id=?", request_id),
+        ("u.seq IN (SELECT l.seq FROM batch_lines l WHERE l.batch_id=?)", batch),
     )
     rows = tx.all(
         f"SELECT {_USAGE} {_JOINED} WHERE {where} ORDER BY u.seq LIMIT ?", *values, limit + 1
@@ -113,8 +120,12 @@ def usage_of(tx: Transaction, customer: str, request_id: str) -> UsageRow | None
 
 
 def is_closed(tx: Transaction, customer: str, end: int | None) -> bool:
-    """Whether no hold of the customer reserved before `end` is open, and `end` has passed."""
-    if end is not None and end > tx.clock.now():
+    """Whether no hold of the customer reserved before `end` is open, and `end` has passed.
+
+    It has passed for a minute: a reservation takes its time before it commits, so one of just
+    before the end might not be seen yet, and other processes' clocks may be behind this one's.
+    """
+    if end is not None and end > tx.clock.now() - SETTLING:
         return False
     return (
         tx.one(

@@ -1,8 +1,8 @@
 """One core, two executors: inline (one transaction an operation) and group commit (`serve`).
 
-Group commit takes up to MOST waiting operations into one transaction, each inside a savepoint, so
-that one refusal undoes only its own statements. Nobody is answered before the commit, and a commit
-that fails is answered to all.
+Group commit takes up to MOST waiting operations into one transaction. Where one is refused, all are
+done again, each inside a savepoint, so that a refusal undoes only its own statements. Nobody is
+answered before the commit, and a commit that fails is answered to all.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction
+from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 MOST = 64
 POLITE = 20  # times that the loop comes back for a locked database before it waits for it
+
+
+def _begun(
+    execute: Execute, database: Database, clock: Clock, shared: Shared, operation: Any
+) -> Transaction:
+    memory = database.memory if is_quiet(operation) else None
+    return Transaction(execute, database.dialect, clock, shared, memory)
 
 
 class Inline:
@@ -40,14 +47,19 @@ class Inline:
     ) -> T:
         """Run one operation and commit it."""
         tx: Transaction | None = None
+        database = self.database
 
         def body(execute: Execute) -> T:
             nonlocal tx
-            tx = Transaction(execute, self.database.dialect, self.clock, self.shared)
+            tx = _begun(execute, database, self.clock, self.shared, operation)
             return operation(tx, *args, **named)
 
         with self._lock:
-            result = self.database.write(body)
+            try:
+                result = database.write(body)
+            finally:
+                if database.memory is not None:
+                    database.memory.about(operation)
             for act in tx.after if tx is not None else ():
                 act()
         return result
@@ -57,13 +69,26 @@ class Inline:
     ) -> T:
         """Run one operation that only reads, on one snapshot."""
 
+        database = self.database
+
         def body(execute: Execute) -> T:
-            tx = Transaction(execute, self.database.dialect, self.clock, self.shared)
+            tx = Transaction(execute, database.dialect, self.clock, self.shared, database.memory)
             tx.lock = ""
             return operation(tx, *args, **named)
 
         with self._lock:
-            return self.database.read(body)
+            return database.read(body)
+
+    def recall(self, name: Any, operation: Callable[..., T], *args: Any) -> T:
+        """`read`, or what it answered before under that name while nothing has changed it."""
+        memory = self.database.memory
+        if memory is not None:
+            with self._lock:
+                kept = memory.kept()
+            if name in kept:
+                found: T = kept[name]
+                return found
+        return self.read(lambda tx: tx.remember(name, lambda: operation(tx, *args)))
 
     def close(self) -> None:
         """Close the connection."""
@@ -83,15 +108,12 @@ def commit_together(
     database: Database, clock: Clock, shared: Shared, jobs: Sequence[Job], *, wait: bool = True
 ) -> None:
     """Run the jobs in one transaction and tell each its result; only Busy is raised."""
-    if len(jobs) > 1:
-        body = lambda execute: _all(execute, database, clock, shared, jobs)  # noqa: E731
-    else:
-        body = lambda execute: _only(execute, database, clock, shared, jobs[0])  # noqa: E731
     try:
-        ended = database.write(body, wait=wait)
+        ended = _written(database, clock, shared, jobs, wait)
     except Busy:
         raise
     except BaseException as error:
+        _forget(database)
         for job in jobs:
             job.done(None, error)
         if not isinstance(error, Exception):
@@ -104,22 +126,49 @@ def commit_together(
         job.done(result, fault)
 
 
+def _written(
+    database: Database, clock: Clock, shared: Shared, jobs: Sequence[Job], wait: bool
+) -> list[Ended]:
+    """All jobs in one transaction. Mostly none is refused, so savepoints come with a second try."""
+    refused = False
+
+    def plainly(execute: Execute) -> list[Ended]:
+        nonlocal refused
+        refused = len(jobs) > 1
+        ended: list[Ended] = []
+        for job in jobs:
+            tx = _begun(execute, database, clock, shared, job.operation)
+            ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
+            if database.memory is not None:
+                database.memory.about(job.operation)
+        refused = False
+        return ended
+
+    try:
+        return database.write(plainly, wait=wait)
+    except Exception:
+        # Only what a job itself raised: of a commit that failed nobody knows what became.
+        if not refused:
+            raise
+    _forget(database)
+    return database.write(lambda execute: _apart(execute, database, clock, shared, jobs), wait=wait)
+
+
+def _forget(database: Database) -> None:
+    """What was done is undone: nothing that was read meanwhile counts."""
+    if database.memory is not None:
+        database.memory.writes += 1
+
+
 Ended = tuple[Job, Any, "BaseException | None", "list[Callable[[], None]]"]
 
 
-def _only(
-    execute: Execute, database: Database, clock: Clock, shared: Shared, job: Job
-) -> list[Ended]:
-    tx = Transaction(execute, database.dialect, clock, shared)
-    return [(job, job.operation(tx, *job.args, **job.named), None, tx.after)]
-
-
-def _all(
+def _apart(
     execute: Execute, database: Database, clock: Clock, shared: Shared, jobs: Sequence[Job]
 ) -> list[Ended]:
     ended: list[Ended] = []
     for job in jobs:
-        tx = Transaction(execute, database.dialect, clock, shared)
+        tx = _begun(execute, database, clock, shared, job.operation)
         execute("SAVEPOINT job", ())
         try:
             result = job.operation(tx, *job.args, **job.named)
@@ -131,6 +180,7 @@ def _all(
         else:
             ended.append((job, result, None, tx.after))
         execute("RELEASE SAVEPOINT job", ())
+        _forget(database)
     return ended
 
 

@@ -20,9 +20,9 @@ except ImportError:  # Windows has no flock: there the polling alone decides
 LOCKS: bool = fcntl is not None
 
 MILLISECOND = 1_000_000
-PATIENT = 120 * MILLISECOND
+PATIENT = 250 * MILLISECOND
 LOOK = 5 * MILLISECOND  # how often a busy process looks whether somebody asks for the gate
-_NAPS = (1, 2, 4, 8, 12)  # milliseconds
+_NAPS = (1, 2, 5, 10, 20, 40)  # milliseconds
 
 
 class Gate:

@@ -9,6 +9,9 @@ wallet, lots.
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from nexctl.records import METERS, Usage
@@ -16,7 +19,7 @@ from nexctl.server.ledger import budgets, lots, owners, rates, snapshots, tiers
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
-from nexctl.server.ledger.port import Row, Transaction
+from nexctl.server.ledger.port import Row, Transaction, quiet
 from nexctl.server.ledger.types import (
     Alert,
     Ask,
@@ -32,7 +35,8 @@ OPEN = ("reserved", "dispatched", "unknown")
 REVENUE = "usage"
 _encode = msgspec.json.encode
 
-_INSERT = (
+# Customer, key and parent (None, None where the wallet is given), wallet, request id ...
+INSERT = (
     "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
     "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
     "VALUES (?,coalesce((SELECT wallet FROM key_wallets WHERE key_id=?),"
@@ -47,6 +51,7 @@ _HOLD = (
 )
 
 
+@quiet
 def reserve(tx: Transaction, ask: Ask) -> Reservation:
     """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
 
@@ -58,28 +63,22 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
         raise Refused("invalid_request", "the amount to hold does not fit")
     at = tx.clock.now()
     snapshot = snapshots.keep(tx, ask.snapshot)
-    owner = owners.ensure(tx)
+    owner = owners.LASTING if ask.lasting else owners.ensure(tx)
     met = budgets.applying(tx, ask.customer, ask.key, ask.parent, ask.model)
     parts = [
         Part(b.id, budgets.start_of(b.span, at), budgets.counted(b, ask.amount, ask.usage))
         for b in met
     ]
     row = tx.one(
-        _INSERT,
+        INSERT,
         *(ask.customer, None if ask.wallet else ask.key, None if ask.wallet else ask.parent),
-        *(
-            ask.wallet or ask.customer,
-            ask.request_id,
-            ask.body_hash,
-            ask.key,
-            ask.parent,
-            ask.model,
-        ),
+        *(ask.wallet or ask.customer, ask.request_id, ask.body_hash),
+        *(ask.key, ask.parent, ask.model),
         *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
         *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
     )
     if row is None:
-        raise _repeated(tx, ask)
+        raise repeated(tx, ask.customer, ask.request_id, ask.body_hash)
     counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
     if met:
         budgets.take(tx, met, ask.key, parts, at)
@@ -92,7 +91,12 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
 
 def _facts(ask: Ask) -> str:
     """What a hold keeps to be settled by its rule, should nobody learn the outcome."""
-    return _encode((ask.floor_usage, ask.usage, ask.facts)).decode()
+    return facts_text(ask.floor_usage, ask.usage, ask.facts)
+
+
+def facts_text(floor: Usage, most: Usage, facts: Mapping[str, Any]) -> str:
+    """Those facts as they are kept."""
+    return _encode((floor, most, facts)).decode()
 
 
 def _named(usage: Usage) -> dict[str, int]:
@@ -131,17 +135,20 @@ def _wallet_layer(head: Head) -> Layer:
     return Layer("wallet", head.wallet, "wallet", budgets.MONEY, head.balance, 0, head.held, free)
 
 
-def _repeated(tx: Transaction, ask: Ask) -> Refused:
-    """The same request id again: running, done, or another body. Never a second charge."""
+def repeated(tx: Transaction, customer: str, request_id: str, body: bytes | None) -> Refused:
+    """The same request id again: running, done, or another body. Never a second charge.
+
+    `body` is the request's hash, None where only the id counts.
+    """
     row = tx.one(
         "SELECT id, body_hash, state, wallet, seq FROM holds "
         "WHERE customer_id=? AND request_id=? AND attempt=0",
-        *(ask.customer, ask.request_id),
+        *(customer, request_id),
     )
     if row is None:  # given back between the two statements
         return Refused("request_in_progress", "a request with this id has just ended", hint="retry")
     _, body_hash, state, wallet, seq = row
-    if state != "retired" and body_hash != ask.body_hash:
+    if body is not None and state != "retired" and body_hash != body:
         return Refused(
             "idempotency_conflict",
             "this request id was used with another body",
@@ -165,6 +172,7 @@ def _repeated(tx: Transaction, ask: Ask) -> Refused:
     )
 
 
+@quiet
 def dispatch(tx: Transaction, hold: int) -> None:
     """Say that the request goes upstream now. Raises Refused `hold_lost` where it must not."""
     if not tx.run("UPDATE holds SET state='dispatched' WHERE id=? AND state='reserved'", hold):
@@ -179,6 +187,7 @@ _BEGIN_SETTLE = (
 )
 
 
+@quiet
 def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None) -> Settled:
     """Debit the exact charge and free the hold, once.
 
@@ -285,6 +294,7 @@ def _settled_before(tx: Transaction, hold: int, wallet: str, seq: int) -> Settle
     )
 
 
+@quiet
 def release(tx: Transaction, hold: int, why: str) -> bool:
     """Give a hold back: the request failed before a usable response. False if it was given back.
 
@@ -339,6 +349,7 @@ def disown(tx: Transaction, customer: str, request_id: str, before: int) -> bool
     )
 
 
+@quiet
 def mark_unknown(tx: Transaction, hold: int, why: str) -> bool:
     """A dispatched request without an outcome: its money stays held until its deadline."""
     return bool(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.ledger.errors import Refused
-from nexctl.server.ledger.port import Transaction
+from nexctl.server.ledger.port import Row, Transaction
 
 _SCOPE = "customer_id=? AND key_id=? AND method=? AND path=? AND idempotency_key=?"
 
@@ -37,7 +37,11 @@ def begin(
     row = tx.one(f"SELECT body_hash, status, response FROM idempotency WHERE {_SCOPE}", *scope)
     if row is None:
         raise Refused("request_in_progress", "a request with this key has just ended", hint="retry")
-    if row[0] != body_hash:
+    return _kept(row, body_hash)
+
+
+def _kept(row: Row, body_hash: bytes) -> Kept:
+    if bytes(row[0]) != body_hash:
         raise Refused(
             "idempotency_conflict",
             "this Idempotency-Key was used with another body",
@@ -46,6 +50,20 @@ def begin(
     if row[1] is None:
         raise Refused("request_in_progress", "a request with this Idempotency-Key is still running")
     return Kept(row[1], bytes(row[2]))
+
+
+def known(
+    tx: Transaction, customer: str, key: str, method: str, path: str, name: str, body_hash: bytes
+) -> Kept | None:
+    """The first answer under a name, None where there is none yet; nothing is claimed.
+
+    Raises Refused as `begin` does.
+    """
+    row = tx.one(
+        f"SELECT body_hash, status, response FROM idempotency WHERE {_SCOPE}",
+        *(customer, key, method, path, name),
+    )
+    return None if row is None else _kept(row, body_hash)
 
 
 def finish(

@@ -74,6 +74,10 @@ class Ledger:
         """Run `operation(tx, ...)`, which only reads, on one snapshot."""
         return self.executor.read(operation, *args, **named)
 
+    def recall(self, name: Any, operation: Callable[..., T], *args: Any) -> T:
+        """`read`, answered from memory while nothing but quiet operations came since (SQLite)."""
+        return self.executor.recall(name, operation, *args)
+
     async def later(
         self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
     ) -> T:

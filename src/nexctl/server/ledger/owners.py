@@ -14,6 +14,8 @@ from nexctl.server.ledger.clock import SECOND
 from nexctl.server.ledger.port import Transaction
 
 LEASE = 30 * SECOND
+# The owner of holds that outlive processes: no process is it, so nobody's end gives them back.
+LASTING = "lasting"
 
 
 class Owner(NamedTuple):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
+MOST_KEPT = 10_000
 Operation = Callable[Concatenate["Transaction", P], T]
 
 
@@ -33,6 +34,48 @@ class Cursor(Protocol):
     def fetchall(self) -> list[Any]: ...  # noqa: D102 - DB-API
 
 
+def quiet(operation: T) -> T:
+    """Mark an operation that changes nothing which `Transaction.remember` may keep.
+
+    What is kept: keys, customers, operators, budgets. The operations of one request are quiet.
+    """
+    operation.__dict__["quiet"] = True
+    return operation
+
+
+def is_quiet(operation: Any) -> bool:
+    """Whether it is marked so; only such a one may itself use what is remembered."""
+    return "quiet" in getattr(operation, "__dict__", ())
+
+
+class Memory:
+    """What one connection has read and need not read again until something else is written.
+
+    SQLite counts the commits of all other connections (`data_version`); this connection's own
+    writes are counted here. Where either has moved, everything is forgotten.
+    """
+
+    __slots__ = ("_at", "_kept", "_version", "writes")
+
+    def __init__(self, version: Callable[[], int]) -> None:
+        self.writes = 0
+        self._version = version
+        self._kept: dict[Any, Any] = {}
+        self._at: tuple[int, int] = (-1, -1)
+
+    def kept(self) -> dict[Any, Any]:
+        """What is still true, by name."""
+        at = (self.writes, self._version())
+        if at != self._at or len(self._kept) > MOST_KEPT:
+            self._kept, self._at = {}, at
+        return self._kept
+
+    def about(self, operation: Any) -> None:
+        """Note that an operation has run."""
+        if not is_quiet(operation):
+            self.writes += 1
+
+
 class Transaction:
     """Statements inside one transaction, with the clock and what the process shares.
 
@@ -40,7 +83,7 @@ class Transaction:
     locked by its one writer).
     """
 
-    __slots__ = ("_execute", "after", "clock", "dialect", "lock", "shared")
+    __slots__ = ("_execute", "_kept", "_memory", "after", "clock", "dialect", "lock", "shared")
 
     def __init__(
         self,
@@ -48,11 +91,26 @@ class Transaction:
         dialect: str,
         clock: Clock,
         shared: Shared,
+        memory: Memory | None = None,
     ) -> None:
         self._execute = execute
         self.dialect, self.clock, self.shared = dialect, clock, shared
         self.lock = "" if dialect == "sqlite" else " FOR UPDATE"
         self.after: list[Callable[[], None]] = []
+        self._memory = memory
+        self._kept: dict[Any, Any] | None = None
+
+    def remember(self, name: Any, find: Callable[[], T]) -> T:
+        """`find()`, or what it found before, where nothing but quiet operations came since."""
+        kept = self._kept
+        if kept is None:
+            if self._memory is None:
+                return find()
+            kept = self._kept = self._memory.kept()
+        if name not in kept:
+            kept[name] = find()
+        found: T = kept[name]
+        return found
 
     def one(self, sql: str, *values: Any) -> Row | None:
         """The first row, or None."""
@@ -82,6 +140,7 @@ class Database(Protocol):
 
     dialect: str
     place: str
+    memory: Memory | None
 
     def write(
         self, body: Callable[[Callable[[str, Sequence[Any]], Cursor]], T], *, wait: bool = True

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from nexctl.errors import ConfigError, MissingExtra
 from nexctl.server.ledger.errors import Busy, Refused, Unavailable
-from nexctl.server.ledger.port import Cursor
+from nexctl.server.ledger.port import Cursor, Memory
 
 try:
     import psycopg
@@ -38,6 +38,7 @@ class Postgres:
     """One connection. `timeout` (milliseconds) bounds the wait for a row's lock."""
 
     dialect = "postgres"
+    memory: Memory | None = None
 
     def __init__(self, url: str, *, create: bool = False, timeout: int = 10_000) -> None:
         self._url, self._timeout = url, timeout

@@ -518,6 +518,109 @@ CREATE TABLE provider_calls (
 ) {strict};
 CREATE INDEX provider_calls_waiting ON provider_calls (next_at) WHERE state = 'waiting';
 
+-- files and batches ----------------------------------------------------------------------------
+-- What was uploaded is kept sealed, in pieces. A batch's output and error files are its lines'
+-- results: `batch_id` and `part` name them, and they have no pieces of their own.
+
+CREATE TABLE files (
+    id TEXT PRIMARY KEY,
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    key_id TEXT NOT NULL,
+    parent_id TEXT,
+    purpose TEXT NOT NULL CHECK (purpose IN ('batch', 'batch_output')),
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('uploading', 'ready', 'deleted')),
+    bytes INT64 NOT NULL CHECK (bytes >= 0),
+    sha256 TEXT,
+    batch_id TEXT,
+    part TEXT CHECK (part IN ('output', 'error')),
+    created_at INT64 NOT NULL,
+    expires_at INT64 NOT NULL,
+    deleted_at INT64,
+    CHECK ((batch_id IS NULL) = (part IS NULL)),
+    CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
+) {strict};
+CREATE INDEX files_customer ON files (customer_id, created_at, id) WHERE state <> 'deleted';
+CREATE INDEX files_due ON files (expires_at) WHERE state <> 'deleted';
+
+CREATE TABLE file_chunks (
+    file_id TEXT NOT NULL,
+    n INT64 NOT NULL,
+    sealed BYTES NOT NULL,
+    PRIMARY KEY (file_id, n)
+) {strict};
+
+CREATE TABLE batches (
+    id TEXT PRIMARY KEY,
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    key_id TEXT NOT NULL,
+    parent_id TEXT,
+    state TEXT NOT NULL CHECK (state IN ('admitting', 'validating', 'failed', 'in_progress',
+        'finalizing', 'completed', 'expired', 'cancelling', 'cancelled')),
+    ending TEXT CHECK (ending IN ('completed', 'expired', 'cancelled')),
+    owner TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    model TEXT,
+    input_file TEXT NOT NULL,
+    output_file TEXT,
+    error_file TEXT,
+    hold INT64,
+    quote INT64 NOT NULL CHECK (quote >= 0),
+    snapshot TEXT,
+    total INT64 NOT NULL CHECK (total >= 0),
+    completed INT64 NOT NULL CHECK (completed >= 0),
+    failed INT64 NOT NULL CHECK (failed >= 0),
+    input INT64 NOT NULL,
+    cached INT64 NOT NULL,
+    output INT64 NOT NULL,
+    reasoning INT64 NOT NULL,
+    charge INT64 NOT NULL CHECK (charge >= 0),
+    metadata TEXT,
+    faults BYTES,
+    keep_seconds INT64 NOT NULL,
+    created_at INT64 NOT NULL,
+    expires_at INT64 NOT NULL,
+    in_progress_at INT64,
+    finalizing_at INT64,
+    cancelling_at INT64,
+    ended_at INT64,
+    CHECK (completed + failed <= total)
+) {strict};
+CREATE INDEX batches_customer ON batches (customer_id, created_at, id);
+CREATE INDEX batches_live ON batches (created_at, id)
+    WHERE state IN ('admitting', 'validating', 'in_progress', 'finalizing', 'cancelling');
+
+CREATE TABLE batch_lines (
+    batch_id TEXT NOT NULL,
+    n INT64 NOT NULL CHECK (n > 0),
+    custom_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    state TEXT NOT NULL
+        CHECK (state IN ('waiting', 'running', 'ok', 'error', 'cancelled', 'expired')),
+    start INT64 NOT NULL,
+    size INT64 NOT NULL,
+    input INT64 NOT NULL,
+    most INT64 NOT NULL,
+    output INT64 NOT NULL,
+    answers INT64 NOT NULL,
+    amount INT64 NOT NULL CHECK (amount >= 0),
+    lease TEXT,
+    hold INT64,
+    seq INT64,
+    charge INT64 NOT NULL DEFAULT 0 CHECK (charge >= 0),
+    ended_at INT64,
+    result_size INT64 NOT NULL DEFAULT 0,
+    result BYTES,
+    PRIMARY KEY (batch_id, n),
+    UNIQUE (batch_id, custom_id),
+    CHECK ((state = 'running') = (lease IS NOT NULL)),
+    CHECK ((state = 'ok') = (seq IS NOT NULL)),
+    CHECK ((state IN ('waiting', 'running')) = (ended_at IS NULL))
+) {strict};
+CREATE INDEX batch_lines_open ON batch_lines (batch_id, n) WHERE state IN ('waiting', 'running');
+CREATE UNIQUE INDEX batch_lines_hold ON batch_lines (hold) WHERE hold IS NOT NULL;
+CREATE UNIQUE INDEX batch_lines_seq ON batch_lines (batch_id, seq) WHERE seq IS NOT NULL;
+
 -- append-only ----------------------------------------------------------------------------------
 -- Each line names a table and what is unique in it, for INSERT OR REPLACE deletes by that;
 -- schema.py writes the triggers.
@@ -540,3 +643,4 @@ CREATE INDEX provider_calls_waiting ON provider_calls (next_at) WHERE state = 'w
 --never-deleted orders
 --never-deleted tier_months
 --never-deleted invoice_series
+--never-deleted files

@@ -12,7 +12,7 @@ from nexctl.errors import ConfigError
 from nexctl.server.ledger.errors import Busy, Refused, Unavailable
 from nexctl.server.ledger.gate import Gate
 from nexctl.server.ledger.mounts import network_kind
-from nexctl.server.ledger.port import Cursor
+from nexctl.server.ledger.port import Cursor, Memory
 
 T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
@@ -41,6 +41,7 @@ class Sqlite:
                 hint="use a Python built with SQLite 3.37 or newer",
             )
         self.place = path
+        self.memory: Memory | None = Memory(self._version)
         self._timeout = timeout * 1_000_000
         _check_place(path, create)
         self._gate = Gate(path)
@@ -62,6 +63,10 @@ class Sqlite:
             raw.execute(pragma)
         raw.execute(_PRAGMAS[0])
         return raw
+
+    def _version(self) -> int:
+        version: int = self.raw.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     def write(self, body: Callable[[Execute], T], *, wait: bool = True) -> T:
         """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Busy at once."""
@@ -97,6 +102,7 @@ class Sqlite:
             with contextlib.suppress(sqlite3.Error):
                 self.raw.close()
             self.raw = self._connect()
+            self.memory = Memory(self._version)
 
     def read(self, body: Callable[[Execute], T]) -> T:
         """Run `body` on one snapshot."""

@@ -44,6 +44,7 @@ class Ask(NamedTuple):
     `facts` are the fields of the usage record that are known now; `wallet` is the customer's own
     where None. `dispatched` says that the request goes upstream as soon as this returns, which
     spares a transaction and makes a crash in between *unknown* instead of *released*.
+    `lasting` is for work that outlives processes (a batch): no recovery touches such a hold.
     """
 
     customer: str
@@ -63,6 +64,7 @@ class Ask(NamedTuple):
     rule: str = "floor"
     patience: int = 24 * HOUR
     dispatched: bool = False
+    lasting: bool = False
 
 
 class Alert(NamedTuple):

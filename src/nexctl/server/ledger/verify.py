@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, budgets, guards, owners, proofs
+from nexctl.server.ledger import anchors, batch_checks, budgets, guards, owners, proofs
 from nexctl.server.ledger.anchors import Head
 from nexctl.server.ledger.chain import DEBT, GENESIS, WALLET, encode
 from nexctl.server.ledger.executors import Inline
@@ -52,6 +52,7 @@ CHECKS = {
     "fees": "each plan fee has its debit",
     "papers": "each series of papers is without a gap",
     "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
+    "batches": "each batch holds what its waiting lines need, each answered line is one debit",
 }
 
 
@@ -149,6 +150,9 @@ def verify(
     while last is not None:
         last = executor.read(_settled, report, last, page)
     executor.read(_rows, report, dead)
+    for batch in executor.read(batch_checks.every):
+        executor.read(batch_checks.check, report.check, batch)
+    report.looked("batches", 0)
     if executor.shared.anchor_key is None:
         report.skipped["head_key"] = "no anchor key was given"
     if reprice is None:
@@ -443,7 +447,7 @@ def _rows(tx: Transaction, report: _Report, dead: Sequence[str]) -> None:
         "SELECT id, state, owner FROM holds WHERE state IN ('reserved', 'dispatched', 'unknown') "
         "AND state<>'unknown'"
     ):
-        alive = owner in known and owner not in dead
+        alive = (owner in known and owner not in dead) or owner == owners.LASTING
         report.check("owners", alive, f"hold {hold}", f"{state}, but its owner is gone")
     for order, state, wallet, paid, bonus, paid_lot, bonus_lot in tx.all(
         "SELECT id, state, wallet, credits, bonus, paid_lot, bonus_lot FROM orders"

@@ -107,9 +107,9 @@ def _head(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
     for name, value in facts:
         if value:
             page.set_font(page.face, style="B", size=10)
-            page.cell(34, 5.5, name)
+            page.cell(34, 6, name)
             page.set_font(page.face, size=10)
-            page.multi_cell(0, 5.5, page.says(value), **down)
+            page.multi_cell(0, 6, page.says(value), **down)
     page.ln(4)
     top = page.get_y()
     low = top
@@ -123,7 +123,7 @@ def _head(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
 
 def _party(page: Any, title: str, party: Party, left: int) -> None:
     page.set_font(page.face, style="B", size=10)
-    page.cell(90, 5.5, title)
+    page.cell(90, 6, title)
     page.set_font(page.face, size=10)
     rows = [
         party.name,
@@ -133,7 +133,7 @@ def _party(page: Any, title: str, party: Party, left: int) -> None:
         party.id,
         party.email,
     ]
-    page.set_y(page.get_y() + 5.5)
+    page.set_y(page.get_y() + 6)
     for row in rows:
         if row:
             page.set_x(left)
@@ -154,21 +154,21 @@ def _lines(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
         if line.tax_percent:
             tax = f"{tax} ({line.tax_percent} %)"
         left, top = page.get_x(), page.get_y()
-        page.multi_cell(_WIDTHS[0], 5.5, page.says(line.text), align="L")
+        page.multi_cell(_WIDTHS[0], 6, page.says(line.text), align="L")
         low = page.get_y()
         page.set_xy(left + _WIDTHS[0], top)
         for width, text in zip(
             _WIDTHS[1:], (_money(line.net), tax, _money(line.gross)), strict=True
         ):
-            page.cell(width, 5.5, text, align="R")
-        page.set_xy(left, max(low, top + 5.5) + 1)
+            page.cell(width, 6, text, align="R")
+        page.set_xy(left, max(low, top + 6) + 1)
     page.ln(2)
     sign = "to pay back" if paper.kind == "credit_note" else "total"
     rows = (("net", paper.net), ("tax", paper.tax), (sign, paper.total))
     for name, amount in rows:
         page.set_font(page.face, style="B" if name == rows[-1][0] else "", size=11)
-        page.cell(sum(_WIDTHS[:3]), 6.5, f"{name.capitalize()} {unit}", align="R")
-        page.cell(_WIDTHS[3], 6.5, _money(amount), align="R", **down)
+        page.cell(sum(_WIDTHS[:3]), 7, f"{name.capitalize()} {unit}", align="R")
+        page.cell(_WIDTHS[3], 7, _money(amount), align="R", **down)
 
 
 def _notes(page: Any, paper: Invoice, down: dict[str, Any]) -> None:

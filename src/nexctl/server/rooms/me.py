@@ -18,6 +18,8 @@ FEATURES = (
     "embeddings",
     "tokenize",
     "estimate",
+    "files",
+    "batches",
     "keys",
     "sub_keys",
     "rotation_overlap",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nexctl.money import text_of
+from nexctl.errors import UsageError
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import entries, snapshots
+from nexctl.server.ledger import batches, entries, snapshots
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.files import who_of
 from nexctl.server.shapes import sequence_of, usage_record
+from nexctl.usage.summary import FIGURES, Seen, Sum, Summary, names_of
 from nexctl.wire import usage as wire
 
 if TYPE_CHECKING:
@@ -19,30 +21,38 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.types import UsageRow
 
 PAGE = 1000
-GROUPS = ("model", "key", "day", "status")
+SCANNED = 2000
 
 
 def listed(tx: Transaction, call: Call) -> wire.UsagePage:
     """Records in sequence order. A key sees its own, a management key all of the customer's."""
     query = call.query
     start = _start(tx, call, micros(query.from_))
-    if query.batch_id is not None:
-        return wire.UsagePage(data=[], closed=None)
+    if query.batch_id is not None and batches.seen(tx, who_of(call), query.batch_id) is None:
+        raise Refuse("not_found", "there is no such batch", param="batch_id")
     after = max(sequence_of(query.cursor), query.after_sequence or 0)
     page = entries.usage(
         tx,
         call.customer.id,
         after=after,
-        limit=query.limit,
+        # What no index finds is looked for in a bounded number of records; the cursor goes on.
+        limit=SCANNED if _narrow(query) else query.limit,
         start=start,
         end=micros(query.to),
         model=query.model,
         key=_key(call, query.key_id),
         status=query.status,
+        batch=query.batch_id,
     )
+    rows, cursor = page.rows, page.after
+    if _narrow(query):
+        rows = tuple(row for row in rows if _fits(row, query))
+        if len(rows) > query.limit:
+            rows = rows[: query.limit]
+            cursor = rows[-1].seq
     return wire.UsagePage(
-        data=list(_records(tx, call, page.rows)),
-        next_cursor=None if page.after is None else str(page.after),
+        data=list(_records(tx, call, rows)),
+        next_cursor=None if cursor is None else str(cursor),
         closed=page.closed,
     )
 
@@ -60,29 +70,18 @@ def shown(tx: Transaction, call: Call) -> wire.UsageRecord:
 
 def sums(tx: Transaction, call: Call) -> wire.UsageSummary:
     """Sums by the fields that are asked for, dearest first."""
-    query = call.query
-    names = [name.strip() for name in query.by.split(",") if name.strip()]
-    if not names or any(n not in GROUPS and not n.startswith("label:") for n in names):
-        raise Refuse("invalid_request", "sum by model, key, day, status or label:NAME", param="by")
+    query, house = call.query, call.house
+    try:
+        found = Summary(names_of(query.by), house.scale)
+    except UsageError as error:
+        raise Refuse("invalid_request", error.message, param="by") from None
     start, end = _start(tx, call, micros(query.from_)), micros(query.to)
-    found: dict[tuple[str | None, ...], list[int]] = {}
-    total = [0] * 6
     for row in _every(tx, call, start, end):
-        used = row.record.get("usage", {})
-        figures = [
-            used.get("request", 0),
-            *(used.get(name, 0) for name in ("input", "cached_input", "output", "reasoning")),
-            row.charge,
-        ]
-        group = tuple(_value(row, name) for name in names)
-        kept = found.setdefault(group, [0] * 6)
-        for place, figure in enumerate(figures):
-            kept[place] += figure
-            total[place] += figure
-    rows = sorted(found.items(), key=lambda item: (-item[1][5], repr(item[0])))
+        found.add(_seen(row, house.unit))
+    total = found.totals() or [Sum({}, (0,) * len(FIGURES), "0", house.unit)]
     return wire.UsageSummary(
-        data=[_sum(call, dict(zip(names, group, strict=True)), sums) for group, sums in rows],
-        total=_sum(call, {}, total),
+        data=[_sum(group) for group in found.groups()],
+        total=_sum(total[0]),
         from_=query.from_,
         to=query.to,
         closed=entries.is_closed(tx, call.customer.id, end),
@@ -90,6 +89,7 @@ def sums(tx: Transaction, call: Call) -> wire.UsageSummary:
 
 
 def _every(tx: Transaction, call: Call, start: int | None, end: int | None) -> Iterator[UsageRow]:
+    query = call.query
     after: int | None = 0
     while after is not None:
         page = entries.usage(
@@ -99,37 +99,47 @@ def _every(tx: Transaction, call: Call, start: int | None, end: int | None) -> I
             limit=PAGE,
             start=start,
             end=end,
-            key=_key(call, None),
+            model=query.model,
+            key=_key(call, query.key_id),
+            status=query.status,
         )
-        yield from page.rows
+        yield from (row for row in page.rows if _fits(row, query))
         after = page.after
 
 
-def _value(row: UsageRow, name: str) -> str | None:
-    if name == "model":
-        return row.model
-    if name == "key":
-        return str(row.record.get("key_name") or row.key)
-    if name == "day":
-        return str(instant(row.created_at))[:10]
-    if name == "status":
-        return row.status
-    labels: dict[str, str] = row.record.get("labels", {})
-    return labels.get(name.removeprefix("label:"))
+def _narrow(query: wire.UsageQuery) -> bool:
+    return query.project is not None or query.label is not None
 
 
-def _sum(call: Call, group: dict[str, str | None], sums: list[int]) -> wire.UsageSum:
-    house = call.house
-    return wire.UsageSum(
-        group=group,
-        requests=sums[0],
-        input_tokens=sums[1],
-        cached_input_tokens=sums[2],
-        output_tokens=sums[3],
-        reasoning_tokens=sums[4],
-        charge=text_of(sums[5], house.scale),
-        currency=house.unit,
+def _fits(row: UsageRow, query: wire.UsageQuery | wire.SummaryQuery) -> bool:
+    if query.project is not None and row.record.get("project") != query.project:
+        return False
+    if query.label is None:
+        return True
+    name, _, value = query.label.partition("=")
+    return bool(row.record.get("labels", {}).get(name) == value)
+
+
+def _seen(row: UsageRow, unit: str) -> Seen:
+    record, used = row.record, row.record.get("usage", {})
+    meters = ("request", "input", "cached_input", "output", "reasoning")
+    return Seen(
+        str(instant(row.created_at)),
+        row.model,
+        record.get("key_name") or row.key,
+        record.get("project"),
+        record.get("provider"),
+        row.status,
+        record.get("labels", {}),
+        tuple(used.get(name, 0) for name in meters),
+        row.charge,
+        unit,
     )
+
+
+def _sum(found: Sum) -> wire.UsageSum:
+    figures = dict(zip(FIGURES, found.figures, strict=True))
+    return wire.UsageSum(group=found.group, charge=found.charge, currency=found.currency, **figures)
 
 
 def _records(tx: Transaction, call: Call, rows: Any) -> Iterator[wire.UsageRecord]:

@@ -86,7 +86,7 @@ def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
     page = entries.entries(
         tx,
         call.customer.id,
-        after=sequence_of(query.cursor),
+        after=max(sequence_of(query.cursor), query.after_sequence or 0),
         limit=query.limit,
         start=micros(query.from_),
         end=micros(query.to),

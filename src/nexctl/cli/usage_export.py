@@ -1,0 +1,345 @@
+"""`nexctl usage export`: which file, which series, and the report of what was written."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.cli import connect
+from nexctl.cli.figures import money, plural
+from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.errors import CheckFailed, NexctlError, UsageError
+from nexctl.usage.export import run as exporting
+from nexctl.usage.export.run import Ask
+from nexctl.usage.export.window import Filters, Window, zone_of
+
+if TYPE_CHECKING:
+    from nexctl.cli.context import App
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.me import Me
+
+SUFFIXES = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
+}
+
+
+class Wanted(NamedTuple):
+    """The command's options."""
+
+    window: Window
+    filters: Filters
+    file: str | None
+    format: str | None
+    csv_style: str
+    timezone: str | None
+    totals: bool
+    resume: bool
+    since_last: bool
+
+
+class Earlier(NamedTuple):
+    """The newest export of a series."""
+
+    path: str
+    manifest: dict[str, Any]
+
+
+def run(app: App, wanted: Wanted) -> View | None:
+    """Export; the report. A balance that does not add up is told after it (exit 9)."""
+    target = wanted.file or "-"
+    kind = _kind(target, wanted.format)
+    zone = zone_of(wanted.timezone)
+    if kind in exporting.CONVERTED:
+        from nexctl.usage.export.converted import require
+
+        require(kind)
+    _check(target, kind, wanted)
+    latest = None
+    if wanted.since_last:
+        latest = _latest(target)
+        target = _following(target) if latest is not None else target
+    if target != "-" and not os.path.isdir(os.path.dirname(os.path.abspath(target))):
+        raise UsageError(f"{target}: there is no such folder", hint="make it first")
+    with connect.gateway(app) as gateway:
+        facts = gateway.me()
+        ask = Ask(
+            gateway=facts.gateway,
+            customer=facts.customer.id if facts.customer else None,
+            window=wanted.window,
+            filters=_named(gateway, wanted.filters),
+            kind=kind,
+            style=wanted.csv_style,
+            zone=zone,
+            whole=facts.key.kind == "management_key",
+            totals=wanted.totals,
+            tool=_tool(),
+            exported_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(app.now())),
+        )
+        if latest is not None:
+            ask = _continued(ask, latest)
+            if latest.manifest.get("closed"):
+                app.note(f"{latest.path} is of a closed window: nothing can come any more")
+                return _view(app, facts, latest.manifest, latest.path)
+        return _exported(app, gateway, facts, ask, target, resume=wanted.resume)
+
+
+def _exported(
+    app: App, gateway: Gateway, facts: Me, ask: Ask, target: str, *, resume: bool
+) -> View | None:
+    from nexctl.cli.usage_source import GatewaySource, query_of
+
+    source = GatewaySource(gateway, query_of(gateway, ask.window, ask.filters))
+    with app.progress("exporting", unit="records") as step:
+        if target == "-":
+            manifest = _streamed(app, ask, source, step)
+        else:
+            try:
+                manifest = exporting.to_file(ask, source, target, resume=resume, step=step)
+            except KeyboardInterrupt:
+                app.note("interrupted: the same command with --resume goes on from here")
+                raise
+    if manifest.get("skipped"):
+        app.note(f"no new record since sequence {ask.after}; nothing was written")
+        return View({**manifest, "path": None}, text=lambda screen: None)
+    if target == "-":
+        _tell(app, manifest)
+    else:
+        app.emit(_view(app, facts, manifest, target))
+    balance = manifest["balance"]
+    if balance is not None and not balance["matches"]:
+        raise CheckFailed(
+            f"the balance does not add up: {balance['difference']}",
+            hint="'nexctl usage audit' names each record that is off",
+            code="balance",
+        )
+    return None
+
+
+def _streamed(app: App, ask: Ask, source: Any, step: Any) -> dict[str, Any]:
+    out = getattr(app.out, "buffer", None)
+    if out is None:
+        raise NexctlError("standard output is closed", hint="name a FILE", code="output")
+    return exporting.to_stream(ask, source, out, step=step)
+
+
+def _kind(target: str, chosen: str | None) -> str:
+    if chosen is not None:
+        return chosen
+    if target == "-":
+        return "csv"
+    if target.lower().endswith(".focus.csv"):
+        return "focus"
+    found = SUFFIXES.get(os.path.splitext(target)[1].lower())
+    if found is None:
+        raise UsageError(
+            f"{target}: its suffix names no format",
+            hint=f"end it in {', '.join(SUFFIXES)}, or pass --format",
+        )
+    return found
+
+
+def _check(target: str, kind: str, wanted: Wanted) -> None:
+    if target == "-":
+        if kind in exporting.CONVERTED:
+            raise UsageError(f"--format {kind} needs a FILE", hint="csv, jsonl and focus stream")
+        if wanted.resume or wanted.since_last:
+            raise UsageError("--resume and --since-last need a FILE", hint="name one")
+    if wanted.csv_style != "rfc4180" and kind not in ("csv", "focus"):
+        raise UsageError(f"--csv-style goes with csv and focus, not with {kind}")
+    if wanted.timezone is not None and kind == "focus":
+        raise UsageError("FOCUS has its times in UTC", hint="leave out --timezone")
+
+
+def _named(gateway: Gateway, filters: Filters) -> Filters:
+    from nexctl.cli.usage_source import key_id
+
+    return filters._replace(key=key_id(gateway, filters.key))
+
+
+def _tool() -> str:
+    from nexctl._version import __version__
+
+    return f"nexctl {__version__}"
+
+
+# a series of exports -----------------------------------------------------------------------------
+
+
+def _number_of(path: str, number: int) -> str:
+    """`usage.csv`, then `usage.2.csv`, `usage.3.csv`."""
+    if number == 1:
+        return path
+    stem, suffix = os.path.splitext(path)
+    if path.lower().endswith(".focus.csv"):
+        stem, suffix = path[: -len(".focus.csv")], path[-len(".focus.csv") :]
+    return f"{stem}.{number}{suffix}"
+
+
+def _count(path: str) -> int:
+    number = 0
+    while os.path.lexists(_number_of(path, number + 1)):
+        number += 1
+    return number
+
+
+def _latest(path: str) -> Earlier | None:
+    from nexctl.usage.reading import read_manifest
+
+    number = _count(path)
+    if not number:
+        return None
+    newest = _number_of(path, number)
+    manifest = read_manifest(newest)
+    if manifest is None or not isinstance(manifest.get("sha256"), str):
+        raise UsageError(
+            f"{newest} has no manifest, so nobody knows how far it goes",
+            hint="export it again without --since-last",
+            code="no_manifest",
+        )
+    return Earlier(newest, manifest)
+
+
+def _following(path: str) -> str:
+    return _number_of(path, _count(path) + 1)
+
+
+def _continued(ask: Ask, latest: Earlier) -> Ask:
+    """The export that goes on after an earlier one of the same records."""
+    manifest = latest.manifest
+    same = {
+        "gateway": (manifest.get("gateway"), ask.gateway),
+        "customer": (manifest.get("customer_id"), ask.customer),
+        "window": (manifest.get("window"), {"from": ask.window.start, "to": ask.window.end}),
+        "filters": (manifest.get("filters"), ask.filters.given()),
+    }
+    for what, (before, now) in same.items():
+        if before != now:
+            raise UsageError(
+                f"{latest.path} is of another {what}: {before}",
+                hint="ask for the same window and filters, or name another FILE",
+                code="another_export",
+            )
+    covered = manifest.get("covered_to")
+    if covered is None and manifest.get("rows"):
+        raise NexctlError(
+            f"{latest.path} has no sequence to continue from",
+            hint="this gateway's records carry none: export whole windows instead",
+            code="not_offered",
+        )
+    balance = manifest.get("balance") or {}
+    return ask._replace(
+        after=covered or 0,
+        opening=balance.get("closing"),
+        before={
+            "file": os.path.basename(latest.path),
+            "sha256": manifest["sha256"],
+            "last_sequence": manifest.get("last_sequence"),
+        },
+    )
+
+
+# the report --------------------------------------------------------------------------------------
+
+
+def _tell(app: App, manifest: dict[str, Any]) -> None:
+    """What a stream leaves to say, on standard error."""
+    sums = ", ".join(money(text, unit) for unit, text in manifest["sums"].items()) or "nothing"
+    state = "closed" if manifest["closed"] else "still open"
+    app.note(f"{plural(manifest['rows'], 'record')}, {sums}; the window is {state}")
+    for row in manifest.get("totals", ()):
+        unit = row["currency"] or ""
+        app.note(f"  {row['model']}: {plural(row['requests'], 'request')}, "
+                 f"{money(row['charge'], unit)}")  # fmt: skip
+
+
+def _view(app: App, facts: Me, manifest: dict[str, Any], path: str) -> View:
+    def write(screen: Screen) -> None:
+        from nexctl.cli.wallet_report import headline
+
+        screen.line((headline(app, facts), "bold"))
+        screen.blank()
+        screen.table(Table((Column("", ""), Column("", "")), _facts(manifest, path)))
+        if manifest["balance"] is not None:
+            screen.blank()
+            _write_balance(screen, manifest, facts.currency or "")
+        if "totals" in manifest:
+            screen.blank()
+            screen.table(_totals(manifest))
+        if not manifest["closed"]:
+            screen.blank()
+            screen.line("The window is not closed: records may still come. "
+                        "--since-last brings them.")  # fmt: skip
+
+    return View(
+        {**manifest, "path": path},
+        text=write,
+        table=lambda: _totals(manifest) if "totals" in manifest else _sums(manifest),
+        names=[path],
+    )
+
+
+def _facts(manifest: dict[str, Any], path: str) -> list[tuple[str, str]]:
+    window = Window(manifest["window"]["from"], manifest["window"]["to"])
+    style = manifest["csv_style"]
+    kind = manifest["format"] + (f" ({style})" if style not in (None, "rfc4180") else "")
+    rows = [("file", f"{path}, {kind}"), ("window", window.text)]
+    if manifest["filters"]:
+        rows.append(("only", ", ".join(f"{k} {v}" for k, v in manifest["filters"].items())))
+    if manifest["continues"]:
+        rows.append(("after", f"{manifest['continues']['file']}, "
+                     f"sequence {manifest['after_sequence']}"))  # fmt: skip
+    span = ""
+    if manifest["first_sequence"] is not None:
+        span = f", sequence {manifest['first_sequence']} to {manifest['last_sequence']}"
+    rows.append(("records", f"{manifest['rows']:,}{span}"))
+    rows += [("charge", money(text, unit)) for unit, text in sorted(manifest["sums"].items())]
+    if manifest["price_books"]:
+        rows.append(("price book", ", ".join(manifest["price_books"])))
+    rows.append(("sha256", manifest["sha256"]))
+    return rows
+
+
+def _write_balance(screen: Screen, manifest: dict[str, Any], unit: str) -> None:
+    balance, others = manifest["balance"], manifest["other_entries"]
+    kinds = ", ".join(f"{n['count']:,} {kind}" for kind, n in others["by_kind"].items())
+    rows = [
+        ("opening balance", balance["opening"], ""),
+        ("+ credits", balance["credits"], kinds),
+        ("- usage in this file", balance["usage"], ""),
+        ("- other debits", balance["other_debits"], ""),
+        ("= closing balance", balance["closing"], f"after sequence {manifest['covered_to']}"),
+    ]
+    shown = [(name, money(text, unit), more) for name, text, more in rows]
+    screen.table(Table((Column("", ""), Column("", "", right=True), Column("", "")), shown))
+    if not balance["matches"]:
+        screen.line((f"it does not add up: {balance['difference']}", "bold red"))
+
+
+def _sums(manifest: dict[str, Any]) -> Table:
+    rows = [(manifest["rows"], text, unit) for unit, text in sorted(manifest["sums"].items())]
+    return Table(("rows", "charge", "currency"), rows)
+
+
+def _totals(manifest: dict[str, Any]) -> Table:
+    names = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
+    headings = ("REQUESTS", "INPUT", "CACHED", "OUTPUT")
+    return Table(
+        (
+            "model",
+            *(
+                Column(name, heading, right=True, show="{:,}".format)
+                for name, heading in zip(names, headings, strict=True)
+            ),
+            Column("charge", right=True),
+            "currency",
+        ),
+        [
+            (row["model"], *(row[name] for name in names), row["charge"], row["currency"])
+            for row in manifest["totals"]
+        ],
+    )

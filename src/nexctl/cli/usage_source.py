@@ -1,0 +1,89 @@
+"""From a gateway's port to what the usage room works on: queries, pages, the ledger's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nexctl.errors import UsageError
+from nexctl.gateways.port import Lacking
+from nexctl.usage.export.window import Filters, Window
+from nexctl.wire.usage import SummaryQuery, UsageQuery
+
+if TYPE_CHECKING:
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.usage import UsageSummary
+    from nexctl.wire.wallet import LedgerEntry
+
+PAGE = 1000
+
+
+def query_of(gateway: Gateway, window: Window, filters: Filters, limit: int = PAGE) -> UsageQuery:
+    """The query of a window and filters. A key's name becomes its id."""
+    query: UsageQuery = _converted(UsageQuery, {**_asked(gateway, window, filters), "limit": limit})
+    return query
+
+
+def summary_of(
+    gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
+) -> UsageSummary:
+    """The gateway's sums."""
+    asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
+    return gateway.usage.summary(_converted(SummaryQuery, asked))
+
+
+def _asked(gateway: Gateway, window: Window, filters: Filters) -> dict[str, Any]:
+    label = None if filters.label is None else "=".join(filters.label)
+    return {
+        "from": window.start,
+        "to": window.end,
+        "key_id": key_id(gateway, filters.key),
+        "model": filters.model,
+        "project": filters.project,
+        "label": label,
+        "status": filters.status,
+    }
+
+
+def key_id(gateway: Gateway, key: str | None) -> str | None:
+    """The id of a key that is given by id or name."""
+    if key is None:
+        return None
+    from nexctl.account.keys import find
+
+    return find(gateway, key).id
+
+
+def _converted(kind: type[Any], given: dict[str, Any]) -> Any:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"usage: {error}") from None
+
+
+class GatewaySource:
+    """Where an export comes from; see `usage.export.gaps.Source`."""
+
+    def __init__(self, gateway: Gateway, query: UsageQuery) -> None:
+        self._gateway = gateway
+        self._query = query
+
+    def page(self, cursor: str | None, after: int | None) -> bytes:
+        """One page of records, as the gateway sent it."""
+        query = msgspec.structs.replace(self._query, cursor=cursor, after_sequence=after)
+        return self._gateway.usage.page(query)
+
+    def ledger(
+        self, after: int, *, start: str | None = None, end: str | None = None
+    ) -> Sequence[LedgerEntry] | None:
+        """A page of entries behind a sequence; None where the gateway shows no ledger."""
+        from nexctl.wire.wallet import LedgerQuery
+
+        query = LedgerQuery(limit=PAGE, from_=start, to=end, after_sequence=after)
+        try:
+            return list(islice(self._gateway.wallet.ledger(query), PAGE))
+        except Lacking:
+            return None

@@ -1,0 +1,1 @@
+"""Batches: admitted with a quote, worked on line by line, ended exactly."""

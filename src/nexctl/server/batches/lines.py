@@ -1,0 +1,97 @@
+"""One line of a batch as a call of its own: the same policy and count as if it came alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from nexctl.server import bodies
+from nexctl.server.calls import Call, Caller
+from nexctl.server.http import Request
+from nexctl.server.inference import embeddings, policy, routing
+from nexctl.server.inference.policy import Target
+from nexctl.server.refusing import Refuse
+from nexctl.wire.base import encode
+from nexctl.wire.lines import CHAT, EMBEDDINGS, LineError, LineResponse, ResultLine
+from nexctl.wire.routes import BY_NAME
+
+if TYPE_CHECKING:
+    from nexctl.server.house import House
+    from nexctl.server.inference.metering import Count, Priced
+
+# The endpoints that lines may go to, each with the route that would take such a request alone.
+SERVED = {CHAT: "chat.create", EMBEDDINGS: "embeddings.create"}
+
+
+class Weighed(NamedTuple):
+    """What a line would be: where it goes, its prices, its counted input, its maximum output.
+
+    `asked` is the maximum that the line itself states, None where it states none.
+    """
+
+    target: Target
+    priced: Priced
+    counted: Count
+    cap: int
+    asked: int | None
+    answers: int
+
+
+async def _nothing() -> NoReturn:
+    raise AssertionError("a line has nothing more to receive")
+
+
+def call_of(house: House, caller: Caller, endpoint: str, raw: bytes, body: Any) -> Call:
+    """A line as a call. Refuse where its body is not one of that endpoint."""
+    request = Request({"method": "POST", "path": endpoint, "headers": []}, _nothing)
+    call = Call(house, BY_NAME[SERVED[endpoint]], request, (), "")
+    call.caller, call.raw, call.plain = caller, raw, body
+    call.body = bodies.request(body, call.route)
+    if call.body.request_id is not None:
+        raise Refuse("invalid_request", "a line has its custom_id instead", param="request_id")
+    return call
+
+
+def weigh(call: Call) -> Weighed:
+    """Check a line as a request alone would be checked. Refuse where that would be refused."""
+    house, body, plan = call.house, call.body, call.plan
+    endpoint = call.request.path
+    embeds = endpoint == EMBEDDINGS
+    model = policy.find(house, body.model)
+    policy.check_model(call.caller, model)
+    needs = () if embeds else policy.needs_of(body)
+    policy.check_capabilities(model, needs, "embedding" if embeds else "chat")
+    priced = house.meters.priced(model, batch=True)
+    count = house.meters.counted(model, body.model, call.plain, len(call.raw), endpoint)
+    if embeds:
+        embeddings.check_sizes(call, model, embeddings.inputs_of(body.input))
+        return Weighed(Target(body.model, model, model), priced, count, 0, 0, 1)
+    asked = policy.asked_output(body)
+    target = routing.picked(
+        house, model, body.model, needs=needs, counted=count.tokens, asked=asked, plan=plan
+    )
+    cap = policy.output_cap(target.served, plan, count.tokens, asked)
+    return Weighed(target, priced, count, cap, asked, body.n or 1)
+
+
+def refused(house: House, custom_id: str, request_id: str, refuse: Refuse) -> bytes:
+    """The result of a line that was refused: what the request alone would have been answered."""
+    status, _, body = house.words.envelope(refuse, request_id)
+    return encode(
+        ResultLine(
+            custom_id=custom_id,
+            id=request_id,
+            response=LineResponse(status_code=status, request_id=request_id, body=body),
+        )
+    )
+
+
+def answered(custom_id: str, request_id: str, body: Any) -> bytes:
+    """The result of a line that was answered."""
+    response = LineResponse(status_code=200, request_id=request_id, body=body)
+    return encode(ResultLine(custom_id=custom_id, id=request_id, response=response))
+
+
+def unanswered(custom_id: str, request_id: str, code: str, message: str) -> bytes:
+    """The result of a line that was never sent: nothing is charged for it."""
+    error = LineError(code=code, message=message)
+    return encode(ResultLine(custom_id=custom_id, id=request_id, error=error))

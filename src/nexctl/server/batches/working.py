@@ -1,0 +1,254 @@
+"""One line at work: sent to a provider as its endpoint would send it, debited with its result."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from nexctl.server.access import is_live
+from nexctl.server.batches import keeping, lines
+from nexctl.server.calls import Call, Caller, Holder
+from nexctl.server.inference import chat, embeddings, holding, policy, routing
+from nexctl.server.inference.holding import Held
+from nexctl.server.inference.metering import Count, Priced
+from nexctl.server.inference.policy import Target
+from nexctl.server.ledger import batches, customers, keys
+from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.types import Outcome, Reservation, Settled
+from nexctl.server.refusing import Refuse
+from nexctl.wire.lines import EMBEDDINGS
+
+if TYPE_CHECKING:
+    from nexctl.server.house import House
+    from nexctl.server.ledger.batches import Batch, Line
+    from nexctl.server.ledger.port import Transaction
+
+# A provider that fails for now is asked again after these many seconds.
+PAUSES = (1, 4)
+STORED_AGAIN_SECONDS = 0.5  # not money: seconds
+
+Answer = tuple[Outcome, Callable[[Settled], Any]]
+
+
+def caller_of(tx: Transaction, batch: Batch) -> Caller | None:
+    """Who made a batch, as they stand now; None where the key or the customer is not there."""
+    key = keys.get(tx, batch.key)
+    customer = customers.get(tx, batch.customer)
+    if key is None or customer is None:
+        return None
+    parent = None if key.parent is None else keys.get(tx, key.parent)
+    holder = Holder(customer.id, customer.state, customer.plan)
+    return Caller(key.kind, key.id, key.prefix, key.name, key, parent, holder)
+
+
+def standing(caller: Caller | None, now: int) -> Refuse | None:
+    """Why nothing may be begun for a caller; None where it may."""
+    if caller is None or caller.key is None or caller.customer is None:
+        return Refuse("invalid_api_key")
+    if not all(is_live(key, now) for key in (caller.key, caller.parent) if key is not None):
+        return Refuse("invalid_api_key")
+    if caller.customer.state != "active":
+        return Refuse("customer_suspended")
+    return None
+
+
+class Work:
+    """Lines of one batch, for the caller that made it."""
+
+    def __init__(self, house: House, batch: Batch, caller: Caller, priced: Priced) -> None:
+        self._house, self._batch, self._priced = house, batch, priced
+        self.caller = caller
+        self._reader = keeping.Reader(house, batch.input_file)
+
+    async def run(self, line: Line) -> None:
+        """Send a line, debit it and keep its result; or keep why it was refused."""
+        try:
+            outcome, body = await self._tried(line)
+        except Refuse as refuse:
+            await self._failed(line, refuse)
+            return
+        except Exception as error:  # noqa: BLE001 - one line's fault is that line's result
+            self._house.alarm(f"batch line {line.request_id}: {type(error).__name__}")
+            await self._failed(line, Refuse("internal_error"))
+            return
+
+        def result(settled: Settled) -> tuple[bytes, int]:
+            text = lines.answered(line.custom_id, line.request_id, body(settled))
+            return keeping.sealed_result(self._house, line.batch, line.n, text)
+
+        await self._kept(batches.answered, line, outcome, result)
+
+    async def _failed(self, line: Line, refuse: Refuse) -> None:
+        text = lines.refused(self._house, line.custom_id, line.request_id, refuse)
+        kept = keeping.sealed_result(self._house, line.batch, line.n, text)
+        await self._kept(batches.failed, line, refuse.refusal.code, *kept)
+
+    async def _kept(self, operation: Callable[..., Any], *args: Any) -> None:
+        """Write what came of a line. A database that cannot take it now is asked until it can."""
+        while True:
+            try:
+                await self._house.write(operation, *args)
+            except Unavailable:
+                self._house.alarm("a batch line's result cannot be stored now")
+                await asyncio.sleep(STORED_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _tried(self, line: Line) -> Answer:
+        """The answer, tried again where the provider's fault may pass."""
+        call = self._call(line)
+        send = self._embedded if call.request.path == EMBEDDINGS else self._completed
+        for pause in (*PAUSES, None):
+            try:
+                return await send(call, line)
+            except Refuse as refuse:
+                if pause is None or not refuse.refusal.retry:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError("the last try answers or raises")
+
+    def _call(self, line: Line) -> Call:
+        raw = self._reader.read(line.start, line.size)
+        body = msgspec.json.decode(raw)["body"]
+        return lines.call_of(self._house, self.caller, self._batch.endpoint, raw, body)
+
+    def _target(self, call: Call, line: Line) -> Target:
+        """Where the line goes now; the key may have lost a model since it was admitted."""
+        house, body = self._house, call.body
+        model = policy.find(house, body.model)
+        policy.check_model(self.caller, model)
+        if call.request.path == EMBEDDINGS:
+            return Target(body.model, model, model)
+        return routing.picked(
+            house,
+            model,
+            body.model,
+            needs=policy.needs_of(body),
+            counted=line.input,
+            asked=policy.asked_output(body),
+            plan=call.plan,
+        )
+
+    def _held(self, call: Call, line: Line, target: Target) -> Held:
+        facts = {**holding.facts_of(call, target), "batch_id": line.batch}
+        reservation = Reservation(line.hold, line.batch, line.amount, line.at, 0, 0)
+        started = time.monotonic_ns()
+        return Held(reservation, line.output, line.request_id, started, facts)
+
+    async def _completed(self, call: Call, line: Line) -> Answer:
+        target = self._target(call, line)
+        job = chat.Job(call, target, self._priced, _count(line), line.answers)
+        job.held = self._held(call, line, target)
+        place, said = await self._reached(
+            call, target, lambda place: place.provider.complete(job.work(place))
+        )
+        texts = [text for choice in said.choices for text in chat.texts_of(choice.message)]
+        found = job.check(said.usage, texts)
+        outcome = holding.outcome_of(
+            call, job.held, target, self._priced, found, provider=place.provider.id, status="ok"
+        )
+        return outcome, lambda settled: chat.completed(job, said, found, settled)
+
+    async def _embedded(self, call: Call, line: Line) -> Answer:
+        target = self._target(call, line)
+        job = embeddings.Job(call, target, self._held(call, line, target))
+        count, model = _count(line), target.charged
+        place, said = await self._reached(
+            call,
+            target,
+            lambda place: place.provider.embed(embeddings.work_of(job, place, count, model)),
+        )
+        wanted = len(embeddings.inputs_of(call.body.input))
+        if not embeddings.is_whole(job, place, said, wanted):
+            raise Refuse("upstream_error")
+        found = embeddings.checked_input(job, count, said)
+        outcome = holding.outcome_of(
+            call, job.held, target, self._priced, found, provider=place.provider.id, status="ok"
+        )
+        return outcome, lambda settled: embeddings.vectors(job, found, said, settled)
+
+    async def _reached(self, call: Call, target: Target, attempt: Any) -> Any:
+        plan = call.plan
+        fallback = plan is None or plan.features.get("fallback", True) is not False
+        board = self._house.switchboard
+        return await board.first(board.lines(target.served.id), attempt, fallback=fallback)
+
+
+def _count(line: Line) -> Count:
+    return Count(line.input, line.most, "", None, (), "")
+
+
+# what the ledger asks back while it holds the batch ----------------------------------------------
+
+
+def begun(
+    tx: Transaction, house: House, batch: Batch, most: int
+) -> tuple[Caller | None, batches.Started]:
+    """Lease lines of a batch for its caller as it stands now; nobody's lines are refused here."""
+    caller = caller_of(tx, batch)
+    stopped = standing(caller, tx.clock.now())
+    if stopped is not None or caller is None:
+        return None, _refused(tx, house, batch, stopped or Refuse("invalid_api_key"), most)
+    frozen = tx.one(
+        "SELECT 1 FROM wallets WHERE id=? AND (state<>'active' OR debt>0)", batch.customer
+    )
+    if frozen is not None:
+        # What is held stays held; lines go on when the wallet is free again, or expire.
+        return caller, batches.Started((), tx.clock.now() + FROZEN_MICROS, True)
+    plan = house.plan_of(caller.customer.plan if caller.customer else None)
+    limits = policy.limits_of(caller, plan)
+
+    def refuse(inner: Transaction, row: tuple[int, str, str], why: Refused) -> None:
+        _refuse_line(inner, house, batch, row, _as_refuse(why))
+
+    return caller, batches.start(tx, batch, most, limits, refuse)
+
+
+FROZEN_MICROS = 10_000_000
+
+
+def _as_refuse(why: Refused) -> Refuse:
+    from nexctl.wire.refusals import REFUSALS
+
+    return Refuse(why.code if why.code in REFUSALS else "state_conflict", why.message)
+
+
+def _refused(
+    tx: Transaction, house: House, batch: Batch, why: Refuse, most: int
+) -> batches.Started:
+    """End lines that their key may not begin any more."""
+    rows = batches.waiting(tx, batch.id, most)
+    for row in rows:
+        _refuse_line(tx, house, batch, row, why)
+    return batches.Started((), None, bool(rows) or batches.open_lines(tx, batch.id) > 0)
+
+
+def _refuse_line(
+    tx: Transaction, house: House, batch: Batch, row: tuple[int, str, str], why: Refuse
+) -> None:
+    n, custom_id, request_id = row
+    text = lines.refused(house, custom_id, request_id, why)
+    batches.refuse(tx, batch.id, n, *keeping.sealed_result(house, batch.id, n, text))
+
+
+def closed(tx: Transaction, house: House, batch: Batch) -> int:
+    """End some lines that nobody begins any more; how many."""
+    code = "batch_expired" if batch.ending == "expired" else "batch_cancelled"
+    words = (
+        "the batch's 24 hours were over before this line was begun; it is not charged"
+        if batch.ending == "expired"
+        else "the batch was cancelled before this line was begun; it is not charged"
+    )
+
+    def sealed(n: int, custom_id: str, request_id: str) -> tuple[bytes, int]:
+        text = lines.unanswered(custom_id, request_id, code, words)
+        return keeping.sealed_result(house, batch.id, n, text)
+
+    return batches.close_lines(tx, batch.id, sealed)
+
+
+__all__ = ["Work", "begun", "caller_of", "closed", "standing"]

@@ -1,0 +1,234 @@
+"""What the blocks of a file gave, put together in the file's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nexctl.usage.audit import chain
+from nexctl.usage.audit.terms import Finding, amount
+
+# Findings that a report holds; beyond, only their counts and sums.
+MOST_KEPT = 20_000
+MOST_NOTES = 200
+MOST_GROUPS = 50_000
+# So many rows of one model, billed at one other rate with hardly a row between that agrees.
+DRIFT_ROWS = 12
+DRIFT_BETWEEN = 10
+
+# Rules about balances and sequences, whose figures are no charges.
+NO_CHARGE = ("balance", "sequence_gap")
+
+
+class Drift:
+    """Rows of one model at one other rate, as they come."""
+
+    __slots__ = ("between", "billed", "expected", "first", "last", "pending", "rows")
+
+    def __init__(self) -> None:
+        self.rows = self.between = self.pending = self.billed = self.expected = 0
+        self.first: Finding | None = None
+        self.last: Finding | None = None
+
+
+class Gathered:
+    """Sums over blocks. `row_at(block, index)` reads one row again where a finding needs it.
+
+    `others` are the sequences that a manifest lists as other entries; None where gaps cannot be
+    told from them.
+    """
+
+    def __init__(
+        self, row_at: Callable[[Any, int], Any], others: frozenset[int] | None = None
+    ) -> None:
+        self.rows = 0
+        self.kept: list[Finding] = []
+        self.notes: list[Finding] = []
+        self.note_count = 0
+        self.counts: dict[tuple[str, str], int] = {}
+        self.money: dict[tuple[str, str], int] = {}
+        self.billed: dict[str, int] = {}
+        self.unknown: dict[str, int] = {}
+        self.plans: dict[tuple[str, str, str, bool], int] = {}
+        self.readings: dict[str, list[int]] = {}
+        self.reference: dict[str, list[int]] = {}
+        self.debits = 0
+        self.bases: list[tuple[Any, int]] = []
+        self._ends: dict[str | None, list[Any]] = {}
+        self._drifts: dict[tuple[str, str, str], Drift] = {}
+        self._row_at = row_at
+        self._others = others
+
+    def add(self, block: Any, result: dict[str, Any]) -> None:
+        """One block's result; blocks come in the file's order."""
+        base = self.rows
+        self.bases.append((block, base))
+        for finding in result["findings"]:
+            self.put(finding._replace(row=base + finding.row + 1))
+        for (rule, unit), (count, difference) in result["overflow"].items():
+            self._count(rule, unit, count, difference)
+        self.note_count += len(result["notes"])
+        for note in result["notes"][: MOST_NOTES - len(self.notes)]:
+            self.notes.append(note._replace(row=base + note.row + 1))
+        _sum(self.billed, result["billed"])
+        _sum(self.unknown, result["unknown"])
+        _sum(self.plans, result["plans"])
+        for name in ("readings", "reference"):
+            held: dict[str, list[int]] = getattr(self, name)
+            for book, sums in result[name].items():
+                kept = held.setdefault(book, [0] * len(sums))
+                for place, value in enumerate(sums):
+                    kept[place] += value
+        self.debits += result["debits"]
+        self._follow_drift(result, base)
+        self._join(block, result, base)
+        self.rows += result["rows"]
+
+    def put(self, finding: Finding) -> None:
+        """Count a finding, and keep it while there is room."""
+        self._count(finding.rule, finding.currency or "", 1, finding.difference or 0)
+        if len(self.kept) < MOST_KEPT:
+            self.kept.append(finding)
+
+    def take_back(self, finding: Finding) -> None:
+        """Undo a finding, for another one says more about its row."""
+        unit = finding.currency or ""
+        self._count(finding.rule, unit, -1, -(finding.difference or 0))
+        if finding.expected is None and finding.billed is not None:
+            self.unknown[unit] -= finding.billed
+        self.kept.remove(finding)
+
+    def _count(self, rule: str, unit: str, count: int, difference: int) -> None:
+        key = (rule, unit)
+        self.counts[key] = self.counts.get(key, 0) + count
+        if rule not in NO_CHARGE:
+            self.money[key] = self.money.get(key, 0) + difference
+
+    # ------------------------------------------------------------- balances over block ends
+
+    def _join(self, block: Any, result: dict[str, Any], base: int) -> None:
+        for customer, (first, last) in result["links"].items():
+            before = self._ends.get(customer)
+            if before is not None:
+                self._joined(block, before, first, customer, base)
+            self._ends[customer] = last
+        for customer, low, high, index in result["gaps"]:
+            self._gap(customer, low, high, base + index + 1)
+
+    def _joined(
+        self, block: Any, before: list[Any], first: list[Any], customer: str | None, base: int
+    ) -> None:
+        sequence, moved, left, index, _ = first
+        if sequence > before[0] + 1:
+            self._gap(customer, before[0], sequence, base + index + 1)
+        elif sequence == before[0] + 1 and None not in (left, before[2]):
+            error = left - before[2] - moved
+            if error and error != -before[4]:
+                row = self._row_at(block, index)
+                self.put(chain.broken(row, base + index + 1, before[2] + moved, left, before[0]))
+
+    def _gap(self, customer: str | None, low: int, high: int, row: int) -> None:
+        if self._others is None:
+            return
+        missing = [n for n in range(low + 1, min(high, low + 10_001)) if n not in self._others]
+        if not missing:
+            return
+        shown = str(missing[0]) if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
+        words = (
+            f"entries {shown} are neither in the file nor among the other entries that its "
+            "manifest lists"
+        )
+        self.put(
+            Finding("sequence_gap", "warning", row, None, None, None, words, customer_id=customer)
+        )
+
+    # ------------------------------------------------------------- rates that change in time
+
+    def _follow_drift(self, result: dict[str, Any], base: int) -> None:
+        found = result["drift"]
+        if not found and not self._drifts:
+            return
+        models: dict[str, int] = {}
+        for (_, _, model, _), count in result["plans"].items():
+            models[model] = models.get(model, 0) + count
+        for key, held in self._drifts.items():
+            if key not in found:
+                held.pending += models.get(key[0], 0)
+        for key, (rows, before, between, after, billed, expected, first, last) in found.items():
+            kept = self._drifts.get(key)
+            if kept is None:
+                kept = self._drifts[key] = Drift()
+                kept.first = first._replace(row=base + first.row + 1)
+            else:
+                kept.between += kept.pending + before
+            kept.between += between
+            kept.pending = after
+            kept.rows += rows
+            kept.billed += billed
+            kept.expected += expected
+            kept.last = last._replace(row=base + last.row + 1)
+        if len(self._drifts) > MOST_GROUPS:
+            self._drifts = {key: one for key, one in self._drifts.items() if one.rows > 1}
+
+    def fold_drift(self) -> None:
+        """Many rows at one other rate, from one time on: one finding instead of one a row."""
+        for (model, meter, implied), held in self._drifts.items():
+            if held.rows < DRIFT_ROWS or held.between * DRIFT_BETWEEN > held.rows:
+                continue
+            first, last = held.first, held.last
+            if first is None or last is None:
+                continue
+            unit = first.currency or ""
+            what = "every rate times" if meter == "all" else f"{meter.replace('_', ' ')} at"
+            words = (
+                f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come "
+                f"to what they bill with {what} {implied}"
+                + ("" if meter == "all" else " per million")
+                + "; the book has no such change then"
+            )
+            self._count("rate", unit, -held.rows, held.expected - held.billed)
+            self.kept = [
+                one
+                for one in self.kept
+                if not (
+                    one.rule == "rate"
+                    and (one.model, one.meter, one.implied) == (model, meter, implied)
+                )
+            ]
+            self.put(
+                first._replace(
+                    rule="drift",
+                    request_id=first.request_id,
+                    billed=held.billed,
+                    expected=held.expected,
+                    explanation=words,
+                    severity="error" if held.billed > held.expected else "warning",
+                )
+            )
+            self.drifted = getattr(self, "drifted", 0) + held.rows - 1
+
+    drifted = 0
+
+    # ------------------------------------------------------------- in the end
+
+    def by_rule(self) -> dict[str, int]:
+        """How many findings each rule has."""
+        found: dict[str, int] = {}
+        for (rule, _), count in self.counts.items():
+            if count:
+                found[rule] = found.get(rule, 0) + count
+        return found
+
+    def difference(self, unit: str) -> int:
+        """What the findings of a currency add up to."""
+        return sum(value for (_, one), value in self.money.items() if one == unit)
+
+
+def _sum(held: dict[Any, int], more: dict[Any, int]) -> None:
+    for key, value in more.items():
+        held[key] = held.get(key, 0) + value
+
+
+def words_for_totals(billed: int, wanted: int, unit: str) -> str:
+    """How far two sums lie apart, for a sentence."""
+    return f"{amount(billed)} against {amount(wanted)} {unit}".rstrip()

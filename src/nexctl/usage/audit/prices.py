@@ -1,0 +1,423 @@
+"""What a row must come to: the engine's own integer coefficients, laid out for a fast loop.
+
+A Plan belongs to one set of conditions (day, model, tier, ...) and one reading. Its coefficients
+are those that `pricing.engine` compiled, rewritten for quantities as a record reports them: where
+cached tokens lie inside input, `input x a + cached x b` is `(input - cached) x a + cached x b'`.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.errors import UnpricedError, UsageError
+from nexctl.pricing import books, engine
+from nexctl.pricing.exact import ratio_of, reduced, rounded
+from nexctl.records import METERS
+from nexctl.usage.audit.terms import ONE, Reading, Rounding
+
+if TYPE_CHECKING:
+    from nexctl.pricing.book import Book, Model
+    from nexctl.pricing.coefficients import RateSet
+
+INPUT, CACHED, WRITE, OUTPUT, REASONING = range(5)
+# A quantity that has no price makes any amount impossible, so such a row is looked at closely.
+POISON = 10**60
+NO_LIMIT = 10**18
+
+
+class Conditions(NamedTuple):
+    """What decides a row's price, as the row tells it. None is not known."""
+
+    day: str
+    served: str | None
+    requested: str | None
+    tier: str | None
+    hit: bool | None
+    batch: bool
+    currency: str | None
+    status: str | None
+    price_book: str | None
+
+
+class Form(NamedTuple):
+    """One context tier: pico = sum(quantity x coefficient) / denominator.
+
+    `first` is the total input at which it begins; `coefficients` are for quantities as reported,
+    `own` for the parts that are billed each (cached taken out of input, where it lies inside).
+    """
+
+    first: int
+    coefficients: tuple[int, ...]
+    denominator: int
+    own: tuple[int, ...]
+
+
+NOTHING = Form(0, (0,) * len(METERS), 1, (0,) * len(METERS))
+
+
+class Plan:
+    """How rows under one set of conditions are priced.
+
+    why     None, or why no number can be given (`unpriced`)
+    forms   by context tier; several lists where only a range is known
+    fast    what the loop unpacks, or the plan that it never accepts
+    """
+
+    __slots__ = (
+        "assumed",
+        "book",
+        "conditions",
+        "context",
+        "fast",
+        "forms",
+        "instants",
+        "model",
+        "pricer",
+        "reading",
+        "rounding",
+        "why",
+    )
+
+    def __init__(self, conditions: Conditions, reading: Reading, rounding: Rounding) -> None:
+        self.conditions = conditions
+        self.reading = reading
+        self.rounding = rounding
+        self.why: str | None = None
+        self.book: Book | None = None
+        self.model: Model | None = None
+        self.pricer: engine.Pricer | None = None
+        self.forms: list[list[Form]] = []
+        self.context = NO_LIMIT
+        self.assumed = False
+        self.instants = False
+        self.fast = never(self)
+
+    @property
+    def model_name(self) -> str:
+        """The model's id in the book, else its name in the row."""
+        if self.model is not None:
+            return self.model.id
+        return self.conditions.served or self.conditions.requested or "unknown"
+
+
+def never(plan: Any) -> tuple[Any, ...]:
+    """A fast plan that accepts no row."""
+    return (0, 0, 0, 0, 0, 0, 1, 0, 0, POISON, 1, NO_LIMIT, False, plan)
+
+
+class Shelf:
+    """Books by name and day. `book` (an id or a path) goes before what the rows name.
+
+    `default` is used where neither says anything; `folder` holds the user's own books.
+    """
+
+    def __init__(
+        self, book: str | None = None, *, default: str | None = None, folder: str | None = None
+    ) -> None:
+        self.book, self.default, self.folder = book, default, folder
+        self._found: dict[tuple[str, str], tuple[Book, bool]] = {}
+
+    def name_for(self, price_book: str | None) -> str | None:
+        """The book that a row is priced by: an id or a path."""
+        if self.book is not None:
+            return self.book
+        if price_book:
+            return price_book.partition("@")[0]
+        return self.default
+
+    def at(self, name: str, moment: str) -> tuple[Book, bool]:
+        """(book in force then, whether that had to be assumed). UsageError for an unknown book."""
+        day = moment[:10]
+        found = self._found.get((name, day))
+        if found is None:
+            found = self._found[name, day] = self._load(name, day)
+        return found
+
+    def _load(self, name: str, day: str) -> tuple[Book, bool]:
+        try:
+            book = books.load(name, at=day, folder=self.folder)
+        except UsageError as error:
+            if error.code != "no_version":
+                raise
+            starts = books.versions(name, folder=self.folder) if not _is_path(name) else ()
+            start = next((first for first, _ in starts if first is not None), None)
+            book = books.load(name, at=start, folder=self.folder) if start else books.load(name)
+            return book, True
+        return book, book.valid_from is None and day < book.retrieved
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith(".toml")
+
+
+class Pricing:
+    """Plans for rows: by the readings and roundings in force for each book."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        readings: dict[str, Reading] | None = None,
+        roundings: dict[str, Rounding] | None = None,
+    ) -> None:
+        self.shelf = shelf
+        self.readings = readings or {}
+        self.roundings = roundings or {}
+
+    def plan(self, conditions: Conditions, moment: str | None = None) -> Plan:
+        """The plan for rows under these conditions; `moment` is the row's own instant."""
+        plan = Plan(conditions, _PLAIN, _NANO)
+        name = self.shelf.name_for(conditions.price_book)
+        if name is None:
+            plan.why = "no price book is named for it"
+            return plan
+        moment = moment or conditions.day
+        try:
+            plan.book, plan.assumed = self.shelf.at(name, moment)
+        except UsageError as error:
+            plan.why = error.message
+            return plan
+        book = plan.book
+        plan.reading = self.readings.get(book.id) or reading_of(book)
+        plan.rounding = self.roundings.get(book.id) or rounding_of(book)
+        try:
+            model = charged_model(book, conditions.served, conditions.requested)
+            self._fill(plan, model, moment)
+        except UsageError as error:
+            plan.why = error.message
+        return plan
+
+    def _fill(self, plan: Plan, model: Model, moment: str) -> None:
+        conditions, book = plan.conditions, model.book
+        plan.model = model
+        plan.context = model.context or NO_LIMIT
+        plan.instants = len(moment) == 10 and _by_the_hour(model, moment)
+        unit = unit_factor(book, conditions.currency)
+        if conditions.status == "error":
+            # What failed costs nothing, whatever it counted.
+            plan.forms, plan.instants = [[NOTHING]], False
+            plan.fast = _fast(plan)
+            return
+        try:
+            plan.pricer = _pricer(book, model, conditions, moment)
+        except UsageError as error:
+            if error.code != "before_first_price":
+                raise
+            first = str(model.periods[0].get("from"))
+            plan.pricer = _pricer(book, model, conditions, first)
+            plan.assumed = True
+        plan.forms = [
+            [form_of(first, chosen, plan, unit) for first, chosen in form]
+            for form in plan.pricer.forms
+        ]
+        plan.fast = _fast(plan)
+
+
+_PLAIN = Reading(True, True)
+_NANO = Rounding(1000, "half_even")
+
+
+def _pricer(book: Book, model: Model, conditions: Conditions, moment: str) -> engine.Pricer:
+    return engine.pricer(
+        book,
+        model,
+        at=moment,
+        batch=conditions.batch,
+        semantic_hit=bool(conditions.hit),
+        tier=conditions.tier or None,
+    )
+
+
+def reading_of(book: Book) -> Reading:
+    """How the book reads."""
+    return Reading(
+        book.input_includes_cached,
+        book.output_includes_reasoning,
+        book.rule("markup_included") == "no",
+    )
+
+
+def rounding_of(book: Book) -> Rounding:
+    """How the book rounds."""
+    places, mode, per = book.rounding
+    return Rounding(10 ** (12 - places), mode, per == "component")
+
+
+def charged_model(book: Book, served: str | None, requested: str | None) -> Model:
+    """The model that is priced: the served one, or the routing model that was asked for.
+
+    Raises UsageError where the book has neither.
+    """
+    asked = _found(book, requested)
+    own_row = book.rule("auto_route_price", "own_row") == "own_row"
+    if asked is not None and "router" in asked.data and own_row:
+        return asked
+    answered = _found(book, served)
+    if answered is not None:
+        return answered
+    if asked is not None and (served is None or not served):
+        return asked
+    return book.find(served or requested or "")
+
+
+def _found(book: Book, name: str | None) -> Model | None:
+    """The book's model of that name; a provider's prefix (`openai/gpt-4o`) may be left out."""
+    if not name:
+        return None
+    for spelled in (name, name.partition("/")[2]):
+        if spelled:
+            try:
+                return book.find(spelled)
+            except UnpricedError:
+                raise
+            except UsageError:
+                continue
+    return None
+
+
+def unit_factor(book: Book, currency: str | None) -> tuple[int, int]:
+    """What one unit of the book is in a row's currency; UsageError where that is not known."""
+    if currency is None or not currency or currency.lower() == book.unit.lower():
+        return 1, 1
+    value = book.credit_value if book.is_credit else None
+    if value is not None and value[1].lower() == currency.lower():
+        (top, bottom), (per_top, per_bottom) = ratio_of(value[0]), ratio_of(value[2])
+        return reduced(top * per_bottom, bottom * per_top)
+    raise UnpricedError(f"it is billed in {currency[:16]}, and {book.title} prices in {book.unit}")
+
+
+def _by_the_hour(model: Model, day: str) -> bool:
+    """Whether the price may change within that day."""
+    for row in model.periods:
+        if "hours" in row:
+            return True
+        for edge in (row.get("from"), row.get("to")):
+            if edge is not None and len(edge) > 10 and edge[:10] == day:
+                return True
+    return False
+
+
+def form_of(first: int, chosen: RateSet, plan: Plan, unit: tuple[int, int]) -> Form:
+    """One rate set of the engine, for quantities as they are reported under the plan's reading."""
+    own = [
+        POISON if index in chosen.refused else coefficient
+        for index, coefficient in enumerate(chosen.coefficients)
+    ]
+    reading = plan.reading
+    if REASONING in chosen.refused and plan.book and plan.book.output_includes_reasoning:
+        # The engine counts reasoning without a rate of its own as output.
+        own[REASONING] = own[OUTPUT]
+    told = list(own)
+    if reading.reasoning_inside:
+        told[REASONING] -= own[OUTPUT]
+    if reading.cached_inside:
+        told[CACHED] -= own[INPUT]
+    if write_inside(plan):
+        told[WRITE] -= own[INPUT]
+    top, bottom = unit[0] * ONE, unit[1] * chosen.denominator
+    if reading.markup_added and plan.model is not None and plan.model.markup["stated"]:
+        above, below = ratio_of(str(plan.model.markup["stated"]))
+        top, bottom = top * (below + above), bottom * below
+    common = gcd(top, bottom)
+    top, bottom = top // common, bottom // common
+    return Form(first, tuple(c * top for c in told), bottom, tuple(c * top for c in own))
+
+
+def write_inside(plan: Plan) -> bool:
+    """Whether tokens written to the cache lie inside input under the plan's reading."""
+    book = plan.book
+    if book is not None and plan.reading.cached_inside == book.input_includes_cached:
+        return book.input_includes_cache_write
+    return plan.reading.cached_inside
+
+
+def _fast(plan: Plan) -> tuple[Any, ...]:
+    """Coefficients, the open interval in which `billed x denominator - sum` lies, and limits."""
+    if len(plan.forms) != 1 or plan.instants or plan.rounding.component:
+        return never(plan)
+    form = plan.forms[0][0]
+    step = plan.rounding.step
+    whole = step * form.denominator
+    half = (whole + 1) // 2
+    low, high = {
+        "half_even": (-half, half),
+        "half_up": (-half, whole // 2 + 1),
+        "up": (-1, whole),
+        "down": (-whole, 1),
+    }[plan.rounding.mode]
+    # Halfway between two amounts the even one is right, where the book rounds so.
+    exact_half = plan.rounding.mode == "half_even" and whole % 2 == 0
+    tie = whole // 2 if exact_half else POISON
+    most = plan.context
+    if len(plan.forms[0]) > 1:
+        most = min(most, plan.forms[0][1].first - 1)
+    numbers = form.coefficients
+    request = numbers[METERS.index("request")]
+    return (
+        *(numbers[INPUT], numbers[CACHED], numbers[WRITE], numbers[OUTPUT], numbers[REASONING]),
+        *(request, form.denominator, low, high, tie, step, most, plan.reading.cached_inside, plan),
+    )
+
+
+def form_for(plan: Plan, form: list[Form], usage: tuple[int, ...]) -> Form:
+    """The context tier of a request, chosen once from all of its input, cached included."""
+    if len(form) == 1:
+        return form[0]
+    total = usage[INPUT]
+    total += 0 if plan.reading.cached_inside else usage[CACHED]
+    total += 0 if write_inside(plan) else usage[WRITE]
+    chosen = form[0]
+    for candidate in form[1:]:
+        if total < candidate.first:
+            break
+        chosen = candidate
+    return chosen
+
+
+def fits(plan: Plan, usage: tuple[int, ...]) -> bool:
+    """Whether what lies inside another count is not more than that count, as the plan reads it."""
+    inside = (usage[CACHED] if plan.reading.cached_inside else 0) + (
+        usage[WRITE] if write_inside(plan) else 0
+    )
+    return inside <= usage[INPUT] and (
+        not plan.reading.reasoning_inside or usage[REASONING] <= usage[OUTPUT]
+    )
+
+
+def priced(form: Form, usage: tuple[int, ...]) -> int | None:
+    """The exact charge as a numerator over the form's denominator; None where a meter has none."""
+    total = sum(q * c for q, c in zip(usage, form.coefficients, strict=True) if q)
+    return None if abs(total) > POISON // 2 else total
+
+
+def expected(plan: Plan, form: Form, usage: tuple[int, ...]) -> int | None:
+    """The charge in pico, rounded as the plan rounds; None where a used meter has no price."""
+    total = priced(form, usage)
+    if total is None:
+        return None
+    rounding = plan.rounding
+    if not rounding.component:
+        return stepped(total, form.denominator, rounding)
+    parts = billed_parts(plan, usage)
+    return sum(
+        stepped(q * c, form.denominator, rounding)
+        for q, c in zip(parts, form.own, strict=True)
+        if q
+    )
+
+
+def billed_parts(plan: Plan, usage: tuple[int, ...]) -> tuple[int, ...]:
+    """Quantities by the meter that each is billed by."""
+    parts = list(usage)
+    if plan.reading.cached_inside:
+        parts[INPUT] -= usage[CACHED]
+    if write_inside(plan):
+        parts[INPUT] -= usage[WRITE]
+    if plan.reading.reasoning_inside:
+        parts[OUTPUT] -= usage[REASONING]
+    return tuple(parts)
+
+
+def stepped(top: int, bottom: int, rounding: Rounding) -> int:
+    """top/bottom pico, rounded to the step."""
+    return rounded(top, bottom * rounding.step, 0, rounding.mode) * rounding.step

@@ -1,0 +1,123 @@
+"""Requests that a file bills twice, found without holding the file in memory.
+
+Each block's rows leave a 64-bit hash of (customer, request id) in one of some files by its last
+bits. In the end each file is looked through alone. Hashes that come twice are only suspicions: the
+blocks that hold them are read again and the rows themselves compared.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nexctl.usage.reading import Row
+
+BUCKETS = 32
+MOST_AT_ONCE = 200_000
+_HEAD = 2  # each piece begins with its block's index and its number of hashes
+
+
+class Spill:
+    """The bucket files, in a folder of their own that goes away on `close`."""
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="nexctl-audit-", dir=folder)
+        self.path = self._folder.name
+
+    def close(self) -> None:
+        """Remove the files."""
+        self._folder.cleanup()
+
+    def suspects(self, left_out: set[int]) -> Iterator[dict[int, set[int]]]:
+        """Block index -> hashes in it that come more than once, a bounded number at a time.
+
+        `left_out` blocks do not count.
+        """
+        found: dict[int, set[int]] = {}
+        held = 0
+        for bucket in range(BUCKETS):
+            pieces = list(self._pieces(bucket, left_out))
+            together = array("q")
+            for _, hashes in pieces:
+                together.extend(hashes)
+            if len(set(together)) == len(together):
+                continue
+            twice = {value for value, count in Counter(together).items() if count > 1}
+            held += len(twice)
+            for block, hashes in pieces:
+                here = twice.intersection(hashes)
+                if here:
+                    found.setdefault(block, set()).update(here)
+            if held > MOST_AT_ONCE:
+                yield found
+                found, held = {}, 0
+        if found:
+            yield found
+
+    def _pieces(self, bucket: int, left_out: set[int]) -> Iterator[tuple[int, array[int]]]:
+        try:
+            with open(os.path.join(self.path, str(bucket)), "rb") as stream:
+                held = array("q")
+                held.frombytes(stream.read())
+        except FileNotFoundError:
+            return
+        place = 0
+        while place < len(held):
+            block, count = held[place], held[place + 1]
+            if block not in left_out:
+                yield block, held[place + _HEAD : place + _HEAD + count]
+            place += _HEAD + count
+
+
+class Writer:
+    """Appends hashes to the bucket files; one in each process."""
+
+    def __init__(self, path: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        self._files = [os.open(os.path.join(path, str(i)), flags, 0o600) for i in range(BUCKETS)]
+
+    def add(self, block: int, hashes: Iterable[int]) -> None:
+        """Write one block's hashes, each piece in one write."""
+        held = [array("q", (block, 0)) for _ in range(BUCKETS)]
+        put = [piece.append for piece in held]
+        last = BUCKETS - 1
+        for value in hashes:
+            put[value & last](value)
+        for piece, handle in zip(held, self._files, strict=True):
+            if len(piece) > _HEAD:
+                piece[1] = len(piece) - _HEAD
+                os.write(handle, piece.tobytes())
+
+    def close(self) -> None:
+        """Close the files."""
+        for handle in self._files:
+            os.close(handle)
+
+
+def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:
+    """A hash for each row that has a request id."""
+    if None in requests or "" in requests:
+        return [hash(pair) for pair in zip(customers, requests, strict=True) if pair[1]]
+    return map(hash, zip(customers, requests, strict=True))
+
+
+# What makes two rows with one request id the same: all that was metered and charged.
+CONTENT = (
+    "endpoint", "model_requested", "model_served", "status", "key_id", "requests", "input_tokens",
+    "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "images",
+    "videos", "seconds", "gpu_seconds", "semantic_cache_hit", "batch_id", "tier", "charge",
+    "currency",
+)  # fmt: skip
+_content = attrgetter(*CONTENT)
+
+
+def content(row: Row) -> tuple[Any, ...]:
+    """What a row metered and charged."""
+    found: tuple[Any, ...] = _content(row)
+    return found

@@ -1,0 +1,1 @@
+"""Reading usage that other gateways wrote, and cutting large files for several processes."""

@@ -1,0 +1,472 @@
+"""A large export cut at line ends, each block read into columns: the fast way of the audit.
+
+A block holds whole lines. In a CSV a line end may lie inside quotes; a block with an odd number of
+quotes shows that, and whoever drives the reading joins it with the next one (`Batch.odd`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from nexctl.errors import UsageError
+from nexctl.usage.reading import Export, Row, _malformed, _row_maker
+from nexctl.usage.styles import RFC4180, Style
+
+BLOCK_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 64 * 1024 * 1024
+_AMOUNTS = b"0123456789.-"
+
+
+class Block(NamedTuple):
+    """Whole lines of a file, by place."""
+
+    number: int
+    offset: int
+    length: int
+
+
+class Source(NamedTuple):
+    """A file that can be read by blocks: JSONL, or CSV with its header's column names.
+
+    start     first byte after the header
+    batch_id  only rows of this batch, None for all
+    """
+
+    path: str
+    name: str
+    kind: str
+    style: Style
+    header: tuple[str, ...]
+    start: int
+    batch_id: str | None = None
+
+
+class Batch:
+    """Rows of one block, column by column. Text of a CSV is as it stands there.
+
+    `detail(i)` is the whole row; `known(text)` the true text of a cell; a column that the file
+    lacks holds None.
+    """
+
+    __slots__ = (
+        "after", "batch", "cached", "charge", "count", "created", "currency", "customer", "delta",
+        "detail", "hit", "into", "known", "odd", "out", "price_book", "rare",
+        "reasoning", "request", "requested", "requests", "sequence", "served", "status", "tier",
+        "write",
+    )  # fmt: skip
+
+    created: Sequence[str]
+    customer: Sequence[str | None]
+    request: Sequence[str | None]
+    served: Sequence[str | None]
+    requested: Sequence[str | None]
+    status: Sequence[str | None]
+    tier: Sequence[str | None]
+    hit: Sequence[Any]
+    batch: Sequence[Any]
+    currency: Sequence[str | None]
+    price_book: Sequence[str | None]
+    charge: Sequence[str | None]
+    delta: Sequence[str | None]
+    after: Sequence[str | None]
+    sequence: Sequence[int | None]
+    requests: Sequence[int | None]
+    into: Sequence[int | None]
+    cached: Sequence[int | None]
+    write: Sequence[int | None]
+    out: Sequence[int | None]
+    reasoning: Sequence[int | None]
+    rare: Sequence[bool] | None
+    detail: Callable[[int], Row]
+    known: Callable[[Any], Any]
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.odd = False
+
+
+class Unclear(Exception):
+    """Something in a block needs the careful reader, which names its line."""
+
+
+def source_of(export: Export, name: str, batch_id: str | None = None) -> Source:
+    """The blocks' description of an export in CSV or JSONL."""
+    header: tuple[str, ...] = ()
+    start = 0
+    with open(export.path, "rb") as stream:
+        head = stream.read(1 << 16)
+    if head.startswith(b"\xef\xbb\xbf"):
+        start = 3
+    if export.kind == "csv":
+        end = head.find(b"\n", start) + 1
+        text = head[start : end or len(head)].decode("utf-8", "replace").rstrip("\r\n")
+        header = tuple(next(csv.reader([text], delimiter=export.style.delimiter), []))
+        start = end or len(head)
+    style = export.style if export.kind == "csv" else RFC4180
+    return Source(export.path, name, export.kind, style, header, start, batch_id)
+
+
+def cut(source: Source, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The blocks of a file, in order, each ending at a line end."""
+    with open(source.path, "rb", buffering=0) as stream:
+        total = os.fstat(stream.fileno()).st_size
+        start, index = source.start, 0
+        while start < total:
+            end = min(start + size, total)
+            if end < total:
+                end = _line_end(stream.fileno(), end, total, start, source.name)
+            yield Block(index, start, end - start)
+            start, index = end, index + 1
+
+
+def _line_end(handle: int, position: int, total: int, start: int, name: str) -> int:
+    while position < total:
+        part = os.pread(handle, 65_536, position)
+        at = part.find(b"\n")
+        if at >= 0:
+            return position + at + 1
+        position += len(part)
+        if position - start > MAX_LINE_BYTES or not part:
+            raise UsageError(
+                f"{name}: the line at byte {start} is longer than {MAX_LINE_BYTES >> 20} MiB",
+                hint="is this an export of usage?",
+                code="malformed",
+            )
+    return total
+
+
+def read(source: Source, block: Block) -> bytes:
+    """The bytes of a block."""
+    with open(source.path, "rb", buffering=0) as stream:
+        parts, offset, left = [], block.offset, block.length
+        while left:
+            part = os.pread(stream.fileno(), left, offset)
+            if not part:
+                raise UsageError(
+                    f"{source.name}: the file changed while it was read", code="file_changed"
+                )
+            parts.append(part)
+            offset += len(part)
+            left -= len(part)
+    return b"".join(parts)
+
+
+def line_at(source: Source, offset: int) -> int:
+    """The number of the line that begins at a byte."""
+    number, place = 1, 0
+    with open(source.path, "rb") as stream:
+        while place < offset:
+            part = stream.read(min(BLOCK_BYTES, offset - place))
+            if not part:
+                break
+            number += part.count(b"\n")
+            place += len(part)
+    return number
+
+
+class Reader:
+    """Reads blocks of one source. Make one in each process."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._slim = msgspec.json.Decoder(_Slim).decode_lines
+        self._full = msgspec.json.Decoder(Row).decode
+        names = source.header
+        self._places = {name: names.index(name) for name in names}
+        columns = tuple(name for name in names if name in Row.__struct_fields__)
+        self._columns = columns
+        self._make = _row_maker(columns) if columns else None
+
+    def known(self, cell: Any) -> Any:
+        """The true text of a cell as batches hold it; None where it is empty."""
+        return cell if self.source.kind == "jsonl" else self._known(cell)
+
+    def parse(self, data: bytes) -> Sequence[Any]:
+        """Only parse: the records of a JSONL block, the cells of a CSV block."""
+        if self.source.kind == "jsonl":
+            return self._slim(data)
+        text = data.decode("utf-8")
+        delimiter = self.source.style.delimiter
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+
+    def batch(self, data: bytes) -> Batch:
+        """A block's rows as columns. Unclear where something in it is not as it should be."""
+        if self.source.kind == "csv" and data.count(b'"') & 1:
+            found = Batch(0)
+            found.odd = True
+            return found
+        try:
+            rows = self.parse(data)
+            if self.source.kind == "jsonl":
+                return self._of_records(rows, data)
+            return self._of_cells(rows)
+        except (msgspec.DecodeError, csv.Error, ValueError, RecursionError) as error:
+            raise Unclear(str(error)) from None
+
+    def careful(self, data: bytes, first_line: int) -> None:
+        """Read a block line by line and raise its first fault, which names the line."""
+        if self.source.kind == "jsonl":
+            for number, line in enumerate(data.split(b"\n"), first_line):
+                if not line or line.isspace():
+                    continue
+                try:
+                    self._check(self._full(line), number)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise _malformed(self.source.path, number, str(error)) from None
+            return
+        self._careful_cells(data, first_line)
+
+    def _careful_cells(self, data: bytes, first_line: int) -> None:
+        path = self.source.path
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            number = first_line + data.count(b"\n", 0, error.start)
+            raise _malformed(path, number, str(error)) from None
+        delimiter = self.source.style.delimiter
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        number = first_line
+        try:
+            for cells in reader:
+                if cells and len(cells) != len(self.source.header):
+                    raise ValueError(f"it has {len(cells)} cells, not {len(self.source.header)}")
+                if cells:
+                    self._check(self._row(cells), number)
+                number = first_line + reader.line_num
+        except (csv.Error, ValueError, msgspec.DecodeError) as error:
+            raise _malformed(path, number, str(error)) from None
+
+    def _check(self, row: Row, number: int) -> None:
+        from nexctl.money import parse_units
+
+        if row.created_at is None or len(row.created_at) < 10:
+            raise _malformed(self.source.path, number, "created_at: a time is missing")
+        for name in ("charge", "balance_delta", "balance_after"):
+            text = getattr(row, name)
+            if text is not None:
+                try:
+                    parse_units(text, what=name)
+                except UsageError as error:
+                    raise _malformed(self.source.path, number, error.message) from None
+        for name in _COUNTS:
+            count = getattr(row, name)
+            if count is not None and count < 0:
+                raise _malformed(self.source.path, number, f"{name}: {count} is no quantity")
+
+    # ------------------------------------------------------------- JSONL
+
+    def _of_records(self, rows: Sequence[Any], data: bytes) -> Batch:
+        wanted = self.source.batch_id
+        kept: list[int] | None = None
+        if wanted is not None:
+            kept = [i for i, row in enumerate(rows) if row.batch_id == wanted]
+            rows = [rows[i] for i in kept]
+        found = Batch(len(rows))
+        found.created = [row.created_at for row in rows]
+        found.customer = [row.customer_id for row in rows]
+        found.request = [row.request_id for row in rows]
+        found.served = [row.model_served for row in rows]
+        found.requested = [row.model_requested for row in rows]
+        found.status = [row.status for row in rows]
+        found.tier = [row.tier for row in rows]
+        found.hit = [row.semantic_cache_hit for row in rows]
+        found.batch = [row.batch_id for row in rows]
+        found.currency = [row.currency for row in rows]
+        found.price_book = [row.price_book for row in rows]
+        found.charge = [row.charge for row in rows]
+        found.delta = [row.balance_delta for row in rows]
+        found.after = [row.balance_after for row in rows]
+        found.sequence = [row.sequence for row in rows]
+        found.requests = [row.requests for row in rows]
+        found.into = [row.input_tokens for row in rows]
+        found.cached = [row.cached_input_tokens for row in rows]
+        found.write = [row.cache_write_tokens for row in rows]
+        found.out = [row.output_tokens for row in rows]
+        found.reasoning = [row.reasoning_tokens for row in rows]
+        rare = [bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows]
+        found.rare = rare if True in rare else None
+        split: list[bytes] = []
+
+        def detail(index: int) -> Row:
+            if not split:
+                split.extend(line for line in data.split(b"\n") if line and not line.isspace())
+            row: Row = self._full(split[index if kept is None else kept[index]])
+            return row
+
+        found.detail = detail
+        found.known = self.known
+        return found
+
+    # ------------------------------------------------------------- CSV
+
+    def _of_cells(self, rows: Sequence[Any]) -> Batch:
+        width = len(self.source.header)
+        if any(len(cells) != width for cells in rows):
+            rows = [cells for cells in rows if cells]
+            if any(len(cells) != width for cells in rows):
+                raise ValueError("cells")
+        if self.source.batch_id is not None:
+            place = self._places.get("batch_id")
+            known = self._known
+            rows = [
+                cells
+                for cells in rows
+                if place is not None and known(cells[place]) == self.source.batch_id
+            ]
+        found = Batch(len(rows))
+        columns = self._columns_of(rows)
+        for name, field in _TEXTS:
+            setattr(found, name, columns[field])
+        for name, field in _MONEY:
+            setattr(found, name, self._decimals(columns[field]))
+        for name, field in _WHOLE:
+            setattr(found, name, _counts(columns[field]))
+        odd = [columns[field] for field in _RARE]
+        if all(set(column) <= {None, "", "0"} for column in odd):
+            found.rare = None
+        else:
+            found.rare = [
+                any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
+            ]
+        found.detail = lambda index: self._row(rows[index])
+        found.known = self.known
+        return found
+
+    def _columns_of(self, rows: Sequence[list[str]]) -> dict[str, Any]:
+        """The wanted columns of a CSV's rows; one that the file lacks holds None."""
+        wanted = [name for name in _WANTED if name in self._places]
+        pick = itemgetter(*(self._places[name] for name in wanted), 0)
+        found: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
+        if rows:
+            found.update(zip(wanted, zip(*map(pick, rows), strict=True), strict=False))
+        return found
+
+    def _decimals(self, column: Sequence[Any]) -> Sequence[Any]:
+        if self.source.style.decimal == ",":
+            return [cell.replace(",", ".") if cell else None for cell in column]
+        return [cell or None for cell in column] if "" in column else column
+
+    def _known(self, cell: Any) -> Any:
+        return self.source.style.unguarded(cell) if cell else None
+
+    def _row(self, cells: list[str]) -> Row:
+        style = self.source.style
+        comma = style.decimal == ","
+        kinds = _KINDS
+        found = []
+        for name in self._columns:
+            cell = cells[self._places[name]]
+            kind = kinds[name]
+            if kind in ("text", "json") and cell[:1] == "'":
+                cell = style.unguarded(cell)
+            elif comma and kind == "decimal":
+                cell = cell.replace(",", ".")
+            found.append(cell)
+        if self._make is None:
+            raise ValueError("no column is known")
+        return self._make(found)
+
+
+# (attribute of a Batch, column)
+_TEXTS = (
+    ("created", "created_at"), ("customer", "customer_id"), ("request", "request_id"),
+    ("served", "model_served"), ("requested", "model_requested"), ("status", "status"),
+    ("tier", "tier"), ("hit", "semantic_cache_hit"), ("batch", "batch_id"),
+    ("currency", "currency"), ("price_book", "price_book"),
+)  # fmt: skip
+_MONEY = (("charge", "charge"), ("delta", "balance_delta"), ("after", "balance_after"))
+_WHOLE = (
+    ("sequence", "sequence"), ("requests", "requests"), ("into", "input_tokens"),
+    ("cached", "cached_input_tokens"), ("write", "cache_write_tokens"), ("out", "output_tokens"),
+    ("reasoning", "reasoning_tokens"),
+)  # fmt: skip
+_RARE = ("images", "videos", "seconds", "gpu_seconds")
+_WANTED = (*(field for _, field in (*_TEXTS, *_MONEY, *_WHOLE)), *_RARE)
+
+
+def _counts(column: Sequence[Any]) -> Sequence[int | None]:
+    """Counts from cells; None where a cell is empty. ValueError where one is no whole number."""
+    if not column or column[0] is None:
+        return column
+    joined = "".join(column)
+    if not joined:
+        return [None] * len(column)
+    if not (joined.isascii() and joined.isdigit()):
+        raise ValueError("count")
+    if "" not in column:
+        return list(map(int, column))
+    return [int(cell) if cell else None for cell in column]
+
+
+_COUNTS = (
+    "requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
+    "reasoning_tokens", "images", "videos", "seconds", "gpu_seconds",
+)  # fmt: skip
+
+
+def _kinds() -> dict[str, str]:
+    from nexctl.usage.columns import COLUMNS
+
+    return {column.name: column.kind for column in COLUMNS}
+
+
+_KINDS = _kinds()
+
+
+def amounts(column: Sequence[str | None]) -> list[int]:
+    """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
+    if None in column:
+        column = [text or "0" for text in column]
+    texts: Sequence[str] = column  # type: ignore[assignment]
+    if "".join(texts).encode().translate(None, _AMOUNTS):
+        raise ValueError("amount")
+    try:
+        return [
+            int(whole + part) * _SCALES[len(part)]
+            for whole, _, part in [text.partition(".") for text in texts]
+        ]
+    except IndexError:
+        raise ValueError("amount") from None
+
+
+_SCALES = tuple(10 ** (12 - places) for places in range(13))
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Slim(msgspec.Struct, gc=False):
+    """The fields that the audit looks at in every row."""
+
+    created_at: str
+    request_id: str | None = None
+    customer_id: str | None = None
+    model_requested: str | None = None
+    model_served: str | None = None
+    status: str | None = None
+    requests: Count | None = None
+    input_tokens: Count | None = None
+    cached_input_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    output_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    images: Count | None = None
+    videos: Count | None = None
+    seconds: Count | None = None
+    gpu_seconds: Count | None = None
+    semantic_cache_hit: bool | None = None
+    batch_id: str | None = None
+    tier: str | None = None
+    charge: str | None = None
+    currency: str | None = None
+    balance_delta: str | None = None
+    balance_after: str | None = None
+    sequence: int | None = None
+    price_book: str | None = None

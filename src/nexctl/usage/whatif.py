@@ -1,0 +1,395 @@
+"""Recorded usage replayed on other price books, by the one engine, in constant memory.
+
+    replay = WhatIf(("nextoken", "nexrelay"))
+    for row in rows:
+        replay.add(row)
+    answer = replay.answer()
+
+Each record is charged by itself and rounded once, by the price in force when it was made. Where
+rounding never does anything, equal records are summed first, which gives the same amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.errors import NexctlError, UnpricedError, UsageError
+from nexctl.pricing import books, engine
+from nexctl.pricing.book import Book, Model
+from nexctl.pricing.compare import usage_of
+from nexctl.records import Usage
+from nexctl.usage import whatif_rows as recorded
+from nexctl.usage.whatif_rows import Counted, Readings
+
+if TYPE_CHECKING:
+    from nexctl.usage.whatif_answer import Answer
+
+Maps = Mapping[tuple[str | None, str], str]
+
+ASSUMED = "before the first price that is known: priced at the first one"
+NO_TIME = "without a time: priced as of today"
+SEMANTIC = "semantic-cache hits, priced in full: this gateway has no such cache"
+NORMAL = "without a rate of its own for cached tokens or batches: priced at the normal rate"
+MAPPED = "priced as another model: the tokens are those of the recorded one"
+
+
+class Sums:
+    """What one book makes of records that are alike: charges in its units, and their ends.
+
+    `none` and `all` are the charge with no input, and with all of it, read from a cache; `all` is
+    None where the book has no price for that.
+    """
+
+    __slots__ = ("all", "expected", "high", "low", "none")
+
+    def __init__(self) -> None:
+        self.low = self.high = self.none = 0
+        self.expected: int | None = 0
+        self.all: int | None = 0
+
+    def add(self, low: int, expected: int | None, high: int) -> None:
+        """Count one charge in; unknown plus anything is unknown."""
+        self.low += low
+        self.high += high
+        known = self.expected is not None and expected is not None
+        self.expected = self.expected + expected if known else None  # type: ignore[operator]
+
+
+class Route(NamedTuple):
+    """How records of one kind are priced on one book: a pricer, or why there is none."""
+
+    book: Book | None
+    model: str | None
+    pricer: engine.Pricer | None
+    why: str | None
+    notes: tuple[str, ...]
+
+
+class Track:
+    """One book's charges of one bucket. `why` says what is unknown about it, None where nothing."""
+
+    __slots__ = ("normal", "plain", "route", "slow", "sums", "why")
+
+    def __init__(self, route: Route, *, normal: bool) -> None:
+        self.route = route
+        self.normal = normal
+        self.plain = False
+        self.sums = Sums()
+        self.why = route.why
+        self.slow = route.pricer is not None and not route.pricer.additive
+
+    def add(self, quantities: Counted) -> None:
+        """Charge one record, or the sums of many where that is the same."""
+        pricer = self.route.pricer
+        if pricer is None or self.why is not None:
+            return
+        try:
+            self._charge(pricer, quantities)
+        except NexctlError as error:
+            self.why = error.message
+
+    def _charge(self, pricer: engine.Pricer, quantities: Counted) -> None:
+        book, sums = pricer.book, self.sums
+        used = quantities
+        try:
+            figures = _figures(pricer, _usage(book, used))
+        except UnpricedError:
+            if not self.normal or not (used.cached or used.cache_write):
+                raise
+            used = used._replace(cached=0, cache_write=0)
+            figures = _figures(pricer, _usage(book, used))
+            self.plain = True
+        sums.add(*figures)
+        sums.none += _middle(pricer, _usage(book, used._replace(cached=0)))
+        if sums.all is None:
+            return
+        everything = _usage(book, used._replace(cached=used.input - used.cache_write))
+        try:
+            sums.all += _middle(pricer, everything)
+        except UnpricedError as error:
+            if error.details.get("state") == "not_applicable" or self.normal:
+                sums.all += _middle(pricer, _usage(book, used._replace(cached=0)))
+            else:
+                sums.all = None
+
+
+class Bucket:
+    """Records that every book prices alike: same models, moment, month, conditions and meters."""
+
+    __slots__ = ("billed", "month", "name", "quantities", "rows", "tracks", "unbilled")
+
+    def __init__(self, name: str, month: tuple[str, str], tracks: list[Track]) -> None:
+        self.name = name
+        self.month = month
+        self.tracks = tracks
+        self.rows = self.unbilled = 0
+        self.billed: dict[str, int] = {}
+        self.quantities = [0] * len(Counted._fields)
+
+    def add(self, quantities: Counted, charge: tuple[str, int] | None) -> None:
+        """Count one record in."""
+        self.rows += 1
+        if charge is None:
+            self.unbilled += 1
+        else:
+            self.billed[charge[0]] = self.billed.get(charge[0], 0) + charge[1]
+        sums = self.quantities
+        for place, quantity in enumerate(quantities):
+            sums[place] += quantity
+        for track in self.tracks:
+            if track.slow:
+                track.add(quantities)
+
+    def close(self) -> None:
+        """Charge what was only summed so far."""
+        for track in self.tracks:
+            if not track.slow:
+                track.add(Counted(*self.quantities))
+                track.slow = True
+
+
+class WhatIf:
+    """Replays records on books: `add` each record, then ask for the `answer`.
+
+    names    book ids or paths, as `books.load` takes them
+    maps     (book id or None for every book, recorded model) -> model to price it as
+    at       price everything as of one instant; None: as of each record's own time
+    readings how the billing books count, from `price_book` or a book given for all
+    normal   where a book has no rate for cached tokens or batches, take its normal one
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        *,
+        folder: str | None = None,
+        maps: Maps | None = None,
+        at: Any = None,
+        readings: Readings | None = None,
+        normal: bool = False,
+    ) -> None:
+        self.names = tuple(names)
+        self.at = books.instant(at)
+        self._folder = folder
+        self.books = [self._book(name, self.at) for name in self.names]
+        self.maps = maps or {}
+        self.used_maps: set[tuple[str | None, str]] = set()
+        self.readings = readings or Readings(folder=folder)
+        self._normal = normal
+        versions = [book for name in self.names for book in self._versions(name)]
+        self._by_minute = any(_is_timed(book) for book in versions)
+        self._by_month = any("billing_tiers" in book.data for book in versions)
+        self.buckets: dict[tuple[Any, ...], Bucket] = {}
+        self.rows = self.failed = self.unbilled = 0
+        self.first: str | None = None
+        self.last: str | None = None
+        self.billed: dict[str, int] = {}
+        self.price_books: dict[str | None, int] = {}
+        self.unusable: dict[str, int] = {}
+
+    def add(self, row: Any) -> None:
+        """Count one record in. UsageError where its time or its charge is malformed."""
+        self.rows += 1
+        charge = recorded.billed(row)
+        if charge is None:
+            self.unbilled += 1
+        else:
+            self.billed[charge[0]] = self.billed.get(charge[0], 0) + charge[1]
+        created = row.created_at
+        if created is not None:
+            if self.first is None or created < self.first:
+                self.first = created
+            if self.last is None or created > self.last:
+                self.last = created
+        if recorded.failed(row):
+            self.failed += 1
+            return
+        book = row.price_book
+        self.price_books[book] = self.price_books.get(book, 0) + 1
+        quantities = recorded.counted(row, self.readings.of(book))
+        if isinstance(quantities, str):
+            self.unusable[quantities] = self.unusable.get(quantities, 0) + 1
+            return
+        self._bucket(row, created, quantities).add(quantities, charge)
+
+    def answer(self) -> Answer:
+        """The totals so far, cheapest first, unknown last."""
+        from nexctl.usage.whatif_answer import Answer
+
+        for bucket in self.buckets.values():
+            bucket.close()
+        return Answer(self)
+
+    def _bucket(self, row: Any, created: str | None, quantities: Counted) -> Bucket:
+        batch, semantic = recorded.batched(row), bool(row.semantic_cache_hit)
+        moment = self.at or self._moment(created)
+        month = (row.customer_id or "", (created or "")[:7]) if self._by_month else ("", "")
+        # Records that use other meters may meet another unknown rate: they are kept apart.
+        meters = tuple([quantity > 0 for quantity in quantities])
+        served, requested = row.model_served, row.model_requested
+        key = (served, requested, moment, month, batch, semantic, meters)
+        found = self.buckets.get(key)
+        if found is None:
+            tracks = [
+                Track(
+                    self._route(name, (served, requested), moment, batch, semantic),
+                    normal=self._normal,
+                )
+                for name in self.names
+            ]
+            model = served or requested or "(no model)"
+            found = self.buckets[key] = Bucket(model, month, tracks)
+        return found
+
+    def _moment(self, created: str | None) -> str | None:
+        if created is None:
+            return None
+        if not created.endswith("Z"):
+            created = books.instant(created) or created
+        if self._by_minute:
+            return books.instant(f"{created[:16]}:00Z")
+        return books.instant(created[:10])
+
+    def _route(
+        self,
+        name: str,
+        models: tuple[str | None, str | None],
+        moment: str | None,
+        batch: bool,
+        semantic: bool,
+    ) -> Route:
+        notes = [] if moment is not None else [NO_TIME]
+        try:
+            book = self._book(name, moment)
+        except UsageError as error:
+            if error.code != "no_version":
+                raise
+            start = books.versions(name, folder=self._folder)[0][0]
+            book = self._book(name, start)
+            notes.append(ASSUMED)
+        try:
+            model, mapped = self._model(book, models)
+            if mapped:
+                notes.append(MAPPED)
+            if semantic and not _answers_from_cache(book, model, batch):
+                semantic = False
+                notes.append(SEMANTIC)
+            pricer = self._pricer(book, model, moment, batch, semantic, notes)
+        except (UnpricedError, UsageError) as error:
+            return Route(book, None, None, error.message, tuple(notes))
+        return Route(book, model.id, pricer, None, tuple(notes))
+
+    def _pricer(
+        self,
+        book: Book,
+        model: Model,
+        moment: str | None,
+        batch: bool,
+        semantic: bool,
+        notes: list[str],
+    ) -> engine.Pricer:
+        for _ in range(3):
+            try:
+                return engine.pricer(book, model, at=moment, batch=batch, semantic_hit=semantic)
+            except UnpricedError:
+                if not (batch and self._normal):
+                    raise
+                batch = False
+                notes.append(NORMAL)
+            except UsageError as error:
+                if error.code != "before_first_price":
+                    raise
+                moment = model.periods[0].get("from")
+                notes.append(ASSUMED)
+        return engine.pricer(book, model, at=moment, batch=batch, semantic_hit=semantic)
+
+    def _model(self, book: Book, models: tuple[str | None, str | None]) -> tuple[Model, bool]:
+        """The model that a record is priced as, and whether it was mapped to another one."""
+        for name in dict.fromkeys(models):
+            for key in ((book.id, name), (None, name)):
+                wanted = self.maps.get(key) if name else None  # type: ignore[arg-type]
+                if wanted is None:
+                    continue
+                try:
+                    found = book.find(wanted)
+                except UsageError:
+                    continue
+                self.used_maps.add(key)  # type: ignore[arg-type]
+                return found, found.id != name
+        fault: UsageError | None = None
+        for name in dict.fromkeys(models):
+            if name:
+                try:
+                    return book.find(name), False
+                except UsageError as error:
+                    fault = fault or error
+        raise fault or UsageError("the record names no model", code="no_model")
+
+    def _book(self, name: str, at: str | None) -> Book:
+        if name.endswith(".toml"):
+            if not hasattr(self, "_files"):
+                self._files: dict[str, Book] = {}
+            if name not in self._files:
+                self._files[name] = books.load(name, folder=self._folder)
+            return self._files[name]
+        return books.load(name, at=at, folder=self._folder)
+
+    def _versions(self, name: str) -> list[Book]:
+        if name.endswith(".toml"):
+            return [self._book(name, None)]
+        starts = books.versions(name, folder=self._folder)
+        return [books.load(name, at=start, folder=self._folder) for start, _ in starts]
+
+
+def _usage(book: Book, counted: Counted) -> Usage:
+    """Quantities as a book counts them."""
+    usage = usage_of(
+        book,
+        input_tokens=counted.input,
+        cached=counted.cached,
+        cache_write=counted.cache_write,
+        output=counted.output,
+        reasoning=counted.reasoning,
+        requests=counted.requests,
+    )
+    if counted.images or counted.seconds or counted.videos or counted.gpu_seconds:
+        usage = usage._replace(
+            image=counted.images,
+            second=counted.seconds,
+            video=counted.videos,
+            gpu_second=counted.gpu_seconds,
+        )
+    return usage
+
+
+def _figures(pricer: engine.Pricer, usage: Usage) -> tuple[int, int | None, int]:
+    """(low, expected, high) of a charge in the book's units."""
+    if pricer.known:
+        units = pricer.charge(usage).units
+        return units, units, units
+    return pricer.charge_range(usage)
+
+
+def _middle(pricer: engine.Pricer, usage: Usage) -> int:
+    """One figure of a charge: where only a range is known, its upper end."""
+    if pricer.known:
+        return pricer.charge(usage).units
+    return pricer.charge_range(usage)[2]
+
+
+def _answers_from_cache(book: Book, model: Model, batch: bool) -> bool:
+    """Whether the gateway has a semantic cache that such a request may be answered from."""
+    if not book.data.get("semantic_cache", {}).get("offered"):
+        return False
+    never = book.rule("semantic_never", ())
+    return not (model.kind in never or (batch and "batch" in never))
+
+
+def _is_timed(book: Book) -> bool:
+    """Whether the hour of a request matters: hours of a day, or periods that begin within one."""
+    for model in book.models.values():
+        for period in model.periods:
+            if "hours" in period or any(len(period.get(end) or "") > 10 for end in ("from", "to")):
+                return True
+    return False
