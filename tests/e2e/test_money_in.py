@@ -106,6 +106,8 @@ def test_another_wallet_is_made_topped_up_and_listed(nexctl: Nexctl) -> None:
     rows = nexctl("wallet", "list", "-o", "json").data
     assert [(row["name"], row["balance"]) for row in rows] == [("main", "30"), ("research", "7")]
     assert nexctl("wallet", "create", "research").exit == 1
+    said = nexctl("statement", "--wallet", made["id"], "--entries", "r.csv", "-o", "json").data
+    assert (said["closing"], said["entries"]) == ("7", 1)
 
 
 def test_a_promotional_code_is_made_and_used_once(nexctl: Nexctl) -> None:

@@ -144,8 +144,6 @@ def statement(app: App, month: str | None, wallet: str | None, entries: str | No
         found = gateway.papers.statement(query)
         _check(found)
         if entries is not None:
-            if wallet is not None:
-                raise UsageError("--entries: only of the first wallet", hint="leave --wallet out")
             _write(app, gateway, found, entries)
     return _statement(app, found, entries)
 
@@ -173,7 +171,7 @@ def _write(app: App, gateway: Any, found: Statement, path: str) -> None:
     total = count = 0
 
     def rows() -> Iterator[LedgerEntry]:
-        query = LedgerQuery(from_=found.from_, to=found.to, limit=1000)
+        query = LedgerQuery(from_=found.from_, to=found.to, limit=1000, wallet=found.wallet)
         yield from gateway.wallet.ledger(query)
 
     try:

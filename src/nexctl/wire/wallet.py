@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from nexctl.wire.base import Answer, Instant, Money, PageQuery, Request, Time
+from nexctl.wire.base import Answer, Id, Instant, Money, PageQuery, Request, Time
 
 
 class Layer(Answer):
@@ -84,13 +84,15 @@ class Wallet(Answer):
 class LedgerQuery(PageQuery, kw_only=True):
     """Entries in `sequence` order; `from` inclusive, `to` exclusive, both by posting.
 
-    `after_sequence` continues from an entry that is known already.
+    `after_sequence` continues from an entry that is known already; `wallet` is another one than
+    the customer's first.
     """
 
     from_: Instant | None = field(name="from", default=None)
     to: Instant | None = None
     kind: Annotated[str, Meta(max_length=32)] | None = None
     after_sequence: Annotated[int, Meta(ge=0)] | None = None
+    wallet: Id | None = None
 
 
 class LedgerEntry(Answer):

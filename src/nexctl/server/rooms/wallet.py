@@ -83,9 +83,11 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
 def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
     """The customer's book in sequence order."""
     house, query = call.house, call.query
+    from nexctl.server.rooms.topups import wallet_of
+
     page = entries.entries(
         tx,
-        call.customer.id,
+        wallet_of(tx, call, query.wallet),
         after=max(sequence_of(query.cursor), query.after_sequence or 0),
         limit=query.limit,
         start=micros(query.from_),
