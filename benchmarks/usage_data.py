@@ -82,7 +82,7 @@ class Maker:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.random = random.Random(shape.seed)  # noqa: S311
+        self.random = random.Random(shape.seed)
         self.book: Book = books.load(shape.book)
         self.day = START.date().isoformat()
         self._pricers: dict[Any, engine.Pricer] = {}
@@ -216,7 +216,7 @@ def rows(shape: Shape) -> Iterator[tuple[dict[str, Any], str | None]]:
 def _plan(shape: Shape, maker: Maker) -> dict[int, str]:
     """Which row gets which fault: where the row has what the fault needs."""
     chosen: dict[int, str] = {}
-    pick = random.Random(shape.seed + 1)  # noqa: S311
+    pick = random.Random(shape.seed + 1)
     wanted = [fault for fault in shape.faults for _ in range(shape.each)]
     for fault in wanted:
         for _ in range(2_000):
@@ -241,7 +241,10 @@ def _fits(maker: Maker, number: int, fault: str) -> bool:
         "tier": maker.pricer(model.id, tier=maker.tiers[number % len(maker.tiers)]).multiplier()
         != "1",
         "over_limit": model.context is not None,
-        "model_substituted": number % 3 > 0 and not hit and not batch and _dearer(maker, model.id) is not None,
+        "model_substituted": number % 3 > 0
+        and not hit
+        and not batch
+        and _dearer(maker, model.id) is not None,
         "rounding": not batch and not hit,
         "rate": not batch and not hit,
     }

@@ -2,7 +2,8 @@
 
     python -m tests.server.batch_worker PLACE MASTER [gate]
 
-Prints "ready" when it may begin (with "gate" it begins with the next line of its input), and a line of JSON at the end: how many lines it sent upstream.
+Prints "ready" when it may begin (with "gate" it begins with the next line of its input), and a line
+of JSON at the end: how many lines it sent upstream.
 """
 
 from __future__ import annotations

@@ -72,7 +72,10 @@ class GatewayClient:
         return Events(self, reply, type_named(route.streaming or ""))
 
     def upload(self, route_name: str, path: str, name: str, fields: Mapping[str, str]) -> Any:
-        """Send a file in a form, read as it is sent; UsageError where it cannot be read."""
+        """Send a file in a form, read as it is sent; UsageError where it cannot be read.
+
+        A try that broke off is made again: under its idempotency key the file is kept once.
+        """
         route = BY_NAME[route_name]
         upload, kind = form_of(path, name, fields)
         if upload.size > route.body_limit:
@@ -81,8 +84,9 @@ class GatewayClient:
                 hint="split it into several batches",
                 code="payload_too_large",
             )
-        headers = {"content-type": kind, "accept": "application/json"}
-        call = Call(route.method, route.path, headers, seconds=UPLOAD_SECONDS, upload=upload)
+        headers = {"content-type": kind, "idempotency-key": http.new_idempotency_key()}
+        call = Call(route.method, route.path, headers, repeatable=True, upload=upload)
+        call = call._replace(seconds=UPLOAD_SECONDS)
         return self._decoded(route.response, self._sent(route, call).read())
 
     def download(self, route_name: str, *ids: str) -> Iterator[bytes]:

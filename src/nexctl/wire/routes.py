@@ -156,6 +156,7 @@ ROUTES: tuple[Route, ...] = (
         form="files.FileUpload",
         refusals=("plan_limit",),
         body_limit=BATCH_FILE + SMALL,
+        idempotent=True,
     ),
     Route(
         "files.list",
@@ -175,6 +176,7 @@ ROUTES: tuple[Route, ...] = (
         "files.remove",
         *("DELETE", "/v1/files/{id}", "Delete a file", _ANY_KEY, "files.FileDeleted"),
         refusals=("state_conflict",),
+        idempotent=True,
     ),
     Route(
         "batches.create",
