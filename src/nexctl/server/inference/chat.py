@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from nexctl.records import Usage
+from nexctl.server import policies
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.inference import holding, policy, routing
@@ -279,6 +280,7 @@ async def reached(job: Any, attempt: Callable[[Line], Awaitable[T]]) -> tuple[Li
     try:
         if len(job.candidates) == 1 and job.keys is None:
             lines = switchboard.lines(job.target.served.id)
+            lines = policies.lines_allowed(call.caller.policy, lines)
             trying, noted = attempt, _noted(job)
         else:
             fallback = fallback and job.way.fallback
@@ -316,13 +318,21 @@ def _ways(
     """The lines of all candidates, healthy ones first, and the attempt that uses each one's."""
     switchboard = job.call.house.switchboard
     ways: list[tuple[Candidate, Line]] = []
+    allowed, known = job.call.caller.policy, 0
     for candidate in job.candidates if fallback else job.candidates[:1]:
         served = candidate.target.served.id
         if job.keys is None:
             lines = switchboard.lines(served)
         else:
             lines = switchboard.own_lines(served, job.keys)
-        ways += [(candidate, line) for line in lines]
+        known += len(lines)
+        ways += [
+            (candidate, line)
+            for line in lines
+            if policies.provider_allowed(allowed, line.provider.id)
+        ]
+    if known and not ways:
+        raise Refuse("provider_not_allowed")
     ways.sort(key=lambda way: not way[1].breaker.offers())
     of = {id(line): candidate for candidate, line in ways}
 
