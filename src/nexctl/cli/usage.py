@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.render import View
+from nexctl.cli.usage_audit import audit
 from nexctl.cli.usage_calibrate import calibrate
 from nexctl.errors import UsageError
 
@@ -186,5 +187,6 @@ COMMANDS = (
     list_,
     show,
     tail,
+    audit,
     calibrate,
 )
