@@ -102,8 +102,15 @@ class Batches:
 
     def records(self, batch: str) -> list[dict[str, Any]]:
         """The usage records of a batch."""
-        path = f"/v1/usage?batch_id={batch}&limit=1000"
-        return list(self.rig.ask("GET", path, key=self.key).body["data"])
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            path = f"/v1/usage?batch_id={batch}&limit=1000{cursor}"
+            page = self.rig.ask("GET", path, key=self.key).body
+            found += page["data"]
+            if page["next_cursor"] is None:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"
 
 
 def proved(rig: Rig) -> None:

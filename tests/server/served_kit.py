@@ -26,7 +26,7 @@ class Served:
     """One served gateway: `url`, its keys, and its house for a look inside."""
 
     def __init__(self, folder: Path, upstream: bootstrap.Upstream | None = None, **terms: Any):
-        self.place = str(folder / "served" / "ledger.sqlite")
+        self.place = terms.pop("place", None) or str(folder / "served" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place,

@@ -183,3 +183,17 @@ def test_a_large_file_goes_through_in_pieces(kit: Batches) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * 1024 * 1024
+
+
+def test_an_upload_under_its_idempotency_key_is_kept_once(kit: Batches) -> None:
+    def sent(raw: bytes, key: str) -> Any:
+        body, headers = form(raw)
+        headers["idempotency-key"] = key
+        return kit.rig.raw("POST", "/v1/files", body, key=kit.key, headers=headers)
+
+    first = sent(b"one\n", "k")
+    assert sent(b"one\n", "k").body == first.body
+    other = sent(b"two\n", "k")
+    assert (other.status, other.code) == (422, "idempotency_conflict")
+    assert len(kit.rig.ask("GET", "/v1/files").body["data"]) == 1
+    assert kit.rig.house.ledger.read(files.used, kit.rig.made.customer) == 4

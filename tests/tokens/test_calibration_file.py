@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexctl.errors import ConfigError, UsageError
@@ -47,6 +47,7 @@ def test_a_text_has_one_script(text: str, script: str) -> None:
     assert calibration.script_of(text) == script
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text())
 def test_every_text_has_a_script(text: str) -> None:
     assert calibration.script_of(text) in calibration.SCRIPTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexctl.usage.calibration import Billed, Join, Learned, Sample, document, learn, ratio_row
@@ -117,6 +117,7 @@ def test_the_file_holds_what_was_learned_and_no_prompt() -> None:
     }  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 60), st.integers(50, 300))
 def test_the_order_of_samples_changes_nothing(
     chance: random.Random, number: int, factor: int
@@ -127,6 +128,7 @@ def test_the_order_of_samples_changes_nothing(
     assert learn(rows) == learn(mixed)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.integers(20, 80), st.integers(50, 300), st.integers(0, 30), st.integers(0, 99))
 def test_what_is_kept_makes_the_held_out_error_smaller(
     number: int, factor: int, spread: int, seed: int

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexctl.errors import CheckFailed, UsageError
@@ -115,6 +115,14 @@ def test_history_is_whole_days_and_begins_after_the_first_day_seen() -> None:
     assert runway.history([], NOW).burns == ()
 
 
+def test_days_are_those_of_utc_and_what_is_no_time_is_refused() -> None:
+    evening = runway.history([("2026-11-22T23:30:00-05:00", 1), (stamp(TODAY - 9), 1)], NOW + DAY)
+    assert evening.burns[-1] == 1
+    for text in ("yesterday", "", "2026-13-01T00:00:00Z", "2026-11-22T99:00:00+01:00"):
+        with pytest.raises(UsageError):
+            runway.history([(text, 1)], NOW)
+
+
 def test_below_fourteen_whole_days_nothing_is_forecast() -> None:
     found = forecast((DOLLAR,) * 13, paid(100 * DOLLAR))
     data = found.data()
@@ -182,6 +190,7 @@ lots = st.lists(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(burns, lots, st.integers(0, DAY - 1))
 def test_every_unit_is_burned_or_expires_or_is_left(
     past: list[int], given_lots: list[tuple[int, int | None]], clock: int
@@ -210,6 +219,7 @@ def test_every_unit_is_burned_or_expires_or_is_left(
         assert 0 - len(owned) <= gap <= slack
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(burns, st.integers(1, 10**14), st.integers(0, 10**14))
 def test_more_credit_never_lasts_shorter(past: list[int], units: int, more: int) -> None:
     def seconds(amount: int) -> int:

@@ -69,11 +69,11 @@ def whatif(
     replay = WhatIf(
         names,
         folder=folder,
-        maps=_maps(map, names),
         at=at,
         readings=Readings(own, folder),
         normal=normal_rates,
     )
+    replay.maps = _maps(map, names, [one.id for one in replay.books])
     _check_maps(replay)
     with app.progress("replayed", unit="records") as step:
         for row in records(app, usage):
@@ -121,13 +121,21 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
             yield from open_export(spool.name).rows()
 
 
-def _maps(given: tuple[str, ...], names: tuple[str, ...]) -> dict[tuple[str | None, str], str]:
-    """`OLD=NEW` or `BOOK:OLD=NEW`; a model's name may hold colons, so BOOK must be one of --on."""
+def _maps(
+    given: tuple[str, ...], names: tuple[str, ...], ids: list[str]
+) -> dict[tuple[str | None, str], str]:
+    """`OLD=NEW` or `BOOK:OLD=NEW`; a model's name may hold colons, so BOOK must be one of --on.
+
+    `ids` are the ids of the books called `names`: a file's is not its name.
+    """
+    known = {**dict(zip(names, ids, strict=True)), **{one: one for one in ids}}
     found: dict[tuple[str | None, str], str] = {}
     for text in given:
         old, equals, new = text.partition("=")
         head, colon, rest = old.partition(":")
-        key: tuple[str | None, str] = (head, rest) if colon and head in names else (None, old)
+        key: tuple[str | None, str] = (
+            (known[head], rest) if colon and head in known else (None, old)
+        )
         if not equals or not key[1] or not new:
             raise UsageError(
                 f"--map: {text!r} is not OLD=NEW", hint="write --map gpt-4o=gpt-5.2", code="bad_map"
@@ -333,6 +341,9 @@ def _write_meetings(answer: Answer, screen: Screen) -> None:
             continue
         percent: str | None = compared["break_even_price_percent"]
         if percent is None:
+            continue
+        if percent == "0":
+            lines.append(f"{total.book.id} costs what was billed")
             continue
         moved = f"{percent[1:]}% lower" if percent.startswith("-") else f"{percent}% higher"
         line = f"{total.book.id} would cost what was billed at prices {moved}"

@@ -146,9 +146,10 @@ def _write_level(
     if not filled:
         screen.line(f"{label}{text}")
         return
+    rest = "·" if screen.bar(1, 1, 1) != "#" else "."
     style = "green" if gate is None or lasting.days >= gate["min_days"] else "red"
     screen.line(label, text)
-    screen.line(" " * 12, (filled, style), ("·" * max(0, GAUGE - len(filled)), "dim"))
+    screen.line(" " * 12, (filled, style), (rest * max(0, GAUGE - len(filled)), "dim"))
 
 
 def _write_idle(screen: Screen, found: Forecast) -> None:

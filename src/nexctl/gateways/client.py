@@ -21,7 +21,7 @@ from nexctl.wire import base
 from nexctl.wire.routes import BY_NAME, Route, type_named
 
 # A batch file on a slow line, and what of results is still believed.
-UPLOAD_SECONDS = 3600.0
+UPLOAD_SECONDS = 3600.0  # not money: seconds
 LARGEST_DOWNLOAD = 8 * 1024**3
 PIECE = 256 * 1024
 # A list is finished long before; a gateway that never ends one is broken.
@@ -42,7 +42,7 @@ class GatewayClient:
         query: msgspec.Struct | None = None,
         body: msgspec.Struct | None = None,
         idempotency_key: str | None = None,
-        seconds: float | None = None,
+        seconds: float | None = None,  # not money: seconds
     ) -> Any:
         """Make one call and return its answer, decoded; in `seconds` where that is not as usual.
 
@@ -72,7 +72,10 @@ class GatewayClient:
         return Events(self, reply, type_named(route.streaming or ""))
 
     def upload(self, route_name: str, path: str, name: str, fields: Mapping[str, str]) -> Any:
-        """Send a file in a form, read as it is sent; UsageError where it cannot be read."""
+        """Send a file in a form, read as it is sent; UsageError where it cannot be read.
+
+        A try that broke off is made again: under its idempotency key the file is kept once.
+        """
         route = BY_NAME[route_name]
         upload, kind = form_of(path, name, fields)
         if upload.size > route.body_limit:
@@ -81,8 +84,9 @@ class GatewayClient:
                 hint="split it into several batches",
                 code="payload_too_large",
             )
-        headers = {"content-type": kind, "accept": "application/json"}
-        call = Call(route.method, route.path, headers, seconds=UPLOAD_SECONDS, upload=upload)
+        headers = {"content-type": kind, "idempotency-key": http.new_idempotency_key()}
+        call = Call(route.method, route.path, headers, repeatable=True, upload=upload)
+        call = call._replace(seconds=UPLOAD_SECONDS)
         return self._decoded(route.response, self._sent(route, call).read())
 
     def download(self, route_name: str, *ids: str) -> Iterator[bytes]:
@@ -98,13 +102,13 @@ class GatewayClient:
         )
         return self._sent(route, call).pieces()
 
-    def pages(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every page of a list; each is asked for when the one before is used up."""
+    def pages(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every page of a list below `ids`; each is asked for when the one before is used up."""
         seen: set[str] = set()
         route = BY_NAME[route_name]
         asked = query
         for _ in range(MOST_PAGES):
-            page = self.ask(route_name, query=asked)
+            page = self.ask(route_name, *ids, query=asked)
             yield page
             cursor = page.next_cursor
             if cursor is None:
@@ -115,9 +119,9 @@ class GatewayClient:
             asked = msgspec.structs.replace(query or type_named(route.query)(), cursor=cursor)
         raise self._no_gateway("its list does not end")
 
-    def every(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every item of a list."""
-        for page in self.pages(route_name, query):
+    def every(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every item of a list below `ids`."""
+        for page in self.pages(route_name, query, *ids):
             yield from page.data
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from nexctl.errors import UsageError
 from nexctl.money import round_half_even
 
 DAY = 86_400
@@ -89,7 +90,16 @@ class Lasts(NamedTuple):
 
 
 def day_number(created_at: str) -> int:
-    """Days since 1970 of an RFC 3339 time in UTC. ValueError where it is none."""
+    """Days since 1970 of an RFC 3339 time, in UTC. UsageError where it is none."""
+    try:
+        if len(created_at) > 10 and created_at[-1] != "Z":
+            return seconds_of(created_at) // DAY
+        return _day(created_at)
+    except ValueError:
+        raise UsageError(f"{created_at[:40]!r} is not a time", code="bad_time") from None
+
+
+def _day(created_at: str) -> int:
     return datetime.date.fromisoformat(created_at[:10]).toordinal() - _EPOCH
 
 

@@ -12,6 +12,7 @@ rounding never does anything, equal records are summed first, which gives the sa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError, UnpricedError, UsageError
@@ -20,6 +21,7 @@ from nexctl.pricing.book import Book, Model
 from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
 from nexctl.usage import whatif_rows as recorded
+from nexctl.usage.audit.prices import charged_model
 from nexctl.usage.whatif_rows import Counted, Readings
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
 Maps = Mapping[tuple[str | None, str], str]
 
 ASSUMED = "before the first price that is known: priced at the first one"
+OPEN = "older than the day on which the prices were read: assumed in force"
 NO_TIME = "without a time: priced as of today"
 SEMANTIC = "semantic-cache hits, priced in full: this gateway has no such cache"
 NORMAL = "without a rate of its own for cached tokens or batches: priced at the normal rate"
+SEVERAL = "it stands for several requests, and the price depends on the size of each"
 MAPPED = "priced as another model: the tokens are those of the recorded one"
 
 
@@ -83,6 +87,9 @@ class Track:
         """Charge one record, or the sums of many where that is the same."""
         pricer = self.route.pricer
         if pricer is None or self.why is not None:
+            return
+        if quantities.requests > 1 and any(len(form) > 1 for form in pricer.forms):
+            self.why = SEVERAL
             return
         try:
             self._charge(pricer, quantities)
@@ -171,14 +178,14 @@ class WhatIf:
     ) -> None:
         self.names = tuple(names)
         self.at = books.instant(at)
-        self._folder = folder
+        self.folder = folder
         self.books = [self._book(name, self.at) for name in self.names]
-        self.maps = maps or {}
+        self.maps: Maps = maps or {}
         self.used_maps: set[tuple[str | None, str]] = set()
         self.readings = readings or Readings(folder=folder)
         self._normal = normal
         versions = [book for name in self.names for book in self._versions(name)]
-        self._by_minute = any(_is_timed(book) for book in versions)
+        self._grain = _grain(versions)
         self._by_month = any("billing_tiers" in book.data for book in versions)
         self.buckets: dict[tuple[Any, ...], Bucket] = {}
         self.rows = self.failed = self.unbilled = 0
@@ -191,7 +198,14 @@ class WhatIf:
     def add(self, row: Any) -> None:
         """Count one record in. UsageError where its time or its charge is malformed."""
         self.rows += 1
-        charge = recorded.billed(row)
+        try:
+            charge = recorded.billed(row)
+            self._add(row, charge)
+        except UsageError as error:
+            error.message = f"record {row.request_id or self.rows}: {error.message}"
+            raise
+
+    def _add(self, row: Any, charge: tuple[str, int] | None) -> None:
         if charge is None:
             self.unbilled += 1
         else:
@@ -226,7 +240,7 @@ class WhatIf:
         moment = self.at or self._moment(created)
         month = (row.customer_id or "", (created or "")[:7]) if self._by_month else ("", "")
         # Records that use other meters may meet another unknown rate: they are kept apart.
-        meters = tuple([quantity > 0 for quantity in quantities])
+        meters = (*[quantity > 0 for quantity in quantities], quantities.requests > 1)
         served, requested = row.model_served, row.model_requested
         key = (served, requested, moment, month, batch, semantic, meters)
         found = self.buckets.get(key)
@@ -247,9 +261,13 @@ class WhatIf:
             return None
         if not created.endswith("Z"):
             created = books.instant(created) or created
-        if self._by_minute:
-            return books.instant(f"{created[:16]}:00Z")
-        return books.instant(created[:10])
+        if self._grain is None or len(created) < 16:
+            return books.instant(created[:10])
+        minute = created[14:16]
+        if not minute.isdigit():
+            raise UsageError(f"{created[:40]!r} is not a time", code="bad_date")
+        minute = f"{int(minute) // self._grain * self._grain:02d}"
+        return books.instant(f"{created[:14]}{minute}:00Z")
 
     def _route(
         self,
@@ -265,9 +283,11 @@ class WhatIf:
         except UsageError as error:
             if error.code != "no_version":
                 raise
-            start = books.versions(name, folder=self._folder)[0][0]
+            start = books.versions(name, folder=self.folder)[0][0]
             book = self._book(name, start)
             notes.append(ASSUMED)
+        if book.valid_from is None and moment is not None and moment < book.retrieved:
+            notes.append(OPEN)
         try:
             model, mapped = self._model(book, models)
             if mapped:
@@ -317,29 +337,22 @@ class WhatIf:
                     continue
                 self.used_maps.add(key)  # type: ignore[arg-type]
                 return found, found.id != name
-        fault: UsageError | None = None
-        for name in dict.fromkeys(models):
-            if name:
-                try:
-                    return book.find(name), False
-                except UsageError as error:
-                    fault = fault or error
-        raise fault or UsageError("the record names no model", code="no_model")
+        return charged_model(book, *models), False
 
     def _book(self, name: str, at: str | None) -> Book:
         if name.endswith(".toml"):
             if not hasattr(self, "_files"):
                 self._files: dict[str, Book] = {}
             if name not in self._files:
-                self._files[name] = books.load(name, folder=self._folder)
+                self._files[name] = books.load(name, folder=self.folder)
             return self._files[name]
-        return books.load(name, at=at, folder=self._folder)
+        return books.load(name, at=at, folder=self.folder)
 
     def _versions(self, name: str) -> list[Book]:
         if name.endswith(".toml"):
             return [self._book(name, None)]
-        starts = books.versions(name, folder=self._folder)
-        return [books.load(name, at=start, folder=self._folder) for start, _ in starts]
+        starts = books.versions(name, folder=self.folder)
+        return [books.load(name, at=start, folder=self.folder) for start, _ in starts]
 
 
 def _usage(book: Book, counted: Counted) -> Usage:
@@ -386,10 +399,18 @@ def _answers_from_cache(book: Book, model: Model, batch: bool) -> bool:
     return not (model.kind in never or (batch and "batch" in never))
 
 
-def _is_timed(book: Book) -> bool:
-    """Whether the hour of a request matters: hours of a day, or periods that begin within one."""
-    for model in book.models.values():
-        for period in model.periods:
-            if "hours" in period or any(len(period.get(end) or "") > 10 for end in ("from", "to")):
-                return True
-    return False
+def _grain(versions: list[Book]) -> int | None:
+    """Minutes within which no price changes; None where prices change by the day at most.
+
+    It keeps what is summed apart small: a book with prices by the hour has 24 of them a day.
+    """
+    found: int | None = None
+    for book in versions:
+        for model in book.models.values():
+            for period in model.periods:
+                clocks = [clock for hours in period.get("hours", ()) for clock in hours]
+                ends = [period.get(end) or "" for end in ("from", "to", "batch_from")]
+                clocks += [end[11:16] for end in ends if len(end) > 10]
+                for clock in clocks:
+                    found = gcd(found or 60, int(clock[3:5]))
+    return found

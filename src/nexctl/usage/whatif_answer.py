@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.errors import UnpricedError
+from nexctl.errors import NexctlError, UnpricedError
 from nexctl.money import NANO, parse_units, round_half_even, text_of
-from nexctl.pricing import engine, tiers
+from nexctl.pricing import books, engine, tiers
 from nexctl.pricing.book import Book
 from nexctl.pricing.exact import ratio_of
 from nexctl.usage.whatif import NORMAL, Bucket, Track
@@ -301,13 +301,12 @@ class Answer:
         for total in self.totals:
             if names == {total.book.id}:
                 return total.book
+        if names == {""}:
+            return self.replay.readings.book
         if len(names) != 1:
             return None
-        from nexctl.errors import NexctlError
-        from nexctl.pricing import books
-
         try:
-            return books.load(names.pop())
+            return books.load(names.pop(), folder=self.replay.folder)
         except NexctlError:
             return None
 

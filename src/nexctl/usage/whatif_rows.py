@@ -54,6 +54,7 @@ class Readings:
 
     def __init__(self, book: Book | None = None, folder: str | None = None) -> None:
         self._folder = folder
+        self.book = book
         self._own = _reading(book) if book is not None else None
         self._found: dict[str | None, Reading] = {}
         self.assumed = 0

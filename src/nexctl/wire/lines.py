@@ -22,7 +22,7 @@ BATCH_EXPIRED = "batch_expired"
 BATCH_CANCELLED = "batch_cancelled"
 
 
-class BatchLine(Request):
+class BatchLine(Request, omit_defaults=False):
     """One line of an input file: a request, where it goes, and the id that comes back with it."""
 
     custom_id: str

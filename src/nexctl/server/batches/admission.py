@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.port import Transaction
 
 MOST_FAULTS = 1000
+SCAN_SECONDS = 600.0  # not money: seconds
 RULES = batch_lines.Rules(needs_max_output=False)
 # Lines are kept so many at a time, each in a transaction of its own, so that others get their turn.
 KEPT_AT_ONCE = 1000
@@ -80,6 +82,7 @@ class Scan:
     def run(self) -> None:
         """Read, check and count every line."""
         reader = keeping.Reader(self._house, self._file)
+        until = time.monotonic() + SCAN_SECONDS
         count = 0
         for number, start, size, raw in cut(self._hashed(reader), RULES.max_line_bytes):
             if raw is not None and not raw.strip():
@@ -96,6 +99,8 @@ class Scan:
                 self._line(number, start, raw)
             if len(self.faults) >= MOST_FAULTS:
                 break
+            if time.monotonic() > until:
+                raise Refuse("payload_too_large", "the file cannot be counted in reasonable time")
         if not count:
             self.faults.append(Fault("empty_file", None, "there is no line in the file"))
 
@@ -270,7 +275,8 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
     batch = ids.new("batch")
     scan = Scan(call, batch, wanted)
     if house.options.served:
-        await asyncio.to_thread(scan.run)
+        async with house.crew.scanning:
+            await asyncio.to_thread(scan.run)
     else:
         scan.run()
     faults, found = None, []

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Lines under way at once in one process, and begun in one transaction.
 AT_ONCE = 32
 BEGUN_AT_ONCE = 8
+SCANS_AT_ONCE = 2
 IDLE_SECONDS = 1.0  # not money: seconds
 # How often the lines of processes that are gone are looked for, and the own lease is renewed.
 LOOK_SECONDS = 5.0  # not money: seconds
@@ -38,8 +39,11 @@ class Crew:
         self._under_way: set[asyncio.Task[None]] = set()
         self._not_before: dict[str, int] = {}
         self._looked = -LOOK_SECONDS
+        self._turns = 0
         self._task: asyncio.Task[None] | None = None
         self._wake: asyncio.Event | None = None
+        # Files that are checked and counted at once, each in a thread.
+        self.scanning = asyncio.Semaphore(SCANS_AT_ONCE)
 
     # served ----------------------------------------------------------------------------------
 
@@ -128,7 +132,10 @@ class Crew:
             for known in (self._works, self._not_before):
                 for name in [name for name in known if name not in names]:
                     del known[name]
-        for batch in live:
+        # Another one is first each time, so that a long batch leaves room to the others.
+        self._turns += 1
+        at = self._turns % len(live) if live else 0
+        for batch in live[at:] + live[:at]:
             moved = await self._step(batch) or moved
         return moved
 

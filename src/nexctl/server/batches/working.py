@@ -65,7 +65,16 @@ class Work:
         self._reader = keeping.Reader(house, batch.input_file)
 
     async def run(self, line: Line) -> None:
-        """Send a line, debit it and keep its result; or keep why it was refused."""
+        """Send a line, debit it and keep its result; or keep why it was refused.
+
+        A line whose end cannot be written stays leased: it is done again when this process is gone.
+        """
+        try:
+            await self._run(line)
+        except Exception as error:  # noqa: BLE001 - there is nobody to tell but the operator
+            self._house.alarm(f"batch line {line.request_id}: {type(error).__name__} at its end")
+
+    async def _run(self, line: Line) -> None:
         try:
             outcome, body = await self._tried(line)
         except Refuse as refuse:

@@ -15,6 +15,7 @@ from nexctl.server.ledger.port import Transaction
 PARTS = {"output": "('ok')", "error": "('error', 'cancelled', 'expired')"}
 # An upload that has not ended after this long has no caller any more.
 STALE = 2 * HOUR
+CHECKED_EVERY = 32
 
 
 class File(NamedTuple):
@@ -70,20 +71,26 @@ def begin(
 def append(tx: Transaction, file: str, n: int, size: int, sealed: bytes, quota: int) -> None:
     """Add the `n`th piece (from 0) of `size` bytes. Refused where the customer's files get too big.
 
-    `quota` is in bytes.
+    `quota` is in bytes. It is asked for often enough that no file gets far beyond it.
     """
     customer = tx.value("SELECT customer_id FROM files WHERE id=? AND state='uploading'", file)
     if customer is None:
         raise Refused("not_found", "the upload was given up")
-    if used(tx, customer) + size > quota:
+    tx.run("UPDATE files SET bytes=bytes+? WHERE id=?", size, file)
+    if n % CHECKED_EVERY == 0:
+        check_quota(tx, customer, quota)
+    tx.run("INSERT INTO file_chunks (file_id, n, sealed) VALUES (?,?,?)", file, n, sealed)
+
+
+def check_quota(tx: Transaction, customer: str, quota: int) -> None:
+    """Refused where a customer's files take more than `quota` bytes."""
+    if used(tx, customer) > quota:
         raise Refused(
             "plan_limit",
             f"files may take {quota:,} bytes together",
             hint="delete files that are not needed any more",
             details={"limit": quota},
         )
-    tx.run("UPDATE files SET bytes=bytes+? WHERE id=?", size, file)
-    tx.run("INSERT INTO file_chunks (file_id, n, sealed) VALUES (?,?,?)", file, n, sealed)
 
 
 def finish(

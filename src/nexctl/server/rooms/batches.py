@@ -28,6 +28,8 @@ Scope = tuple[str, str, str, str, str, bytes]
 # What an embedded gateway in this process does of a batch when somebody only looks at it.
 LOOKING_SECONDS = 1
 STEP_SECONDS = 0.25  # not money: seconds
+# How many batches a customer may have checked and counted in a minute, in one process.
+MOST_A_MINUTE = 120
 
 
 # making ------------------------------------------------------------------------------------------
@@ -41,6 +43,9 @@ async def create(call: Call) -> Answer:
         if before is not None:
             return Answer(before.response, before.status)
     body, items = _asked(call)
+    seconds = house.attempts.wait(f"batches:{call.customer.id}", MOST_A_MINUTE)
+    if seconds:
+        raise Refuse("rate_limited", seconds=seconds, details={"retry_after_seconds": seconds})
     await _tidy(house)
     made = None
     if items is not None:

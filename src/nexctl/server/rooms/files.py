@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,11 +11,12 @@ from nexctl.server.batches.forms import Form, Part
 from nexctl.server.calls import Call
 from nexctl.server.house import READING_SECONDS
 from nexctl.server.http import Answer, Disconnected, Streamed
-from nexctl.server.ledger import files
+from nexctl.server.ledger import files, idempotency
 from nexctl.server.ledger.clock import SECOND
 from nexctl.server.ledger.files import Who
 from nexctl.server.refusing import Refuse
 from nexctl.wire import files as wire
+from nexctl.wire.base import encode
 from nexctl.wire.routes import BATCH_FILE
 
 if TYPE_CHECKING:
@@ -138,8 +140,11 @@ def _seconds(fields: dict[str, bytes]) -> int:
 
 
 async def create(call: Call) -> Answer:
-    """Keep an uploaded file. What is not whole at the end was never there."""
-    house = call.house
+    """Keep an uploaded file. What is not whole at the end was never there.
+
+    Under an Idempotency-Key the same file is kept once: then the first one's answer is given again.
+    """
+    house, key = call.house, call.idempotency_key
     form = Form(call.request.headers.get("content-type", ""))
     await house.write(files.expire_due)
     upload = _Upload(call)
@@ -163,18 +168,37 @@ async def create(call: Call) -> Answer:
             raise Refuse("invalid_request", "the form has no file", param="file")
         fields = upload.fields()
         digest = await upload.writer.end()
-        kept = await house.write(
-            files.finish,
-            upload.writer.file,
-            digest,
-            name=fields.name,
-            keep=fields.seconds * SECOND,
-        )
+        answer, is_new = await house.write(_finished, call, upload.writer.file, fields, digest, key)
+        if not is_new:
+            await house.write(files.remove, upload.writer.file)
     except BaseException:
         if upload.writer is not None:
             await house.write(files.remove, upload.writer.file)
         raise
-    return Answer(shape(kept))
+    return answer
+
+
+def _finished(
+    tx: Transaction, call: Call, file: str, fields: _Fields, digest: str, key: str | None
+) -> tuple[Answer, bool]:
+    """The file is whole; False with the first answer where its key was used before."""
+    if key is None:
+        return Answer(shape(_finish(tx, file, fields, digest))), True
+    request = call.request
+    scope = (call.customer.id, call.caller.id, request.method, request.path, key)
+    same = hashlib.sha256(f"{digest} {fields.seconds} {fields.name}".encode()).digest()
+    before = idempotency.begin(tx, *scope, same)
+    if before is not None:
+        return Answer(before.response, before.status), False
+    made = shape(_finish(tx, file, fields, digest))
+    idempotency.finish(tx, *scope, 200, encode(made))
+    return Answer(made), True
+
+
+def _finish(tx: Transaction, file: str, fields: _Fields, digest: str) -> files.File:
+    customer = tx.value("SELECT customer_id FROM files WHERE id=?", file)
+    files.check_quota(tx, customer, keeping.QUOTA)
+    return files.finish(tx, file, digest, name=fields.name, keep=fields.seconds * SECOND)
 
 
 # looking -----------------------------------------------------------------------------------------
