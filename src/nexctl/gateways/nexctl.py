@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from nexctl.gateways.client import GatewayClient
+from nexctl.gateways.nexctl_orgs import Societies
 
 if TYPE_CHECKING:
     from nexctl.gateways import port
@@ -306,7 +307,7 @@ class Codes(_Noun):
         return cast("admin.CodePage", found)
 
 
-class NexctlGateway:
+class NexctlGateway(Societies):
     """A gateway that speaks the contract."""
 
     def __init__(self, client: GatewayClient) -> None:
@@ -368,6 +369,18 @@ class NexctlGateway:
     @cached_property
     def codes(self) -> Codes:
         return Codes(self._client)
+
+    @cached_property
+    def funding(self) -> port.Funding:
+        from nexctl.gateways.funding import Funding
+
+        return Funding(self._client)
+
+    @cached_property
+    def papers(self) -> port.Papers:
+        from nexctl.gateways.funding import Papers
+
+        return Papers(self._client)
 
     def me(self) -> Me:
         return cast("Me", self._client.ask("me.show"))

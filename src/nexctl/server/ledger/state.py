@@ -5,9 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nexctl.server.ledger.life import Life
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexctl.server.ledger.tiers import Tiering
 
 
 class Sealer(Protocol):
@@ -24,7 +30,9 @@ class Sealer(Protocol):
 
 class Shared:
     """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its
-    heartbeat is good for, in microseconds.
+    heartbeat is good for, in microseconds. Whoever runs the gateway hands in the book's rules:
+    `tiering` for each debit, `papers` to be called with (transaction, what, subject) in the
+    transaction that credits, refunds or charges a fee.
     """
 
     __slots__ = (
@@ -33,9 +41,12 @@ class Shared:
         "lease",
         "life",
         "owner",
+        "papers",
+        "plan_budgets",
         "process",
         "sealer",
         "snapshots",
+        "tiering",
     )
 
     def __init__(
@@ -44,11 +55,15 @@ class Shared:
         if anchor_key is not None and len(anchor_key) > 64:
             anchor_key = hashlib.sha256(anchor_key).digest()
         self.life = life
+        # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
+        self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""
         self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
+        self.tiering: Tiering | None = None
+        self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
 
     def fresh_owner(self) -> None:

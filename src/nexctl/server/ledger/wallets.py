@@ -40,13 +40,15 @@ def show(
     key: str | None = None,
     parent: str | None = None,
     model: str | None = None,
+    member: str | None = None,
+    project: str | None = None,
 ) -> Wallet:
     """A wallet seen from a key: its own budgets and its parent's among the layers.
 
     Without a key every budget of the customer itself is a layer. Lots that have expired and that
     nobody has written off yet are not counted as spendable.
     """
-    found = wallet or customer
+    found = wallet or of_key(tx, customer, key, parent)
     row = tx.one(
         "SELECT id, customer_id, balance, held, debt, seq, head, last_at, state, next_expiry, "
         "lifetime, currency, scale FROM wallets WHERE id=?",
@@ -57,9 +59,10 @@ def show(
     head = Head(*row[:11])
     now = tx.clock.now()
     unknown = tx.value(
-        "SELECT coalesce(sum(amount), 0) FROM holds WHERE customer_id=? "
+        "SELECT coalesce(sum(amount), 0) FROM holds WHERE (customer_id=? "
+        "OR customer_id IN (SELECT org_id FROM members WHERE customer_id=?)) "
         "AND state IN ('reserved', 'dispatched', 'unknown') AND state='unknown' AND wallet=?",
-        *(customer, found),
+        *(customer, customer, found),
     )
     state = "blocked" if head.state == "active" and head.debt else head.state
     ended = _ended(tx, head, now)
@@ -70,7 +73,7 @@ def show(
             *(head.balance, 0, head.held, free),
         )
     ]
-    for budget in budgets.applying(tx, customer, key, parent, model):
+    for budget in budgets.applying(tx, customer, key, parent, model, member, project):
         layers.append(budgets.layer_of(budgets.state(tx, budget, now), key))
     hard = [layer for layer in layers if layer.hard and layer.unit == budgets.MONEY]
     binding = min(hard, key=lambda layer: layer.remaining)
@@ -91,6 +94,45 @@ def _ended(tx: Transaction, head: Head, now: int) -> int:
             *(head.wallet, now),
         )
     )
+
+
+def of_key(tx: Transaction, customer: str, key: str | None, parent: str | None) -> str:
+    """The wallet that a key spends from: its own, its parent's, else the customer's first."""
+    if key is None:
+        return customer
+    found = tx.value(
+        "SELECT wallet FROM key_wallets WHERE key_id IN (?,?) "
+        "ORDER BY CASE WHEN key_id=? THEN 0 ELSE 1 END LIMIT 1",
+        *(key, parent or key, key),
+    )
+    return customer if found is None else str(found)
+
+
+def keys_of(tx: Transaction, wallet: str) -> list[str]:
+    """The keys that were bound to a wallet."""
+    rows = tx.all("SELECT key_id FROM key_wallets WHERE wallet=? ORDER BY key_id", wallet)
+    return [row[0] for row in rows]
+
+
+def bind(tx: Transaction, customer: str, wallet: str, keys: list[str]) -> None:
+    """Let exactly these keys spend from a wallet; the customer's first one has all the others."""
+    tx.run("DELETE FROM key_wallets WHERE wallet=?", wallet)
+    for key in keys:
+        if tx.one("SELECT 1 FROM keys WHERE id=? AND customer_id=?", key, customer) is None:
+            raise Refused("not_found", "there is no such key")
+        tx.run("DELETE FROM key_wallets WHERE key_id=?", key)
+        if wallet != customer:
+            tx.run("INSERT INTO key_wallets (key_id, wallet) VALUES (?,?)", key, wallet)
+
+
+def rename(tx: Transaction, customer: str, wallet: str, name: str) -> None:
+    """Another name; unique among the customer's."""
+    taken = tx.one(
+        "SELECT 1 FROM wallets WHERE customer_id=? AND name=? AND id<>?", customer, name, wallet
+    )
+    if taken is not None:
+        raise Refused("name_taken", f"there is a wallet {name!r} already", hint="choose another")
+    tx.run("UPDATE wallets SET name=? WHERE id=?", name, wallet)
 
 
 def of_customer(tx: Transaction, customer: str) -> list[str]:
