@@ -102,13 +102,13 @@ class GatewayClient:
         )
         return self._sent(route, call).pieces()
 
-    def pages(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every page of a list; each is asked for when the one before is used up."""
+    def pages(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every page of a list below `ids`; each is asked for when the one before is used up."""
         seen: set[str] = set()
         route = BY_NAME[route_name]
         asked = query
         for _ in range(MOST_PAGES):
-            page = self.ask(route_name, query=asked)
+            page = self.ask(route_name, *ids, query=asked)
             yield page
             cursor = page.next_cursor
             if cursor is None:
@@ -119,9 +119,9 @@ class GatewayClient:
             asked = msgspec.structs.replace(query or type_named(route.query)(), cursor=cursor)
         raise self._no_gateway("its list does not end")
 
-    def every(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every item of a list."""
-        for page in self.pages(route_name, query):
+    def every(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every item of a list below `ids`."""
+        for page in self.pages(route_name, query, *ids):
             yield from page.data
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from nexctl.errors import NexctlError
+from nexctl.gateways.port_orgs import Societies
 
 if TYPE_CHECKING:
     from nexctl.wire import (
@@ -309,7 +310,7 @@ class Codes(Protocol):
         """New codes, shown once."""
 
 
-class Gateway(Protocol):
+class Gateway(Societies, Protocol):
     """A gateway as commands see it. `name` is what messages call it."""
 
     @property

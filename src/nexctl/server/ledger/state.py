@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from nexctl.server.ledger.life import Life
 
@@ -33,6 +34,7 @@ class Shared:
         "lease",
         "life",
         "owner",
+        "plan_budgets",
         "process",
         "sealer",
         "snapshots",
@@ -44,6 +46,8 @@ class Shared:
         if anchor_key is not None and len(anchor_key) > 64:
             anchor_key = hashlib.sha256(anchor_key).digest()
         self.life = life
+        # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
+        self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""
