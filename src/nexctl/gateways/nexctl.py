@@ -370,6 +370,18 @@ class NexctlGateway(Societies):
     def codes(self) -> Codes:
         return Codes(self._client)
 
+    @cached_property
+    def funding(self) -> port.Funding:
+        from nexctl.gateways.funding import Funding
+
+        return Funding(self._client)
+
+    @cached_property
+    def papers(self) -> port.Papers:
+        from nexctl.gateways.funding import Papers
+
+        return Papers(self._client)
+
     def me(self) -> Me:
         return cast("Me", self._client.ask("me.show"))
 
