@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate
     case 'models'
@@ -22,17 +22,43 @@ function __nexctl_commands
     case 'invoices'
       set -g __nexctl_R list show download
     case 'usage'
-      set -g __nexctl_R export summary list show tail calibrate
+      set -g __nexctl_R export summary list show tail audit calibrate
     case 'batch'
       set -g __nexctl_R make check quote submit status wait results retry cancel list run
     case 'budgets'
       set -g __nexctl_R list set remove
+    case 'orgs'
+      set -g __nexctl_R list show create set close policy pools
+    case 'orgs pools'
+      set -g __nexctl_R list create transfer
+    case 'projects'
+      set -g __nexctl_R list create set archive
+    case 'members'
+      set -g __nexctl_R list add set remove
+    case 'alerts'
+      set -g __nexctl_R show set
+    case 'webhooks'
+      set -g __nexctl_R endpoints
+    case 'webhooks endpoints'
+      set -g __nexctl_R list add remove
+    case 'audit-log'
+      set -g __nexctl_R list
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers payments providers codes terms invoices
+      set -g __nexctl_R customers keys operators webhooks audit-log payments providers codes terms invoices
     case 'admin customers'
-      set -g __nexctl_R list create
+      set -g __nexctl_R list create suspend credit policy import
+    case 'admin keys'
+      set -g __nexctl_R list disable enable revoke
+    case 'admin operators'
+      set -g __nexctl_R list create revoke
+    case 'admin webhooks'
+      set -g __nexctl_R endpoints deliveries deliver replay
+    case 'admin webhooks endpoints'
+      set -g __nexctl_R list add remove
+    case 'admin audit-log'
+      set -g __nexctl_R list export verify
     case 'admin payments'
       set -g __nexctl_R list approve reject refund
     case 'admin providers'
@@ -75,7 +101,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'gateway' 'admin' 'admin customers' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -89,7 +115,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'gateway status' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -101,13 +127,13 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys revoke'
       set -g __nexctl_R --all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys import'
+    case 'keys import' 'admin customers import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -119,7 +145,7 @@ function __nexctl_options
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet create' 'budgets set'
+    case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
       set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -127,7 +153,7 @@ function __nexctl_options
       set -g __nexctl_R --below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup show'
       set -g __nexctl_R --wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet auto-topup off'
+    case 'wallet auto-topup off' 'orgs set'
       set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'billing-profile set'
       set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -141,6 +167,8 @@ function __nexctl_options
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
       set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage audit'
+      set -g __nexctl_R --book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
       set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch make'
@@ -160,7 +188,31 @@ function __nexctl_options
     case 'batch run'
       set -g __nexctl_R --out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
-      set -g __nexctl_R --key -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --key --org --project --member -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'budgets set'
+      set -g __nexctl_R --key --org --project --member --name --meter --model --soft --alert-at --no-alerts -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'orgs create'
+      set -g __nexctl_R --name --wallet --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'orgs policy'
+      set -g __nexctl_R --model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'orgs pools transfer'
+      set -g __nexctl_R --to --from --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'projects list' 'members list'
+      set -g __nexctl_R --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'projects create'
+      set -g __nexctl_R --org --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'projects set'
+      set -g __nexctl_R --org --name --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'projects archive' 'members remove'
+      set -g __nexctl_R --org -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'members add' 'members set'
+      set -g __nexctl_R --org --role -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'alerts set'
+      set -g __nexctl_R --email --no-email --webhooks --no-webhooks --percent --below -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'webhooks endpoints add'
+      set -g __nexctl_R --event --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'audit-log list'
+      set -g __nexctl_R --action --actor --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway init'
       set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
@@ -171,6 +223,24 @@ function __nexctl_options
       set -g __nexctl_R --name --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers create'
       set -g __nexctl_R --plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers suspend'
+      set -g __nexctl_R --resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers credit'
+      set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers policy'
+      set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin keys list'
+      set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin operators create'
+      set -g __nexctl_R --role --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin webhooks endpoints add'
+      set -g __nexctl_R --event --note --write --idempotency-key --allow-private -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin webhooks deliveries'
+      set -g __nexctl_R --state --endpoint --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin audit-log list'
+      set -g __nexctl_R --customer --action --actor --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin audit-log export'
+      set -g __nexctl_R --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments list'
       set -g __nexctl_R --state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments approve'
@@ -205,15 +275,15 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin payments list --customer' 'admin payments approve --transaction' 'admin payments approve --note' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'admin codes create --note' 'admin invoices list --customer' 'admin invoices void --reason' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments refund --amount' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
-    case 'keys list --state'
+    case 'keys list --state' 'admin keys list --state'
       set -g __nexctl_V 9
     case 'wallet runway --by'
       set -g __nexctl_V 10
@@ -225,19 +295,31 @@ function __nexctl_takes
       set -g __nexctl_V 13
     case 'usage export --csv-style'
       set -g __nexctl_V 14
-    case 'gateway init --payments'
+    case 'usage audit --against'
       set -g __nexctl_V 16
-    case 'admin customers list --state'
+    case 'orgs create --wallet' 'orgs set --wallet'
       set -g __nexctl_V 17
-    case 'admin providers add --kind'
+    case 'members add --role' 'members set --role'
       set -g __nexctl_V 18
-    case 'admin codes list --state'
+    case 'gateway init --payments'
       set -g __nexctl_V 19
+    case 'admin customers list --state'
+      set -g __nexctl_V 20
+    case 'admin customers policy --clear'
+      set -g __nexctl_V 21
+    case 'admin operators create --role'
+      set -g __nexctl_V 22
+    case 'admin webhooks deliveries --state'
+      set -g __nexctl_V 23
+    case 'admin providers add --kind'
+      set -g __nexctl_V 24
+    case 'admin codes list --state'
+      set -g __nexctl_V 25
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --key' '* --month' '* --project' '* --max-requests' '* --queue-tokens'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --key' '* --month' '* --project' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --reason' '* --customer'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
@@ -311,6 +393,8 @@ function __nexctl_arguments
       set -g __nexctl_A 4
     case 'usage show'
       set -g __nexctl_A 3
+    case 'usage audit'
+      set -g __nexctl_A 4
     case 'batch check'
       set -g __nexctl_A 4
     case 'batch quote'
@@ -333,6 +417,38 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'budgets remove'
       set -g __nexctl_A 3
+    case 'orgs show'
+      set -g __nexctl_A 3
+    case 'orgs create'
+      set -g __nexctl_A 3
+    case 'orgs set'
+      set -g __nexctl_A 3
+    case 'orgs close'
+      set -g __nexctl_A 3
+    case 'orgs policy'
+      set -g __nexctl_A 3
+    case 'orgs pools list'
+      set -g __nexctl_A 3
+    case 'orgs pools create'
+      set -g __nexctl_A 3 3
+    case 'orgs pools transfer'
+      set -g __nexctl_A 3 3
+    case 'projects create'
+      set -g __nexctl_A 3
+    case 'projects set'
+      set -g __nexctl_A 3
+    case 'projects archive'
+      set -g __nexctl_A 3
+    case 'members add'
+      set -g __nexctl_A 3
+    case 'members set'
+      set -g __nexctl_A 3
+    case 'members remove'
+      set -g __nexctl_A 3
+    case 'webhooks endpoints add'
+      set -g __nexctl_A 3
+    case 'webhooks endpoints remove'
+      set -g __nexctl_A 3
     case 'gateway init'
       set -g __nexctl_A 3
     case 'gateway pay'
@@ -343,6 +459,34 @@ function __nexctl_arguments
       set -g __nexctl_A 4
     case 'admin customers create'
       set -g __nexctl_A 3
+    case 'admin customers suspend'
+      set -g __nexctl_A 3
+    case 'admin customers credit'
+      set -g __nexctl_A 3 3
+    case 'admin customers policy'
+      set -g __nexctl_A 3
+    case 'admin customers import'
+      set -g __nexctl_A 4
+    case 'admin keys disable'
+      set -g __nexctl_A 3
+    case 'admin keys enable'
+      set -g __nexctl_A 3
+    case 'admin keys revoke'
+      set -g __nexctl_A 3
+    case 'admin operators create'
+      set -g __nexctl_A 3
+    case 'admin operators revoke'
+      set -g __nexctl_A 3
+    case 'admin webhooks endpoints add'
+      set -g __nexctl_A 3
+    case 'admin webhooks endpoints remove'
+      set -g __nexctl_A 3
+    case 'admin webhooks replay'
+      set -g __nexctl_A 3
+    case 'admin audit-log export'
+      set -g __nexctl_A 3
+    case 'admin audit-log verify'
+      set -g __nexctl_A 4
     case 'admin payments approve'
       set -g __nexctl_A 3
     case 'admin payments reject'
@@ -362,9 +506,9 @@ function __nexctl_arguments
     case 'admin invoices void'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 20
+      set -g __nexctl_A 26
     case 'config set'
-      set -g __nexctl_A 20 3
+      set -g __nexctl_A 26 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -372,7 +516,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'help'
-      set -g __nexctl_A 21 +
+      set -g __nexctl_A 27 +
   end
 end
 
@@ -477,17 +621,31 @@ function __nexctl_values
     case '15 *'
       set -g __nexctl_W 'ok partial error cancelled'
     case '16 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'local'
+      set -g __nexctl_K profiles
+      set -g __nexctl_F files
     case '17 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'strict fallback'
     case '18 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'owner admin member billing'
     case '19 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '20 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'active suspended'
     case '21 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'models providers denied rpm concurrency quota'
+    case '22 *'
+      set -g __nexctl_W 'owner billing support read-only'
+    case '23 *'
+      set -g __nexctl_W 'pending delivered failed dropped'
+    case '24 *'
+      set -g __nexctl_W 'openai echo'
+    case '25 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '26 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '27 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

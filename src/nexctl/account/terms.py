@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nexctl.errors import UsageError
 from nexctl.money import parse_units, text_of
@@ -14,11 +14,22 @@ if TYPE_CHECKING:
 _AGE = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 LONGEST_SECONDS = 3_650 * 86_400
-WINDOWS = {"month": "month", "mo": "month", "lifetime": "lifetime", "total": "lifetime"}
+WINDOWS: dict[str, Literal["month", "lifetime", "5h", "1d", "7d"]] = {
+    "month": "month",
+    "mo": "month",
+    "lifetime": "lifetime",
+    "total": "lifetime",
+    "5h": "5h",
+    "1d": "1d",
+    "7d": "7d",
+}
 
 
 def parse_budget(text: str, *, what: str = "--budget") -> BudgetTerms:
-    """`20/month`, `500/lifetime`, or `20` (a month's). Amounts are in the wallet's currency."""
+    """`20/month`, `500/lifetime`, `5/5h`, or `20` (a month's), in the wallet's currency.
+
+    The windows 5h, 1d and 7d roll.
+    """
     from nexctl.wire.keys import BudgetTerms
 
     amount, _, window = text.strip().partition("/")
@@ -26,12 +37,12 @@ def parse_budget(text: str, *, what: str = "--budget") -> BudgetTerms:
     if chosen is None:
         raise UsageError(
             f"{what}: {window.strip()!r} is no window",
-            hint="write 20/month or 500/lifetime",
+            hint="write 20/month or 500/lifetime, or with a rolling window 5/5h, 5/1d, 5/7d",
             code="bad_budget",
         )
     return BudgetTerms(
         amount=parse_positive(amount, what=what),
-        window="month" if chosen == "month" else "lifetime",
+        window=chosen,
     )
 
 

@@ -293,7 +293,31 @@ CUSTOMERS = (customers_list, customers_create)
 CODES = (codes_list, codes_create)
 
 COMMANDS = (
-    Entry("customers", "nexctl.cli.admin:CUSTOMERS", "Customers: list, create.", group=True),
+    Entry(
+        "customers",
+        "nexctl.cli.admin_customers:COMMANDS",
+        "Customers: list, create, import, suspend, credit, policy.",
+        group=True,
+    ),
+    Entry("keys", "nexctl.cli.admin_keys:COMMANDS", "Customers' keys: list, stop.", group=True),
+    Entry(
+        "operators",
+        "nexctl.cli.admin_operators:COMMANDS",
+        "Who runs the gateway: list, create, revoke.",
+        group=True,
+    ),
+    Entry(
+        "webhooks",
+        "nexctl.cli.admin_webhooks:COMMANDS",
+        "Who is told of events; deliveries, replay.",
+        group=True,
+    ),
+    Entry(
+        "audit-log",
+        "nexctl.cli.audit_log:ADMIN",
+        "Who did what: list, export, verify.",
+        group=True,
+    ),
     Entry(
         "payments",
         "nexctl.cli.admin_payments:COMMANDS",

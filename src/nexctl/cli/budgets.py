@@ -1,42 +1,79 @@
-"""`nexctl budgets`: limits on what may be spent, by key and for the customer."""
+"""`nexctl budgets`: limits on money or tokens, of a key, the customer, an organisation's parts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.figures import money
 from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.rows import cell
+from nexctl.errors import EXIT_NOT_FOUND, NexctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nexctl.wire.budgets import Budget
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.budgets import Budget, Scope
 
 FIELDS = (
     *("id", "scope", "scope_id", "scope_name", "window", "meter", "kind", "amount", "currency"),
-    *("spent", "held", "remaining", "resets_at"),
+    *("spent", "held", "remaining", "resets_at", "name", "models", "alert_at", "set_by"),
+)
+_SCOPES = (
+    option("--key", metavar="KEY", help="Of this key and its sub-keys (id or name)."),
+    option("--org", metavar="ORG", help="Of this organisation (id or slug)."),
+    option("--project", metavar="PROJECT", help="Of a project (id, or name with --org)."),
+    option("--member", metavar="MEMBER", help="Of a member of an organisation (id)."),
 )
 
 
 @command(
-    option("--key", metavar="KEY", help="Only the budgets of this key (id or name)."),
+    *_SCOPES,
     name="list",
     examples=("nexctl budgets list", "nexctl budgets list --key ci -o json"),
 )
-def list_(app: App, key: str | None) -> View:
+def list_(app: App, **given: str | None) -> View:
     """Every budget with what is left of it and when it resets."""
-    from nexctl.account import keys as keys_workflow
     from nexctl.wire.budgets import BudgetQuery
 
     with connect.gateway(app) as gateway:
         query = None
-        if key is not None:
-            found = keys_workflow.find(gateway, key)
-            query = BudgetQuery(scope="key", scope_id=found.id)
+        if any(given.values()):
+            scope, scope_id = _scope(gateway, given)
+            query = BudgetQuery(scope=scope, scope_id=scope_id)
         return _list(list(gateway.budgets.list(query)))
+
+
+def _scope(gateway: Gateway, given: dict[str, str | None]) -> tuple[Scope, str | None]:
+    """(scope, its id) of what was named; the customer where nothing was."""
+    from nexctl.account import keys as keys_workflow
+
+    key, org, project, member = (given[name] for name in ("key", "org", "project", "member"))
+    named = [name for name in ("key", "project", "member") if given[name]]
+    if len(named) > 1 or (key and org):
+        raise UsageError("a budget has one scope", hint="name a key, an org, a project or a member")
+    if key is not None:
+        return "key", keys_workflow.find(gateway, key).id
+    if member is not None:
+        return "member", member
+    if project is not None:
+        if org is None:
+            return "project", project
+        for row in gateway.orgs.projects(org):
+            if project in (row.id, row.name):
+                return "project", row.id
+        raise NexctlError(
+            f"there is no project {project!r} in {org}",
+            hint=f"nexctl projects list --org {org}",
+            exit=EXIT_NOT_FOUND,
+            code="not_found",
+        )
+    if org is not None:
+        return "org", gateway.orgs.show(org).id
+    return "customer", None
 
 
 def _list(rows: Sequence[Budget]) -> View:
@@ -45,48 +82,89 @@ def _list(rows: Sequence[Budget]) -> View:
         lambda: [{name: getattr(row, name) for name in FIELDS} for row in rows],
         table=lambda: Table(
             [Column(name, right=name in right) for name in FIELDS],
-            [[getattr(row, name) for name in FIELDS] for row in rows],
+            [[cell(getattr(row, name)) for name in FIELDS] for row in rows],
         ),
         names=lambda: named(rows),
     )
 
 
 @command(
-    argument("budget", metavar="A[/WINDOW]", required=True, help="20/month or 500/lifetime."),
-    option("--key", metavar="KEY", help="For this key (id or name); default: the customer."),
+    argument("budget", metavar="A[/WINDOW]", required=True, help="20/month, 500/lifetime, 5/5h."),
+    *_SCOPES,
+    option("--name", metavar="NAME", help="Tells budgets of one scope and window apart."),
+    option(
+        "--meter", many=True, metavar="METER", help="Count these tokens, not money; repeatable."
+    ),
+    option("--model", many=True, metavar="M", help="Count only these models; repeatable."),
+    flag("--soft", help="Warn, and let pass."),
+    option(
+        "--alert-at",
+        many=True,
+        metavar="PERCENT",
+        value=whole(1, 1000),
+        help="Tell at this share; repeatable. Default: 'alerts show'.",
+    ),
+    flag("--no-alerts", help="Tell nobody."),
     name="set",
     changes=True,
-    examples=("nexctl budgets set 200/month", "nexctl budgets set 20/month --key ci"),
+    examples=(
+        "nexctl budgets set 200/month",
+        "nexctl budgets set 5/5h --key ci --alert-at 80",
+        "nexctl budgets set 1000000/month --meter input --meter output --project search --org acme",
+    ),
 )
-def set_(app: App, budget: str, key: str | None) -> View:
+def set_(
+    app: App,
+    budget: str,
+    name: str | None,
+    meter: tuple[str, ...],
+    model: tuple[str, ...],
+    soft: bool,
+    alert_at: tuple[int, ...],
+    no_alerts: bool,
+    **given: str | None,
+) -> View:
     """Set a budget, or change one; what is spent in its window stays counted.
 
-    Without --key it holds for all of the customer's keys together.
+    Without a scope it holds for all of the customer's keys together. Months are calendar months in
+    UTC; 5h, 1d and 7d roll.
     """
-    from nexctl.account import keys as keys_workflow
     from nexctl.account import terms
+    from nexctl.cli.admin import converted
     from nexctl.wire.budgets import BudgetSet
 
     wanted = terms.parse_budget(budget, what="A[/WINDOW]")
-
-    def body(scope_id: str | None) -> BudgetSet:
-        return BudgetSet(
-            scope="customer" if key is None else "key",
-            scope_id=scope_id,
-            amount=wanted.amount,
-            window=wanted.window,
-        )
-
+    if no_alerts and alert_at:
+        raise UsageError("--alert-at and --no-alerts contradict each other")
+    fields: dict[str, Any] = {
+        "amount": wanted.amount,
+        "window": wanted.window,
+        "name": name,
+        "unit": "tokens" if meter else "money",
+        "meters": list(meter) or None,
+        "models": list(model) or None,
+        "hard": not soft,
+        "alert_at": [] if no_alerts else (sorted(set(alert_at)) or None),
+    }
     if app.dry_run:
-        return dry(app, Planned("budgets.set", body=body(key)))
+        return dry(app, Planned("budgets.set", body=converted(_unsent(given) | fields, BudgetSet)))
     with connect.gateway(app) as gateway:
-        scope_id = None if key is None else keys_workflow.find(gateway, key).id
-        return _one(app, gateway.budgets.set(body(scope_id)))
+        scope, scope_id = _scope(gateway, given)
+        body = converted({"scope": scope, "scope_id": scope_id, **fields}, BudgetSet)
+        return _one(app, gateway.budgets.set(body))
+
+
+def _unsent(given: dict[str, str | None]) -> dict[str, str | None]:
+    """The scope as far as it is known without asking: --dry-run sends nothing."""
+    for name in ("key", "member", "project", "org"):
+        if given[name] is not None:
+            return {"scope": name, "scope_id": given[name] if name != "key" else None}
+    return {"scope": "customer", "scope_id": None}
 
 
 def _one(app: App, row: Budget) -> View:
     who = f"{row.scope} {row.scope_name or row.scope_id or ''}".strip()
-    per = "in all" if row.window == "lifetime" else f"a {row.window}"
+    per = {"lifetime": "in all", "month": "a month"}.get(row.window, f"in any {row.window}")
 
     def write(screen: Screen) -> None:
         amount = money(row.amount, row.currency)
@@ -118,7 +196,7 @@ def remove(app: App, budget: str) -> View:
         if rows:
             row = rows[0]
             amount = money(row.amount, row.currency)
-            what = f"{budget} ({row.scope} {row.scope_name or ''}, {amount} a {row.window})"
+            what = f"{budget} ({row.scope} {row.scope_name or ''}, {amount}/{row.window})"
         app.confirm(f"Remove budget {what}, profile {app.profile.name}?")
         gone = gateway.budgets.remove(budget)
     return View(

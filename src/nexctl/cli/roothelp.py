@@ -29,6 +29,12 @@ Commands:
   usage            What was billed: export, sum up, list, follow.
   batch            Batches: check, quote, send, follow, prove.
   budgets          Limits on what may be spent.
+  orgs             Organisations: make, rules, pools.
+  projects         Projects of an organisation.
+  members          Members of an organisation.
+  alerts           Who is told of thresholds.
+  webhooks         Who is told of events.
+  audit-log        Who did what.
   gateway          The embedded gateway: make, serve, prove.
   admin            Operate a gateway.
   auth             Keys to a gateway: login, logout.

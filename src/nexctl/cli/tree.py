@@ -98,6 +98,12 @@ TREE = (
         group=True,
     ),
     Entry("budgets", "nexctl.cli.budgets:COMMANDS", "Limits on what may be spent.", group=True),
+    Entry("orgs", "nexctl.cli.orgs:ORGS", "Organisations: make, rules, pools.", group=True),
+    Entry("projects", "nexctl.cli.orgs:PROJECTS", "Projects of an organisation.", group=True),
+    Entry("members", "nexctl.cli.orgs:MEMBERS", "Members of an organisation.", group=True),
+    Entry("alerts", "nexctl.cli.alerts:COMMANDS", "Who is told of thresholds.", group=True),
+    Entry("webhooks", "nexctl.cli.webhooks:COMMANDS", "Who is told of events.", group=True),
+    Entry("audit-log", "nexctl.cli.audit_log:COMMANDS", "Who did what.", group=True),
     Entry(
         "gateway",
         "nexctl.cli.gateway:COMMANDS",

@@ -21,7 +21,7 @@ from nexctl.wire import base
 from nexctl.wire.routes import BY_NAME, Route, type_named
 
 # A batch file on a slow line, and what of results is still believed.
-UPLOAD_SECONDS = 3600.0
+UPLOAD_SECONDS = 3600.0  # not money: seconds
 LARGEST_DOWNLOAD = 8 * 1024**3
 PIECE = 256 * 1024
 # A list is finished long before; a gateway that never ends one is broken.
@@ -42,7 +42,7 @@ class GatewayClient:
         query: msgspec.Struct | None = None,
         body: msgspec.Struct | None = None,
         idempotency_key: str | None = None,
-        seconds: float | None = None,
+        seconds: float | None = None,  # not money: seconds
     ) -> Any:
         """Make one call and return its answer, decoded; in `seconds` where that is not as usual.
 
@@ -102,13 +102,13 @@ class GatewayClient:
         )
         return self._sent(route, call).pieces()
 
-    def pages(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every page of a list; each is asked for when the one before is used up."""
+    def pages(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every page of a list below `ids`; each is asked for when the one before is used up."""
         seen: set[str] = set()
         route = BY_NAME[route_name]
         asked = query
         for _ in range(MOST_PAGES):
-            page = self.ask(route_name, query=asked)
+            page = self.ask(route_name, *ids, query=asked)
             yield page
             cursor = page.next_cursor
             if cursor is None:
@@ -119,9 +119,9 @@ class GatewayClient:
             asked = msgspec.structs.replace(query or type_named(route.query)(), cursor=cursor)
         raise self._no_gateway("its list does not end")
 
-    def every(self, route_name: str, query: Any = None) -> Iterator[Any]:
-        """Every item of a list."""
-        for page in self.pages(route_name, query):
+    def every(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
+        """Every item of a list below `ids`."""
+        for page in self.pages(route_name, query, *ids):
             yield from page.data
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from nexctl.errors import NexctlError
+from nexctl.gateways.port_orgs import Societies
 
 if TYPE_CHECKING:
     from nexctl.wire import (
@@ -381,7 +382,7 @@ class Papers(Protocol):
         """Void an unpaid invoice."""
 
 
-class Gateway(Protocol):
+class Gateway(Societies, Protocol):
     """A gateway as commands see it. `name` is what messages call it."""
 
     @property

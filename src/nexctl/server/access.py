@@ -10,6 +10,7 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nexctl.server import policies, seats
 from nexctl.server.calls import Call, Caller, Holder
 from nexctl.server.http import Request
 from nexctl.server.refusing import Refuse
@@ -17,6 +18,7 @@ from nexctl.server.refusing import Refuse
 if TYPE_CHECKING:
     from nexctl.server.house import House
     from nexctl.server.ledger.keys import Key
+    from nexctl.server.ledger.orgs import Seat
     from nexctl.server.ledger.port import Transaction
     from nexctl.wire.routes import Route
 
@@ -52,8 +54,28 @@ def authenticate(house: House, route: Route, request: Request) -> Caller:
     if caller.kind not in route.callers:
         raise Refuse("not_permitted")
     if not caller.is_operator:
+        caller = _seated(house, route, request, caller)
         _check_key(house, route, caller)
     return caller
+
+
+def _seated(house: House, route: Route, request: Request, caller: Caller) -> Caller:
+    """A member's caller as it acts for the organisation that the request names in a header."""
+    header = seats.header_of(house.book)
+    named = request.headers.get(header) if header is not None else None
+    key = caller.key
+    if named is None or key is None or caller.seat is not None:
+        return caller
+    if caller.customer is None or caller.customer.state != "active":
+        raise Refuse("customer_suspended")
+    found = house.ledger.recall((seats.of_member, named, key.customer), seats.of_member, named, key)
+    if found is None:
+        raise Refuse("not_permitted", "the customer is no member of that organisation")
+    role = str(found.seat.role)
+    if not seats.may(route, role, infers=is_counted(route)):
+        raise Refuse("not_permitted", f"a {role} may not do that for the organisation")
+    customer = Holder(found.seat.org.id, found.state, found.plan)
+    return caller._replace(customer=customer, policy=policies.parsed(found.policy), seat=found.seat)
 
 
 class Known(NamedTuple):
@@ -67,6 +89,8 @@ class Known(NamedTuple):
     parent: Key | None = None
     customer: Holder | None = None
     secret_expires_at: int | None = None
+    seat: Seat | None = None
+    policy: policies.Policy = policies.EVERYTHING
 
     def caller(self, now: int, address: str | None) -> Caller | None:
         """The caller, None where a key or its secret has ended by now."""
@@ -75,7 +99,7 @@ class Known(NamedTuple):
         for found in (self.key, self.parent):
             if found is not None and not is_live(found, now):
                 return None
-        return Caller(*self[:7], address)
+        return Caller(*self[:7], address, self.seat, self.policy)
 
 
 def _operator(tx: Transaction, digest: bytes) -> Known | None:
@@ -95,11 +119,16 @@ def _customer_key(tx: Transaction, digest: bytes) -> Known | None:
     known = keys.by_secret(tx, digest)
     if known is None:
         return None
-    key = known.key
+    key, parent = known.key, known.parent
     customer = Holder(key.customer, known.customer_state, known.plan)
+    seat = seats.of_own_key(tx, key, parent) if known.is_org else None
+    if known.is_org and seat is None:
+        return None
     return Known(
-        *(key.kind, key.id, known.prefix, key.name, key, known.parent, customer),
+        *(key.kind, key.id, known.prefix, key.name, key, parent, customer),
         known.secret_expires_at,
+        seat,
+        policies.parsed(known.policy),
     )
 
 
@@ -113,6 +142,9 @@ def _check_key(house: House, route: Route, caller: Caller) -> None:
         allowed = key.ip_allowlist if key is not None else None
         if allowed is not None and not inside(caller.address, tuple(allowed)):
             raise Refuse("ip_not_allowed")
+    ruled = caller.seat.org.addresses if caller.seat is not None else None
+    if ruled is not None and not inside(caller.address, ruled):
+        raise Refuse("ip_not_allowed")
     customer = caller.customer
     if customer is None or (customer.state != "active" and (route.writes or is_paid(route))):
         raise Refuse("customer_suspended")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from nexctl.server.http import Answer, Request
+from nexctl.server.policies import EVERYTHING, Policy
 from nexctl.server.refusing import Refuse
 from nexctl.wire.base import encode
 
 if TYPE_CHECKING:
     from nexctl.server.house import House, Terms
     from nexctl.server.ledger.keys import Key
+    from nexctl.server.ledger.orgs import Seat
     from nexctl.server.ledger.port import Transaction
     from nexctl.wire.routes import Route
 
@@ -33,7 +35,9 @@ class Holder(NamedTuple):
 class Caller(NamedTuple):
     """Who calls. `kind` is one of the route table's callers; keys and customers are ledger rows.
 
-    `address` is where from, None in this process. `parent` is a sub-key's parent.
+    `address` is where from, None in this process. `parent` is a sub-key's parent. `seat` is where
+    the call is made for an organisation, whose account `customer` then is. `policy` is what the
+    operator allows the customer.
     """
 
     kind: str
@@ -44,6 +48,8 @@ class Caller(NamedTuple):
     parent: Key | None = None
     customer: Holder | None = None
     address: str | None = None
+    seat: Seat | None = None
+    policy: Policy = EVERYTHING
 
     @property
     def is_operator(self) -> bool:
@@ -56,6 +62,8 @@ class Call:
 
     __slots__ = (
         "_caller",
+        "account",
+        "before",
         "body",
         "house",
         "plain",
@@ -82,6 +90,10 @@ class Call:
         self.plain: Any = None
         self.query: Any = None
         self.raw = b""
+        # What a handler found before it changed something, for the audit log.
+        self.before: Any = None
+        # Whose account it concerns, where that is not the caller's own.
+        self.account: str | None = None
 
     @property
     def caller(self) -> Caller:
@@ -135,8 +147,12 @@ class Call:
 def _committed(
     tx: Transaction, call: Call, operation: Callable[[Transaction, Call], Any], key: str | None
 ) -> Answer:
+    from nexctl.server import auditing
+
     if key is None:
-        return Answer(encode(operation(tx, call)), call.route.status)
+        answer = operation(tx, call)
+        auditing.record(tx, call, answer)
+        return Answer(encode(answer), call.route.status)
     from nexctl.server.ledger import idempotency
 
     caller, request = call.caller, call.request
@@ -149,6 +165,7 @@ def _committed(
     if before is not None:
         return Answer(before.response, before.status)
     answer = operation(tx, call)
+    auditing.record(tx, call, answer)
     status = call.route.status
     idempotency.finish(tx, *scope, status, encode(without_secrets(answer)))
     return Answer(encode(answer), status)

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.money import text_of
+from nexctl.server.allowances import plan_budgets
 from nexctl.server.attempts import Attempts
 from nexctl.server.refusing import Refuse, Words
 
@@ -81,6 +82,7 @@ class House:
     ) -> None:
         self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
         self.words = Words(book)
+        ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         self.attempts = Attempts()
         self.alarms: list[str] = []

@@ -65,6 +65,7 @@ def layer_details(house: House, layer: Layer) -> dict[str, Any]:
         "window": layer.span,
         "resets_at": instant(layer.resets_at),
         "currency": house.unit if layer.unit != "tokens" else "tokens",
+        "meter": ",".join(layer.meters) if layer.meters else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -82,10 +83,12 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
         request_id=row.request_id,
         gateway=house.title,
         customer_id=row.customer,
+        org_id=record.get("org_id"),
+        project=record.get("project"),
+        member_id=record.get("member_id"),
         key_id=row.key,
         key_name=record.get("key_name"),
         parent_key_id=record.get("parent_key_id"),
-        project=record.get("project"),
         labels=record.get("labels", {}),
         endpoint=record.get("endpoint", ""),
         model_requested=record.get("model_requested", row.model),

@@ -10,7 +10,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
-from nexctl.server.ledger import files, idempotency, orders
+from nexctl.server.events import sending
+from nexctl.server.ledger import events, files, idempotency, orders
 from nexctl.server.payments import auto, included, outbox, subscribing
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 5.0  # not money: seconds
 SWEEP_BEATS = 6
+SEND_SECONDS = 2.0  # not money: seconds
 RARE_BEATS = 720
 
 
@@ -33,6 +35,7 @@ def once(house: House, *, rare: bool = True) -> None:
         pass
     if rare:
         house.ledger.write(idempotency.forget)
+        house.ledger.write(events.forget)
 
 
 class Upkeep:
@@ -40,19 +43,29 @@ class Upkeep:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; call it on the loop."""
-        self._task = asyncio.get_running_loop().create_task(self._work())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._work()), loop.create_task(self._send())]
 
     async def stop(self) -> None:
         """End, after what is being done."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    async def _send(self) -> None:
+        """Webhooks and e-mails, apart from the rest: who is told may be slow, a heartbeat not."""
+        while True:
+            try:
+                await asyncio.to_thread(sending.due, self._house)
+            except NexctlError as error:
+                self._house.alarm(f"events: {error.message}")
+            await asyncio.sleep(SEND_SECONDS)
 
     async def _work(self) -> None:
         beats = 0

@@ -32,11 +32,15 @@ class BudgetTerms(Request):
     """A hard limit on what a key may spend: an amount in the wallet's currency in a window."""
 
     amount: Amount
-    window: Literal["month", "lifetime"] = "month"
+    window: Literal["month", "lifetime", "5h", "1d", "7d"] = "month"
 
 
 class KeyCreate(Request):
-    """`expires_at` or `expires_in_seconds`, not both; a sub-key names its `parent_id`."""
+    """`expires_at` or `expires_in_seconds`, not both; a sub-key names its `parent_id`.
+
+    An organisation's key may count for a `project` (id or name) and a `member_id`; a sub-key counts
+    as its parent does.
+    """
 
     name: Name
     budget: BudgetTerms | None = None
@@ -47,6 +51,8 @@ class KeyCreate(Request):
     expires_in_seconds: Seconds | None = None
     parent_id: Id | None = None
     labels: Labels | None = None
+    project: Id | None = None
+    member_id: Id | None = None
 
 
 class KeyUpdate(Request):
@@ -111,6 +117,8 @@ class Key(Answer):
     labels: dict[str, str] = field(default_factory=dict)
     last_used_at: Time | None = None
     revoked_at: Time | None = None
+    project_id: str | None = None
+    member_id: str | None = None
     previous_prefix: str | None = None
     previous_expires_at: Time | None = None
 

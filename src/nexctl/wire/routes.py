@@ -24,6 +24,7 @@ _MANAGEMENT = frozenset((MANAGEMENT,))
 _OPERATORS = frozenset((OWNER, BILLING, SUPPORT, READ_ONLY))
 _MONEY = frozenset((OWNER, BILLING))
 _OWNER = frozenset((OWNER,))
+_SUPPORT = frozenset((OWNER, SUPPORT))
 _EVERYBODY = frozenset((NOBODY,))
 
 KIB = 1024
@@ -108,6 +109,8 @@ _PAID = (
     "upstream_unavailable",
     "upstream_timeout",
 )
+
+_ORG = ("not_offered", "not_permitted", "plan_limit")
 
 ROUTES: tuple[Route, ...] = (
     # ------------------------------------------------------------------ inference
@@ -276,7 +279,13 @@ ROUTES: tuple[Route, ...] = (
         "budgets.set",
         *("PUT", "/v1/budgets", "Set the budget of a scope and window", _MANAGEMENT),
         *("budgets.Budget", "budgets.BudgetSet"),
-        refusals=("plan_limit", "wider_than_parent"),
+        refusals=(
+            "plan_limit",
+            "wider_than_parent",
+            "not_offered",
+            "model_not_found",
+            "state_conflict",
+        ),
         idempotent=True,
     ),
     Route(
@@ -492,6 +501,161 @@ ROUTES: tuple[Route, ...] = (
         *("GET", "/v1/usage/{request_id}", "One usage record", _ANY_KEY, "usage.UsageRecord"),
         refusals=("plan_limit",),
     ),
+    # ------------------------------------------------------------------ organisations, alerts
+    Route(
+        "orgs.list",
+        *("GET", "/v1/orgs", "The organisations that the customer is in", _MANAGEMENT),
+        "orgs.OrgPage",
+        query="orgs.OrgQuery",
+        refusals=_ORG,
+    ),
+    Route(
+        "orgs.create",
+        *("POST", "/v1/orgs", "Make an organisation and its management key", _MANAGEMENT),
+        *("orgs.OrgCreated", "orgs.OrgCreate"),
+        refusals=(*_ORG, "name_taken"),
+        idempotent=True,
+    ),
+    Route(
+        "orgs.show",
+        *("GET", "/v1/orgs/{id}", "One organisation", _MANAGEMENT, "orgs.Org"),
+        refusals=_ORG,
+    ),
+    Route(
+        "orgs.update",
+        *("PATCH", "/v1/orgs/{id}", "Change an organisation", _MANAGEMENT),
+        *("orgs.Org", "orgs.OrgUpdate"),
+        refusals=(*_ORG, "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "orgs.close",
+        *("DELETE", "/v1/orgs/{id}", "Close an organisation for ever", _MANAGEMENT, "orgs.Org"),
+        refusals=(*_ORG, "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "members.list",
+        *("GET", "/v1/orgs/{id}/members", "Its members", _MANAGEMENT, "orgs.MemberPage"),
+        query="base.PageQuery",
+        refusals=_ORG,
+    ),
+    Route(
+        "members.add",
+        *("POST", "/v1/orgs/{id}/members", "Let a customer in", _MANAGEMENT),
+        *("orgs.Member", "orgs.MemberAdd"),
+        refusals=(*_ORG, "name_taken", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "members.update",
+        *("PATCH", "/v1/orgs/{id}/members/{member_id}", "Another role", _MANAGEMENT),
+        *("orgs.Member", "orgs.MemberUpdate"),
+        refusals=(*_ORG, "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "members.remove",
+        *("DELETE", "/v1/orgs/{id}/members/{member_id}", "Let a member go", _MANAGEMENT),
+        "orgs.Member",
+        refusals=(*_ORG, "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "projects.list",
+        *("GET", "/v1/orgs/{id}/projects", "Its projects", _MANAGEMENT, "orgs.ProjectPage"),
+        query="base.PageQuery",
+        refusals=_ORG,
+    ),
+    Route(
+        "projects.create",
+        *("POST", "/v1/orgs/{id}/projects", "Make a project", _MANAGEMENT),
+        *("orgs.Project", "orgs.ProjectCreate"),
+        refusals=(*_ORG, "name_taken", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "projects.update",
+        *("PATCH", "/v1/orgs/{id}/projects/{project_id}", "Change a project", _MANAGEMENT),
+        *("orgs.Project", "orgs.ProjectUpdate"),
+        refusals=(*_ORG, "name_taken", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "projects.archive",
+        *("DELETE", "/v1/orgs/{id}/projects/{project_id}", "End a project", _MANAGEMENT),
+        "orgs.Project",
+        refusals=(*_ORG, "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "policies.show",
+        *("GET", "/v1/orgs/{id}/policies", "Rules before keys'", _MANAGEMENT, "orgs.Policies"),
+        refusals=_ORG,
+    ),
+    Route(
+        "policies.set",
+        *("PATCH", "/v1/orgs/{id}/policies", "Change rules", _MANAGEMENT),
+        *("orgs.Policies", "orgs.PoliciesSet"),
+        refusals=(*_ORG, "model_not_found", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "pools.list",
+        *("GET", "/v1/orgs/{id}/pools", "Its wallets", _MANAGEMENT, "orgs.PoolPage"),
+        refusals=_ORG,
+    ),
+    Route(
+        "pools.create",
+        *("POST", "/v1/orgs/{id}/pools", "Make a wallet that projects share", _MANAGEMENT),
+        *("orgs.Pool", "orgs.PoolCreate"),
+        refusals=(*_ORG, "name_taken", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "pools.transfer",
+        *("POST", "/v1/orgs/{id}/transfers", "Move credits between its wallets", _MANAGEMENT),
+        *("orgs.Transferred", "orgs.Transfer"),
+        refusals=(*_ORG, "insufficient_balance", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "alerts.show",
+        *("GET", "/v1/alerts", "Who is told of thresholds", _MANAGEMENT, "alerts.Alerts"),
+    ),
+    Route(
+        "alerts.set",
+        *("PUT", "/v1/alerts", "Set who is told of thresholds", _MANAGEMENT),
+        *("alerts.Alerts", "alerts.AlertsSet"),
+        refusals=("plan_limit",),
+        idempotent=True,
+    ),
+    Route(
+        "webhook_endpoints.list",
+        *("GET", "/v1/webhook-endpoints", "Who is told of events", _MANAGEMENT),
+        "alerts.EndpointPage",
+        query="base.PageQuery",
+    ),
+    Route(
+        "webhook_endpoints.add",
+        *("POST", "/v1/webhook-endpoints", "Add an endpoint; its secret is answered once"),
+        _MANAGEMENT,
+        *("alerts.EndpointSecret", "alerts.EndpointCreate"),
+        refusals=("not_offered", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "webhook_endpoints.remove",
+        *("DELETE", "/v1/webhook-endpoints/{id}", "Remove an endpoint", _MANAGEMENT),
+        "budgets.Removed",
+        idempotent=True,
+    ),
+    Route(
+        "audit_log.list",
+        *("GET", "/v1/audit-log", "Who did what in the customer's account", _MANAGEMENT),
+        "alerts.AuditPage",
+        query="alerts.AuditQuery",
+    ),
     # ------------------------------------------------------------------ operator
     Route(
         "customers.list",
@@ -570,6 +734,119 @@ ROUTES: tuple[Route, ...] = (
         *("POST", "/admin/v1/codes", "Make codes; each is answered once", _MONEY),
         *("admin.CodePage", "admin.CodesCreate"),
         idempotent=True,
+    ),
+    Route(
+        "customers.suspend",
+        *("POST", "/admin/v1/customers/{id}/suspend", "Suspend a customer, or resume it"),
+        _SUPPORT,
+        *("admin.Customer", "operators.Suspend"),
+        idempotent=True,
+        optional_body=True,
+    ),
+    Route(
+        "customers.adjust",
+        *("POST", "/admin/v1/customers/{id}/wallet/adjustments", "Give or take credits", _MONEY),
+        *("operators.Adjusted", "operators.Adjustment"),
+        refusals=("insufficient_balance",),
+        idempotent=True,
+    ),
+    Route(
+        "customers.policy",
+        *("GET", "/admin/v1/customers/{id}/policy", "What a customer is allowed", _OPERATORS),
+        "operators.Policy",
+    ),
+    Route(
+        "customers.set_policy",
+        *("PUT", "/admin/v1/customers/{id}/policy", "Change what a customer is allowed", _OWNER),
+        *("operators.Policy", "operators.PolicySet"),
+        refusals=("model_not_found", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "customer_keys.list",
+        *("GET", "/admin/v1/keys", "Keys of all customers", _OPERATORS),
+        "operators.CustomerKeyPage",
+        query="operators.CustomerKeyQuery",
+    ),
+    Route(
+        "customer_keys.update",
+        *("PATCH", "/admin/v1/keys/{id}", "Disable or enable a customer's key", _SUPPORT),
+        *("operators.CustomerKey", "operators.KeyState"),
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "customer_keys.revoke",
+        *("POST", "/admin/v1/keys/{id}/revoke", "End a customer's key for ever", _SUPPORT),
+        "operators.CustomerKey",
+        idempotent=True,
+    ),
+    Route(
+        "operators.list",
+        *("GET", "/admin/v1/operators", "Who runs the gateway", _OPERATORS),
+        "operators.OperatorPage",
+        query="base.PageQuery",
+    ),
+    Route(
+        "operators.create",
+        *("POST", "/admin/v1/operators", "Make an operator and its key", _OWNER),
+        *("operators.OperatorSecret", "operators.OperatorCreate"),
+        refusals=("name_taken",),
+        idempotent=True,
+    ),
+    Route(
+        "operators.revoke",
+        *("POST", "/admin/v1/operators/{id}/revoke", "End an operator's key", _OWNER),
+        "operators.Operator",
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "operator_endpoints.list",
+        *("GET", "/admin/v1/webhook-endpoints", "Who is told of the gateway's events"),
+        _OPERATORS,
+        "alerts.EndpointPage",
+        query="base.PageQuery",
+    ),
+    Route(
+        "operator_endpoints.add",
+        *("POST", "/admin/v1/webhook-endpoints", "Add an endpoint for all events", _OWNER),
+        *("alerts.EndpointSecret", "alerts.EndpointCreate"),
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
+        "operator_endpoints.remove",
+        *("DELETE", "/admin/v1/webhook-endpoints/{id}", "Remove an endpoint", _OWNER),
+        "budgets.Removed",
+        idempotent=True,
+    ),
+    Route(
+        "deliveries.list",
+        *("GET", "/admin/v1/webhook-deliveries", "What was told to whom", _OPERATORS),
+        "alerts.DeliveryPage",
+        query="alerts.DeliveryQuery",
+    ),
+    Route(
+        "deliveries.send",
+        *("POST", "/admin/v1/webhook-deliveries", "Send what is due now", _SUPPORT, "alerts.Sent"),
+        idempotent=True,
+    ),
+    Route(
+        "deliveries.replay",
+        *("POST", "/admin/v1/webhook-deliveries/{id}/replay", "Send one again", _SUPPORT),
+        "alerts.Delivery",
+        idempotent=True,
+    ),
+    Route(
+        "operator_audit.list",
+        *("GET", "/admin/v1/audit-log", "Who did what", _OPERATORS, "alerts.AuditPage"),
+        query="alerts.AuditAllQuery",
+    ),
+    Route(
+        "operator_audit.verify",
+        *("GET", "/admin/v1/audit-log/verify", "Walk every chain of the audit log", _OPERATORS),
+        "alerts.AuditProof",
     ),
     Route(
         "health.show",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nexctl.server.ledger import budgets
+from nexctl.server.ledger import alerts, budgets, events
 from tests.server.ledger.conftest import Opener
 from tests.server.ledger.kit import Hands, Wall, proved
 
@@ -59,7 +59,15 @@ LAYERS = {
     "parent": ("key", ["parent"], 400, "lifetime"),
     "customer": ("customer", None, 400, "month"),
     "customer-rolling": ("customer", None, 400, "5h"),
+    "key-rolling": ("key", [f"sub_{number}" for number in range(10)], 40, "1d"),
+    "member": ("member", ["member"], 400, "month"),
+    "member-rolling": ("member", ["member"], 400, "7d"),
+    "project": ("project", ["project"], 400, "lifetime"),
+    "project-rolling": ("project", ["project"], 400, "5h"),
+    "org": ("org", None, 400, "month"),
+    "org-rolling": ("org", None, 400, "1d"),
 }
+TOKENS = {"member": "member", "project": "project", "org": None}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -82,6 +90,52 @@ def test_eight_processes_overspend_nothing(real: Hands, place: str, layer: str) 
         assert state.held == 0
         assert state.spent <= state.budget.amount
     assert proved(ledger)
+    ledger.close()
+
+
+@pytest.mark.parametrize("scope", TOKENS)
+def test_eight_processes_use_no_more_tokens_than_an_allowance(
+    real: Hands, place: str, scope: str
+) -> None:
+    ledger, customer = real.ledger, real.customer
+    name = TOKENS[scope] or customer
+    ledger.put_budget(
+        customer, scope, name, 150, unit="tokens", meters=["input", "output"], name="allowance"
+    )
+    told = finished(workers(place, customer, "spend"))
+    (state,) = ledger.read(budgets.listed, customer)
+    assert {name for found in told for name in found["layers"]} == {scope}
+    assert 100 < state.spent <= 150
+    assert state.held == 0
+    assert proved(ledger)
+    ledger.close()
+
+
+@pytest.mark.parametrize("span", ["month", "5h"])
+def test_a_threshold_that_eight_processes_cross_at_once_is_told_once(
+    real: Hands, place: str, span: str
+) -> None:
+    ledger, customer = real.ledger, real.customer
+    ledger.put_budget(
+        customer, "customer", customer, 100, span=span, hard=False, alert_at=[10, 50, 100, 200]
+    )
+    ledger.write(alerts.put, alerts.Wish(customer, balance_below=real.wallet.balance - 150))
+    finished(workers(place, customer, "storm"))
+    told = ledger.read(events.listed, customer, "budget.alert")
+    assert sorted(event.data["percent"] for event in told) == [10, 50, 100, 200]
+    assert len(ledger.read(events.listed, customer, "balance.low")) == 1
+    assert proved(ledger)
+    ledger.close()
+
+
+def test_eight_processes_send_each_event_once(real: Hands, place: str) -> None:
+    ledger, customer = real.ledger, real.customer
+    for number in range(60):
+        ledger.write(events.emit, "order.paid", customer, {"id": f"ord_{number}"})
+    told = finished(workers(place, customer, "deliver"))
+    taken = [name for found in told for name in found["taken"]]
+    assert len(taken) == len(set(taken)) == 60
+    assert sum(found["spread"] for found in told) == 60
     ledger.close()
 
 

@@ -13,8 +13,10 @@ import sys
 import time
 
 from nexctl.records import Usage
+from nexctl.server.ledger import deliveries, events
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.main import Ledger, open_ledger
+from nexctl.server.ledger.port import Transaction
 from nexctl.server.ledger.types import Ask, Outcome
 from tests.server.ledger.kit import BODY, KEY, PRICES
 
@@ -45,6 +47,9 @@ def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, o
             PRICES,
             key=sub,
             parent="parent",
+            member="member",
+            project="project",
+            usage=Usage(1),
             dispatched=chance.random() < 0.5,
         )
         started = time.monotonic()
@@ -140,7 +145,34 @@ def load(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, ob
     return {}
 
 
-JOBS = {"spend": spend, "same": same, "load": load}
+def storm(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
+    """Spend 40 each, one at a time, so that all cross the same thresholds together."""
+    for count in range(40):
+        ask = Ask(customer, f"{number}-{count}", BODY, 1, "m", PRICES, dispatched=True)
+        held = ledger.reserve(ask)
+        ledger.settle(held.hold, Outcome(1, Usage(1), PRICES, "ok", "m", {}))
+    return {}
+
+
+def deliver(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
+    """Spread what waits, and take what is due, as long as there is something."""
+    spread = 0
+    taken: list[str] = []
+    while time.monotonic() < end and ledger.read(deliveries.has_due):
+        for event in ledger.read(events.waiting, 5):
+            spread += ledger.write(_spread, event.id)
+        taken += [found.id for found in ledger.write(deliveries.take, 3)]
+    return {"spread": spread, "taken": taken}
+
+
+def _spread(tx: Transaction, event: str) -> int:
+    if not events.claim(tx, event):
+        return 0
+    deliveries.add(tx, event, "email", "a@example.com")
+    return 1
+
+
+JOBS = {"spend": spend, "same": same, "load": load, "storm": storm, "deliver": deliver}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from nexctl.server import policies
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.inference import holding, policy, routing
@@ -152,6 +153,7 @@ async def reached(job: Any, attempt: Callable[[Line], Awaitable[T]]) -> tuple[Li
     fallback = plan is None or plan.features.get("fallback", True) is not False
     try:
         lines = house.switchboard.lines(job.target.served.id)
+        lines = policies.lines_allowed(job.call.caller.policy, lines)
         found: tuple[Line, T] = await house.switchboard.first(lines, attempt, fallback=fallback)
         return found
     except Refuse as refuse:

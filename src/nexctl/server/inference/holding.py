@@ -82,6 +82,7 @@ async def hold(
     request_id = call.body.request_id or new_id()
     floor_usage = Usage(input=count.tokens)
     facts = facts_of(call, target)
+    seat = caller.seat
     touch = time.monotonic() - house.touched.get(caller.id, -TOUCH_SECONDS) >= TOUCH_SECONDS
     digest = hashlib.sha256(call.route.name.encode() + b"\n" + call.raw).digest()
     ask = Ask(
@@ -93,6 +94,10 @@ async def hold(
         priced.snapshot,
         key=caller.id,
         parent=caller.parent.id if caller.parent else None,
+        wallet=seat.wallet if seat else None,
+        member=seat.member if seat else None,
+        project=seat.project if seat else None,
+        fallback=seat.payer if seat else None,
         limits=policy.limits_of(caller, call.plan),
         floor=priced.charge(floor_usage)[0],
         floor_usage=floor_usage,
@@ -132,6 +137,8 @@ def facts_of(call: Call, target: Target) -> dict[str, Any]:
         facts["key_name"] = caller.name
     if caller.parent is not None:
         facts["parent_key_id"] = caller.parent.id
+    if caller.seat is not None:
+        facts.update(caller.seat.facts())
     if target.why is not None:
         facts["picked"] = target.why
     return facts
@@ -148,7 +155,18 @@ def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
 def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     """Reserve what money allows: a quarter of it where nobody bounded the answer."""
     ask = wish.ask
-    wallet = wallets.show(tx, ask.customer, key=ask.key, parent=ask.parent, model=ask.model)
+    payer, purse = holds.payer_of(tx, wish.sized(LEAST))
+    scopes = (ask.member, ask.project) if payer == ask.customer else (None, None)
+    wallet = wallets.show(
+        tx,
+        payer,
+        wallet=purse,
+        key=ask.key,
+        parent=ask.parent,
+        model=ask.model,
+        member=scopes[0],
+        project=scopes[1],
+    )
     share = 1 if wish.asked else SHARE
     output = affordable(wish, wallet.spendable // share)
     for layer in wallet.layers:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError
+from nexctl.server import policies
 from nexctl.server.ledger.types import Limit
 from nexctl.server.refusing import Refuse
 
@@ -53,8 +54,8 @@ def find(house: House, name: str) -> Model:
 
 
 def may_use(caller: Caller, model: Model) -> bool:
-    """Whether a key, and its parent, may call a model."""
-    return all(
+    """Whether a key, its parent, its organisation and the operator let it call a model."""
+    return policies.model_allowed(caller, model.id) and all(
         key is None or key.models is None or model.id in key.models
         for key in (caller.key, caller.parent)
     )
@@ -137,6 +138,8 @@ def limits_of(caller: Caller, plan: Terms | None) -> tuple[Limit, ...]:
         if key.concurrency:
             scope = "key" if key is caller.key else "parent"
             limits.append(Limit(f"{scope}:{key.id}", "concurrency", key.concurrency))
+    if caller.customer is not None:
+        limits += policies.limits(caller.policy, caller.customer.id)
     if plan is not None and caller.customer is not None:
         for name in ("rpm", "concurrency"):
             most = plan.limit(name)

@@ -22,6 +22,8 @@ from nexctl.server.ledger.types import Alert
 
 TOKENS, MONEY = "tokens", "money"
 RANKS = {"key": 0, "parent": 1, "member": 2, "project": 3, "org": 4, "customer": 5}
+# who set a budget: its owner, the plan, an organisation's policy, the operator
+OWN, PLAN, POLICY, OPERATOR = ORIGINS = ("set", "plan", "policy", "operator")
 # length of a rolling window and of its buckets
 ROLLING = {"5h": (5 * HOUR, 10 * MINUTE), "1d": (DAY, HOUR), "7d": (7 * DAY, 6 * HOUR)}
 SPANS = ("month", "lifetime", *ROLLING)
@@ -31,8 +33,9 @@ _INDEX = {name: number for number, name in enumerate(METERS)}
 class Budget(NamedTuple):
     """One budget. `scope` is key, customer or another word; a key's budget binds its sub-keys too.
 
-    `unit` is "money" (amount in the wallet's units) or "tokens" (amount = sum of `meters`).
-    `models` None means every model. `alert_at` are per cent.
+    `origin` says who set it; only its setter changes or removes it. `unit` is "money" (amount in
+    the wallet's units) or "tokens" (amount = sum of `meters`). `models` None means every model.
+    `alert_at` are per cent.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Budget(NamedTuple):
     models: tuple[str, ...] | None = None
     alert_at: tuple[int, ...] = ()
     created_at: int = 0
+    origin: str = OWN
 
 
 class State(NamedTuple):
@@ -70,7 +74,7 @@ class Part(NamedTuple):
 
 _COLUMNS = (
     "id, customer_id, scope, scope_id, name, span, unit, amount, hard, meters, models, alert_at, "
-    "created_at"
+    "created_at, origin"
 )
 _JSON = msgspec.json.decode
 
@@ -84,21 +88,32 @@ def _budget(row: Row) -> Budget:
             tuple(_JSON(meters)) if meters else None,
             tuple(_JSON(models)) if models else None,
             tuple(_JSON(row[11])),
-            row[12],
+            *row[12:14],
         )
     )
 
 
-_APPLY = f"SELECT {_COLUMNS} FROM budgets WHERE active=1 AND scope_id IN (?,?,?) ORDER BY rank, id"
+_APPLY = (
+    f"SELECT {_COLUMNS} FROM budgets WHERE active=1 AND scope_id IN (?,?,?,?,?) ORDER BY rank, id"
+)
 
 
 def applying(
-    tx: Transaction, customer: str, key: str | None, parent: str | None, model: str | None
+    tx: Transaction,
+    customer: str,
+    key: str | None,
+    parent: str | None,
+    model: str | None,
+    member: str | None = None,
+    project: str | None = None,
 ) -> list[Budget]:
-    """The budgets that a request meets, in the order in which they are taken and locked."""
+    """The budgets that a request meets, in the order in which they are taken and locked.
+
+    An organisation is its own account, so `customer` names its budgets too.
+    """
+    named = (key, parent, member, project, customer)
     found = tx.remember(
-        ("budgets", key, parent, customer),
-        lambda: [_budget(row) for row in tx.all(_APPLY, key, parent, customer)],
+        ("budgets", *named), lambda: [_budget(row) for row in tx.all(_APPLY, *named)]
     )
     return [b for b in found if b.models is None or model is None or model in b.models]
 
@@ -108,6 +123,18 @@ def counted(budget: Budget, units: int, usage: Usage) -> int:
     if budget.unit == MONEY:
         return units
     return sum(usage[_INDEX[meter]] for meter in budget.meters or ("input", "output"))
+
+
+def worst(budget: Budget, units: int, usage: Usage) -> int:
+    """What a hold takes: `usage` counts all input as input, but any of it may prove cached."""
+    need = counted(budget, units, usage)
+    meters = budget.meters or ()
+    if budget.unit == TOKENS and "input" not in meters and _OF_INPUT.intersection(meters):
+        need += usage.input
+    return need
+
+
+_OF_INPUT = frozenset(("cached_input", "cache_write"))
 
 
 def start_of(span: str, at: int) -> int:
@@ -206,16 +233,36 @@ def by_id(tx: Transaction, budget: str) -> Budget | None:
     return None if row is None else _budget(row)
 
 
-def alerts(budget: Budget, before: int, after: int) -> list[Alert]:
-    """The alerts that a rise of `spent` passes."""
+def window_spent(tx: Transaction, budget: Budget, at: int) -> int:
+    """What a rolling window has seen, read under the budget's own row lock."""
+    if tx.lock:
+        tx.one("SELECT id FROM budgets WHERE id=?" + tx.lock, budget.id)
+    return sum(row[2] for row in _window(tx, budget, at))
+
+
+def alerts(budget: Budget, before: int, after: int, at: int = 0) -> list[Alert]:
+    """The alerts that a rise of `spent` in the window around `at` passes."""
     passed = []
+    if budget.span in ROLLING:
+        window = at - at % ROLLING[budget.span][0]
+    else:
+        window = start_of(budget.span, at)
     for percent in budget.alert_at:
         mark = budget.amount * percent
         if before * 100 < mark <= after * 100:
             passed.append(
                 Alert(
-                    *(budget.id, budget.name, budget.scope, budget.scope_id),
-                    *(percent, after, budget.amount),
+                    budget=budget.id,
+                    name=budget.name,
+                    scope=budget.scope,
+                    scope_id=budget.scope_id,
+                    percent=percent,
+                    spent=after,
+                    amount=budget.amount,
+                    unit=budget.unit,
+                    span=budget.span,
+                    window=window,
+                    customer=budget.customer,
                 )
             )
     return passed
@@ -256,6 +303,7 @@ def layer_of(found: State, key: str | None) -> Layer:
         span=budget.span,
         resets_at=found.resets_at,
         hard=budget.hard,
+        meters=budget.meters,
     )
 
 
@@ -263,9 +311,11 @@ def refusal(found: State, key: str | None, need: int) -> Refused:
     """The refusal that names the layer, what is left and when it resets."""
     layer = layer_of(found, key)
     money = layer.unit == MONEY
+    what = "" if money else f" of {' + '.join(layer.meters or ())} tokens"
     return Refused(
         "budget_exceeded" if money else "allowance_exceeded",
-        f"the {layer.span} budget {layer.name!r} of the {layer.layer} does not cover this request",
+        f"the {layer.span} budget {layer.name!r}{what} of the {layer.layer} does not cover this "
+        "request",
         hint="wait for its reset, ask for less output, or raise the budget",
         layer=layer,
         retry_at=layer.resets_at if need <= layer.amount else None,
@@ -289,8 +339,11 @@ def put(
     models: Sequence[str] | None = None,
     hard: bool = True,
     alert_at: Sequence[int] = (),
+    origin: str = OWN,
 ) -> Budget:
     """Set the budget of a scope, name and span; of one that is there, what is spent stays.
+
+    One that another `origin` has set is not changed: Refused `not_permitted`.
 
     A new one counts what its window has seen so far, by the usage records. Meters and models of a
     budget never change: that is another budget (remove it first).
@@ -308,6 +361,8 @@ def put(
     )
     levels = msgspec.json.encode(sorted(alert_at)).decode()
     if there is not None:
+        if there[13] != origin:
+            raise _not_yours(there[13], shown)
         if (there[6], there[9], there[10]) != (unit, *kept):
             raise Refused(
                 "state_conflict",
@@ -318,19 +373,24 @@ def put(
             "UPDATE budgets SET amount=?, hard=?, alert_at=? WHERE id=?",
             *(amount, int(hard), levels, there[0]),
         )
-        return _budget((*there[:7], amount, int(hard), *there[9:11], levels, there[12]))
+        return _budget((*there[:7], amount, int(hard), *there[9:11], levels, *there[12:]))
     at = tx.clock.now()
     row = (
         *(ids.new("bud"), customer, scope, scope_id, shown, span, unit, amount, int(hard)),
-        *(*kept, levels, at),
+        *(*kept, levels, at, origin),
     )
     tx.run(
-        f"INSERT INTO budgets ({_COLUMNS}, rank, active) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
+        f"INSERT INTO budgets ({_COLUMNS}, rank, active) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
         *(*row, RANKS.get(scope, 9)),
     )
     made = _budget(row)
     _count_the_past(tx, made, at)
     return made
+
+
+def _not_yours(origin: str, name: str) -> Refused:
+    who = {PLAN: "the plan", POLICY: "the organisation's policy", OPERATOR: "the operator"}
+    return Refused("not_permitted", f"the budget {name!r} is set by {who.get(origin, 'its owner')}")
 
 
 def _check(scope: str, span: str, unit: str, meters: Sequence[str] | None, amount: int) -> None:
@@ -354,17 +414,21 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
     oldest = start_of(budget.span, at)
     if budget.span in ROLLING:
         oldest -= ROLLING[budget.span][0]
-    of_key = budget.scope == "key"
+    whose, values = "u.wallet IN (SELECT id FROM wallets WHERE customer_id=?)", [budget.customer]
+    if budget.scope == "key":
+        whose, values = "(h.key_id=? OR h.parent_id=?)", [budget.scope_id] * 2
+    field = {"member": "member_id", "project": "project_id"}.get(budget.scope)
     sums: dict[int, int] = {}
     for created, charge, model, record in tx.all(
         "SELECT u.created_at, u.charge, h.model, u.record FROM usage_records u "
-        "JOIN holds h ON h.id=u.hold WHERE u.customer_id=? AND u.created_at>=?"
-        + (" AND (h.key_id=? OR h.parent_id=?)" if of_key else ""),
-        *(budget.customer, oldest, *((budget.scope_id,) * 2 if of_key else ())),
+        f"JOIN holds h ON h.id=u.hold WHERE {whose} AND u.created_at>=?",
+        *(*values, oldest),
     ):
-        if budget.models is None or model in budget.models:
+        facts = _JSON(record)
+        mine = field is None or facts.get(field) == budget.scope_id
+        if mine and (budget.models is None or model in budget.models):
             start = start_of(budget.span, created)
-            usage = Usage(**_JSON(record)["usage"])
+            usage = Usage(**facts["usage"])
             sums[start] = sums.get(start, 0) + counted(budget, charge, usage)
     for start, spent in sums.items():
         tx.run(
@@ -373,8 +437,14 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
         )
 
 
-def remove(tx: Transaction, customer: str, budget: str) -> bool:
-    """Stop applying a budget; holds that it counts still settle in it."""
+def remove(tx: Transaction, customer: str, budget: str, *, origin: str = OWN) -> bool:
+    """Stop applying a budget; holds that it counts still settle in it.
+
+    One that another `origin` has set stays: Refused `not_permitted`.
+    """
+    found = by_id(tx, budget)
+    if found is not None and found.customer == customer and found.origin != origin:
+        raise _not_yours(found.origin, found.name)
     return bool(
         tx.run(
             "UPDATE budgets SET active=0 WHERE id=? AND customer_id=? AND active=1",
@@ -397,6 +467,29 @@ def listed(
         for budget in map(_budget, rows)
         if scope in (None, budget.scope) and scope_id in (None, budget.scope_id)
     ]
+
+
+def replace_all(
+    tx: Transaction, customer: str, origin: str, wanted: Sequence[dict[str, Any]]
+) -> None:
+    """Make the budgets that an origin sets for a customer exactly these (arguments of `put`)."""
+    kept = {put(tx, customer, origin=origin, **terms).id for terms in wanted}
+    for found in listed(tx, customer):
+        if found.budget.origin == origin and found.budget.id not in kept:
+            remove(tx, customer, found.budget.id, origin=origin)
+
+
+def spent_out(tx: Transaction, customer: str, models: Sequence[str]) -> frozenset[str]:
+    """Those of `models` that a hard budget of the customer's leaves nothing for: routes skip them.
+
+    An explicit request for one is refused by its own reserve.
+    """
+    at = tx.clock.now()
+    gone: set[str] = set()
+    for budget in applying(tx, customer, None, None, None):
+        if budget.hard and budget.models and state(tx, budget, at).remaining <= 0:
+            gone.update(budget.models)
+    return frozenset(gone.intersection(models))
 
 
 def dumped(values: Any) -> str:

@@ -44,11 +44,12 @@ class Head(NamedTuple):
     state: str
     next_expiry: int
     lifetime: int
+    alert_below: int = 0
 
 
 _LOCKED = (
-    "SELECT id, customer_id, balance, held, debt, seq, head, last_at, state, next_expiry, lifetime "
-    "FROM wallets WHERE id=?"
+    "SELECT id, customer_id, balance, held, debt, seq, head, last_at, state, next_expiry, "
+    "lifetime, alert_below FROM wallets WHERE id=?"
 )
 
 

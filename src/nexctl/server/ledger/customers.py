@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import ids, wallets
+from nexctl.server.ledger import budgets, ids, wallets
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 
@@ -61,7 +61,16 @@ def create(
     )
     tx.run(f"INSERT INTO customers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", *row)
     wallets.create(tx, row[0], currency, scale)
+    _plan_budgets(tx, row[0], plan)
     return _customer(row)
+
+
+def _plan_budgets(tx: Transaction, customer: str, plan: str | None) -> None:
+    """A plan's allowances are budgets of the customer's; another plan brings others."""
+    of_plan = tx.shared.plan_budgets
+    if of_plan is not None:
+        terms = [{"scope": "customer", "scope_id": customer, **row} for row in of_plan(plan)]
+        budgets.replace_all(tx, customer, budgets.PLAN, terms)
 
 
 def get(tx: Transaction, customer: str) -> Customer | None:
@@ -88,12 +97,14 @@ def listed(
 
 
 def change(tx: Transaction, customer: str, **fields: Any) -> Customer:
-    """Set name, state, plan, email, external_id, labels or policy."""
+    """Set name, state, plan (with its budgets), email, external_id, labels or policy."""
     for field, value in fields.items():
         if field not in ("name", "state", "plan", "email", "external_id", "labels", "policy"):
             raise TypeError(field)
         kept = _json(value) if field in ("labels", "policy") else value
         tx.run(f"UPDATE customers SET {field}=? WHERE id=?", kept, customer)
+        if field == "plan":
+            _plan_budgets(tx, customer, value)
     found = get(tx, customer)
     if found is None:
         raise Refused("not_found", f"there is no customer {customer}")

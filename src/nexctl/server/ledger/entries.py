@@ -129,11 +129,12 @@ def is_closed(tx: Transaction, customer: str, end: int | None) -> bool:
         return False
     return (
         tx.one(
-            "SELECT 1 FROM holds WHERE customer_id=? "
+            "SELECT 1 FROM holds WHERE (customer_id=? "
+            "OR customer_id IN (SELECT org_id FROM members WHERE customer_id=?)) "
             "AND state IN ('reserved', 'dispatched', 'unknown')"
             + ("" if end is None else " AND created_at<?")
             + " LIMIT 1",
-            *(customer, *(() if end is None else (end,))),
+            *(customer, customer, *(() if end is None else (end,))),
         )
         is None
     )

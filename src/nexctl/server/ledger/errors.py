@@ -28,7 +28,7 @@ class Layer(NamedTuple):
     `layer` is wallet, key, parent, customer or a further scope of a budget; `id` names the wallet
     or budget, `name` is the budget's. Amounts are in `unit`: the wallet's units, or whole tokens
     where `unit` is "tokens". `resets_at` is in microseconds, None where it never resets. `hard` is
-    False for a budget that only warns.
+    False for a budget that only warns; `meters` are what a budget in tokens counts.
     """
 
     layer: str
@@ -42,6 +42,7 @@ class Layer(NamedTuple):
     span: str | None = None
     resets_at: int | None = None
     hard: bool = True
+    meters: tuple[str, ...] | None = None
 
 
 class Refused(errors.NexctlError):

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from nexctl.records import METERS, Usage
-from nexctl.server.ledger import budgets, lots, owners, rates, snapshots, tiers
+from nexctl.server.ledger import alerts, budgets, lots, owners, rates, snapshots, tiers
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
@@ -64,15 +64,19 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     at = tx.clock.now()
     snapshot = snapshots.keep(tx, ask.snapshot)
     owner = owners.LASTING if ask.lasting else owners.ensure(tx)
-    met = budgets.applying(tx, ask.customer, ask.key, ask.parent, ask.model)
+    payer, wallet = payer_of(tx, ask)
+    scopes = (ask.member, ask.project) if payer == ask.customer else (None, None)
+    met = budgets.applying(tx, payer, ask.key, ask.parent, ask.model, *scopes)
     parts = [
-        Part(b.id, budgets.start_of(b.span, at), budgets.counted(b, ask.amount, ask.usage))
+        Part(b.id, budgets.start_of(b.span, at), budgets.worst(b, ask.amount, ask.usage))
         for b in met
     ]
+    # A key may be bound to one of its customer's wallets; an organisation says which one pays.
+    bound = ask.wallet is None and ask.member is None and payer == ask.customer
     row = tx.one(
         INSERT,
-        *(ask.customer, None if ask.wallet else ask.key, None if ask.wallet else ask.parent),
-        *(ask.wallet or ask.customer, ask.request_id, ask.body_hash),
+        *(ask.customer, ask.key if bound else None, ask.parent if bound else None),
+        *(wallet, ask.request_id, ask.body_hash),
         *(ask.key, ask.parent, ask.model),
         *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
         *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
@@ -82,11 +86,31 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
     if met:
         budgets.take(tx, met, ask.key, parts, at)
-    wallet: str = row[1]
-    found = tx.one(_HOLD, ask.amount, wallet, ask.customer, ask.amount, at)
+    wallet = row[1]
+    found = tx.one(_HOLD, ask.amount, wallet, payer, ask.amount, at)
     if found is None:
-        found = _hold_slowly(tx, wallet, ask, at)
+        found = _hold_slowly(tx, wallet, payer, ask, at)
     return Reservation(row[0], wallet, ask.amount, at, found[0], found[1], counted)
+
+
+def payer_of(tx: Transaction, ask: Ask) -> tuple[str, str]:
+    """(account, wallet) that an ask is paid from: its fallback where its wallet has not enough."""
+    wallet = ask.wallet or ask.customer
+    if ask.fallback is None:
+        return ask.customer, wallet
+    row = tx.one("SELECT balance-held, next_expiry, state FROM wallets WHERE id=?", wallet)
+    if row is None or row[2] != "active":
+        return ask.customer, wallet
+    free, now = row[0], tx.clock.now()
+    if row[1] <= now:
+        free -= tx.value(
+            "SELECT coalesce(sum(remaining), 0) FROM lots "
+            "WHERE wallet=? AND live=1 AND expires_at<=?",
+            *(wallet, now),
+        )
+    if free >= ask.amount and free > 0:
+        return ask.customer, wallet
+    return ask.fallback, ask.fallback
 
 
 def _facts(ask: Ask) -> str:
@@ -103,10 +127,10 @@ def _named(usage: Usage) -> dict[str, int]:
     return {name: count for name, count in zip(METERS, usage, strict=True) if count}
 
 
-def _hold_slowly(tx: Transaction, wallet: str, ask: Ask, at: int) -> Row:
+def _hold_slowly(tx: Transaction, wallet: str, payer: str, ask: Ask, at: int) -> Row:
     """The wallet did not take the hold at once: look why, write off what has expired, try again."""
     head = locked(tx, wallet)
-    if head.customer != ask.customer:
+    if head.customer != payer:
         raise Refused("not_found", f"there is no wallet {wallet}")
     head = lots.expire(tx, head, at)
     free = head.balance - head.held
@@ -211,6 +235,8 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         outcome, step = tiers.begin(tx, tiering, customer, created, outcome)
     snapshot = snapshots.keep(tx, outcome.snapshot)
     passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
+    if passed:
+        alerts.budgets_passed(tx, passed)
     head = locked(tx, wallet)
     kept = amount if is_open else 0
     free = head.balance - head.held + kept
@@ -246,6 +272,8 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         head = tiers.settle(tx, tiering, head, step)
     if head.next_expiry <= head.last_at:
         head = lots.expire(tx, head, head.last_at)
+    if head.balance < head.alert_below <= head.balance + paid:
+        alerts.balance_low(tx, head)
     return Settled(
         *(wallet, seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
         *(head.balance, head.held, draws, passed),
@@ -271,9 +299,14 @@ def _spend(
         if budget is None:
             continue
         spent = budgets.counted(budget, outcome.charge, outcome.usage)
+        rolling = bool(budget.alert_at) and budget.span in budgets.ROLLING
+        before = budgets.window_spent(tx, budget, tx.clock.now()) if rolling else 0
         after = budgets.give(tx, part if is_open else part._replace(amount=0), spent)
+        if rolling:
+            after = before + spent
         if budget.alert_at:
-            passed += budgets.alerts(budget, after - spent, after)
+            at = tx.clock.now() if rolling else part.start
+            passed += budgets.alerts(budget, after - spent, after, at)
     return tuple(passed)
 
 

@@ -39,10 +39,16 @@ class Key(NamedTuple):
     prefix: str = ""
     previous_prefix: str | None = None
     previous_expires_at: int | None = None
+    project: str | None = None
+    member: str | None = None
 
 
 class Caller(NamedTuple):
-    """A secret's key with its parent, its customer, and when the secret itself ends."""
+    """A secret's key with its parent, its customer, and when the secret itself ends.
+
+    `policy` is what the operator allows the customer, as it is kept; `is_org` says that the
+    customer is an organisation.
+    """
 
     key: Key
     parent: Key | None
@@ -50,11 +56,13 @@ class Caller(NamedTuple):
     plan: str | None
     secret_expires_at: int | None
     prefix: str
+    policy: str = "{}"
+    is_org: bool = False
 
 
 _FIELDS = (
     "id, customer_id, parent_id, kind, name, state, models, ip_allowlist, rpm, concurrency, "
-    "labels, created_at, expires_at, revoked_at, last_used_at"
+    "labels, created_at, expires_at, revoked_at, last_used_at, project_id, member_id"
 )
 _OURS = ", ".join(f"k.{name}" for name in _FIELDS.split(", "))
 _LISTS = msgspec.json.Decoder(tuple[str, ...])
@@ -72,6 +80,7 @@ def _key(row: Row, *more: Any) -> Key:
             _LABELS.decode(row[10]),
             *row[11:15],
             *(more or ("", None, None)),
+            *row[15:17],
         )
     )
 
@@ -91,6 +100,8 @@ def create(
     concurrency: int | None = None,
     labels: Mapping[str, str] | None = None,
     expires_at: int | None = None,
+    project: str | None = None,
+    member: str | None = None,
 ) -> Key:
     """Keep a new key under its secret's SHA-256; name_taken where the customer has that name."""
     if by_name(tx, customer, name) is not None:
@@ -102,9 +113,9 @@ def create(
     now = tx.clock.now()
     made = ids.new("key")
     tx.run(
-        f"INSERT INTO keys ({_FIELDS}) VALUES (?,?,?,?,?,'active',?,?,?,?,?,?,?,NULL,NULL)",
+        f"INSERT INTO keys ({_FIELDS}) VALUES (?,?,?,?,?,'active',?,?,?,?,?,?,?,NULL,NULL,?,?)",
         *(made, customer, parent, kind, name, _list(models), _list(ip_allowlist), rpm),
-        *(concurrency, _json(labels or {}), now, expires_at),
+        *(concurrency, _json(labels or {}), now, expires_at, project, member),
     )
     _keep(tx, made, hash, prefix, now)
     found = get(tx, made)
@@ -123,14 +134,20 @@ def _keep(tx: Transaction, key: str, hash: bytes, prefix: str, now: int) -> None
 def by_secret(tx: Transaction, hash: bytes) -> Caller | None:
     """Whose secret this is, whatever its state; the caller decides. None for an unknown one."""
     row = tx.one(
-        f"SELECT {_OURS}, s.expires_at, s.prefix, c.state, c.plan FROM key_secrets s "
-        "JOIN keys k ON k.id=s.key_id JOIN customers c ON c.id=k.customer_id WHERE s.hash=?",
+        f"SELECT {_OURS}, s.expires_at, s.prefix, c.state, c.plan, c.policy, "
+        "CASE WHEN EXISTS (SELECT 1 FROM orgs o WHERE o.id=c.id) THEN 1 ELSE 0 END "
+        "FROM key_secrets s JOIN keys k ON k.id=s.key_id JOIN customers c ON c.id=k.customer_id "
+        "WHERE s.hash=?",
         hash,
     )
     if row is None:
         return None
     parent = None if row[2] is None else get(tx, row[2])
-    return Caller(_key(row[:15], row[16], None, None), parent, row[17], row[18], row[15], row[16])
+    ends, prefix, state, plan, policy, is_org = row[17:23]
+    return Caller(
+        *(_key(row[:17], prefix, None, None), parent, state, plan, ends, prefix, policy),
+        bool(is_org),
+    )
 
 
 def get(tx: Transaction, key: str) -> Key | None:
@@ -209,13 +226,13 @@ def _kept(field: str, value: Any) -> Any:
         return _list(value)
     if field == "labels":
         return _json(value or {})
-    if field in ("name", "rpm", "concurrency", "expires_at"):
+    if field in ("name", "rpm", "concurrency", "expires_at", "project_id", "member_id"):
         return value
     raise TypeError(field)
 
 
 def change(tx: Transaction, key: str, **fields: Any) -> Key:
-    """Set some of name, models, ip_allowlist, rpm, concurrency, labels, expires_at."""
+    """Set some of a key's fields: what it is called, may do, counts for, and when it ends."""
     found = _usable(tx, key)
     name = fields.get("name", found.name)
     if name != found.name and by_name(tx, found.customer, name) is not None:

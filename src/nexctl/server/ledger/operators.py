@@ -41,6 +41,12 @@ def by_secret(tx: Transaction, hash: bytes) -> Operator | None:
     return None if row is None else Operator(*row)
 
 
+def get(tx: Transaction, operator: str) -> Operator | None:
+    """One operator, whatever its state."""
+    row = tx.one(f"SELECT {_FIELDS} FROM operators WHERE id=?", operator)
+    return None if row is None else Operator(*row)
+
+
 def listed(tx: Transaction) -> list[Operator]:
     """All operators, oldest first."""
     return [
@@ -53,6 +59,9 @@ def revoke(tx: Transaction, operator: str) -> bool:
     row = tx.one(f"SELECT {_FIELDS} FROM operators WHERE id=?", operator)
     if row is None:
         raise Refused("not_found", f"there is no operator {operator}")
+    if tx.lock:  # two owners that revoke each other must not both succeed
+        owners = "SELECT id FROM operators WHERE role='owner' AND state='active' ORDER BY id"
+        tx.all(owners + tx.lock)
     others = tx.value(
         "SELECT count(*) FROM operators WHERE role='owner' AND state='active' AND id<>?", operator
     )

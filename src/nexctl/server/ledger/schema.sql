@@ -45,6 +45,8 @@ CREATE TABLE keys (
     expires_at INT64,
     revoked_at INT64,
     last_used_at INT64,
+    project_id TEXT,
+    member_id TEXT,
     CHECK ((kind = 'sub_key') = (parent_id IS NOT NULL))
 ) {strict};
 CREATE UNIQUE INDEX keys_name ON keys (customer_id, name) WHERE state <> 'revoked';
@@ -238,6 +240,7 @@ CREATE TABLE wallets (
     last_at INT64 NOT NULL,
     next_expiry INT64 NOT NULL,
     created_at INT64 NOT NULL,
+    alert_below INT64 NOT NULL DEFAULT 0 CHECK (alert_below >= 0),
     CHECK (0 <= held AND held <= balance AND 0 <= debt AND 0 <= seq)
 ) {strict};
 CREATE INDEX wallets_customer ON wallets (customer_id);
@@ -373,7 +376,8 @@ CREATE TABLE budgets (
     hard INT64 NOT NULL CHECK (hard IN (0, 1)),
     alert_at TEXT NOT NULL,
     active INT64 NOT NULL CHECK (active IN (0, 1)),
-    created_at INT64 NOT NULL
+    created_at INT64 NOT NULL,
+    origin TEXT NOT NULL DEFAULT 'set' CHECK (origin IN ('set', 'plan', 'policy', 'operator'))
 ) {strict};
 CREATE UNIQUE INDEX budgets_scope ON budgets (scope_id, scope, name, span) WHERE active = 1;
 CREATE INDEX budgets_customer ON budgets (customer_id);
@@ -391,6 +395,122 @@ CREATE TABLE rates (
     scope TEXT PRIMARY KEY,
     slots TEXT NOT NULL
 ) {clustered};
+
+-- organisations --------------------------------------------------------------------------------
+-- An organisation is an account of its own: it bears the id of its row in customers.
+
+CREATE TABLE orgs (
+    id TEXT PRIMARY KEY REFERENCES customers (id),
+    slug TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('active', 'closed')),
+    wallet_mode TEXT NOT NULL CHECK (wallet_mode IN ('strict', 'fallback')),
+    models TEXT,
+    addresses TEXT,
+    default_budgets TEXT NOT NULL,
+    created_at INT64 NOT NULL
+) {strict};
+
+CREATE TABLE members (
+    id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL REFERENCES orgs (id),
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    role TEXT NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'billing')),
+    state TEXT NOT NULL CHECK (state IN ('active', 'removed')),
+    created_at INT64 NOT NULL,
+    removed_at INT64
+) {strict};
+CREATE UNIQUE INDEX members_once ON members (org_id, customer_id) WHERE state = 'active';
+CREATE INDEX members_customer ON members (customer_id);
+
+CREATE TABLE projects (
+    id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL REFERENCES orgs (id),
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'archived')),
+    wallet TEXT NOT NULL,
+    created_at INT64 NOT NULL
+) {strict};
+CREATE UNIQUE INDEX projects_name ON projects (org_id, name) WHERE state = 'active';
+
+-- events and who is told -----------------------------------------------------------------------
+
+CREATE TABLE alerts (
+    customer_id TEXT PRIMARY KEY REFERENCES customers (id),
+    email TEXT,
+    webhooks INT64 NOT NULL CHECK (webhooks IN (0, 1)),
+    percents TEXT NOT NULL,
+    changed_at INT64 NOT NULL
+) {strict};
+
+CREATE TABLE events (
+    id TEXT PRIMARY KEY,
+    customer_id TEXT,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL,
+    once TEXT UNIQUE,
+    spread INT64 NOT NULL CHECK (spread IN (0, 1)),
+    at INT64 NOT NULL
+) {strict};
+CREATE INDEX events_waiting ON events (at) WHERE spread = 0;
+CREATE INDEX events_customer ON events (customer_id, at);
+
+CREATE TABLE webhook_endpoints (
+    id TEXT PRIMARY KEY,
+    customer_id TEXT,
+    url TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    sealed_secret BYTES NOT NULL,
+    prefix TEXT NOT NULL,
+    allow_private INT64 NOT NULL CHECK (allow_private IN (0, 1)),
+    state TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'removed')),
+    note TEXT,
+    created_at INT64 NOT NULL
+) {strict};
+CREATE INDEX webhook_endpoints_customer ON webhook_endpoints (customer_id);
+
+-- One row for each event and each who is told of it. `due_at` is a lease while it is sent.
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY,
+    event_id TEXT NOT NULL REFERENCES events (id),
+    channel TEXT NOT NULL CHECK (channel IN ('webhook', 'email')),
+    target TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed', 'dropped')),
+    attempts INT64 NOT NULL CHECK (attempts >= 0),
+    due_at INT64 NOT NULL,
+    log TEXT NOT NULL,
+    created_at INT64 NOT NULL,
+    ended_at INT64,
+    CHECK ((state = 'pending') = (ended_at IS NULL)),
+    UNIQUE (event_id, channel, target)
+) {strict};
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'pending';
+
+-- The audit log: a chain for each customer, and one named "gateway".
+CREATE TABLE audit_log (
+    chain TEXT NOT NULL,
+    seq INT64 NOT NULL CHECK (seq > 0),
+    at INT64 NOT NULL,
+    actor TEXT NOT NULL,
+    actor_id TEXT NOT NULL,
+    actor_name TEXT,
+    address TEXT,
+    action TEXT NOT NULL,
+    object TEXT,
+    before TEXT,
+    after TEXT,
+    request_id TEXT,
+    hash BYTES NOT NULL,
+    PRIMARY KEY (chain, seq)
+) {clustered};
+CREATE INDEX audit_log_time ON audit_log (at, chain, seq);
+
+CREATE TABLE audit_heads (
+    chain TEXT PRIMARY KEY,
+    seq INT64 NOT NULL CHECK (seq >= 0),
+    head BYTES NOT NULL,
+    mac BYTES NOT NULL,
+    last_at INT64 NOT NULL
+) {strict};
 
 -- billing tiers, auto top-up, plans' fees, papers ----------------------------------------------
 
@@ -631,6 +751,7 @@ CREATE UNIQUE INDEX batch_lines_seq ON batch_lines (batch_id, seq) WHERE seq IS 
 --append-only price_books hash
 --append-only anchors id
 --append-only payment_events provider event_id
+--append-only audit_log chain seq
 --append-only grants id | wallet lot | wallet kind period
 --append-only tier_credits customer_id month threshold
 --append-only subscription_fees customer_id period plan
@@ -641,6 +762,7 @@ CREATE UNIQUE INDEX batch_lines_seq ON batch_lines (batch_id, seq) WHERE seq IS 
 --never-deleted lots
 --never-deleted holds
 --never-deleted orders
+--never-deleted audit_heads
 --never-deleted tier_months
 --never-deleted invoice_series
 --never-deleted files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nexctl.server.ledger.life import Life
@@ -41,6 +42,7 @@ class Shared:
         "life",
         "owner",
         "papers",
+        "plan_budgets",
         "process",
         "sealer",
         "snapshots",
@@ -53,6 +55,8 @@ class Shared:
         if anchor_key is not None and len(anchor_key) > 64:
             anchor_key = hashlib.sha256(anchor_key).digest()
         self.life = life
+        # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
+        self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""

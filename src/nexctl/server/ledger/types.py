@@ -42,8 +42,10 @@ class Ask(NamedTuple):
     charges `floor` (the price of `floor_usage`, as counted here), "held" the whole hold, "operator"
     waits for a decision.
     `facts` are the fields of the usage record that are known now; `wallet` is the customer's own
-    where None. `dispatched` says that the request goes upstream as soon as this returns, which
-    spares a transaction and makes a crash in between *unknown* instead of *released*.
+    where None. `member` and `project` are whose budgets count beside those of key and customer;
+    `fallback` is the account that pays, by its own budgets, where that wallet has not enough.
+    `dispatched` says that the request goes upstream as soon as this returns, which spares a
+    transaction and makes a crash in between *unknown* instead of *released*.
     `lasting` is for work that outlives processes (a batch): no recovery touches such a hold.
     """
 
@@ -57,6 +59,9 @@ class Ask(NamedTuple):
     key: str | None = None
     parent: str | None = None
     wallet: str | None = None
+    member: str | None = None
+    project: str | None = None
+    fallback: str | None = None
     limits: tuple[Limit, ...] = ()
     floor: int = 0
     floor_usage: Usage = Usage()
@@ -68,7 +73,10 @@ class Ask(NamedTuple):
 
 
 class Alert(NamedTuple):
-    """A budget passed `percent` of its amount with this posting."""
+    """A budget passed `percent` of its amount with this posting.
+
+    `window` is the start of the window that it passed it in, in microseconds.
+    """
 
     budget: str
     name: str
@@ -77,6 +85,10 @@ class Alert(NamedTuple):
     percent: int
     spent: int
     amount: int
+    unit: str = "money"
+    span: str = "month"
+    window: int = 0
+    customer: str = ""
 
 
 class Rate(NamedTuple):

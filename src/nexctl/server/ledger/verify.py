@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, batch_checks, budgets, guards, owners, proofs
+from nexctl.server.ledger import (
+    anchors,
+    audit_log,
+    batch_checks,
+    budgets,
+    guards,
+    owners,
+    proofs,
+    verify_more,
+)
 from nexctl.server.ledger.anchors import Head
 from nexctl.server.ledger.chain import DEBT, GENESIS, WALLET, encode
 from nexctl.server.ledger.executors import Inline
@@ -49,6 +58,9 @@ CHECKS = {
     "orders": "each credited order has one top-up, of its credits and its bonus",
     "grants": "each grant has its credit, once a period",
     "codes": "each redeemed code has its grant",
+    "audit": "each row of the audit log follows from the one before, the last proved by the key",
+    "orgs": "each organisation has its account and an owner, each project its wallet",
+    "deliveries": "each delivery has its event and somebody who is told",
     "fees": "each plan fee has its debit",
     "papers": "each series of papers is without a gap",
     "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
@@ -150,6 +162,10 @@ def verify(
     while last is not None:
         last = executor.read(_settled, report, last, page)
     executor.read(_rows, report, dead)
+    executor.read(verify_more.organisations, report)
+    executor.read(verify_more.deliveries, report)
+    for chain in executor.read(audit_log.chains):
+        executor.read(verify_more.audit, report, chain)
     for batch in executor.read(batch_checks.every):
         executor.read(batch_checks.check, report.check, batch)
     report.looked("batches", 0)
@@ -375,9 +391,9 @@ def _held(
     place, kept = book.wallet, 0
     open_parts: dict[tuple[str, int], int] = {}
     for name, state, amount, layers, rule, deadline in tx.all(
-        "SELECT id, state, amount, layers, rule, deadline FROM holds WHERE customer_id=? "
-        "AND state IN ('reserved', 'dispatched', 'unknown') AND wallet=?",
-        *(customer, place),
+        "SELECT id, state, amount, layers, rule, deadline FROM holds "
+        "WHERE state IN ('reserved', 'dispatched', 'unknown') AND wallet=?",
+        place,
     ):
         kept += amount
         for part in budgets.parts_of(layers):
@@ -395,12 +411,15 @@ def _held(
     if place != customer:
         return  # budgets are the customer's: they are compared with its first wallet
     others = tx.value("SELECT count(*) FROM wallets WHERE customer_id=?", customer)
+    if others != 1 or verify_more.is_joined(tx, customer):
+        verify_more.shared_budgets(tx, report, customer)
+        return
     for budget, start, opening, spent, in_hold in tx.all(
         "SELECT b.budget, b.start, b.opening, b.spent, b.held FROM buckets b "
         "JOIN budgets g ON g.id=b.budget WHERE g.customer_id=?",
         customer,
     ):
-        if others != 1 or budget not in budget_of:
+        if budget not in budget_of:
             continue
         where = (budget, start)
         said = (spent - opening, in_hold)

@@ -40,6 +40,8 @@ def show(
     key: str | None = None,
     parent: str | None = None,
     model: str | None = None,
+    member: str | None = None,
+    project: str | None = None,
 ) -> Wallet:
     """A wallet seen from a key: its own budgets and its parent's among the layers.
 
@@ -57,9 +59,10 @@ def show(
     head = Head(*row[:11])
     now = tx.clock.now()
     unknown = tx.value(
-        "SELECT coalesce(sum(amount), 0) FROM holds WHERE customer_id=? "
+        "SELECT coalesce(sum(amount), 0) FROM holds WHERE (customer_id=? "
+        "OR customer_id IN (SELECT org_id FROM members WHERE customer_id=?)) "
         "AND state IN ('reserved', 'dispatched', 'unknown') AND state='unknown' AND wallet=?",
-        *(customer, found),
+        *(customer, customer, found),
     )
     state = "blocked" if head.state == "active" and head.debt else head.state
     ended = _ended(tx, head, now)
@@ -70,7 +73,7 @@ def show(
             *(head.balance, 0, head.held, free),
         )
     ]
-    for budget in budgets.applying(tx, customer, key, parent, model):
+    for budget in budgets.applying(tx, customer, key, parent, model, member, project):
         layers.append(budgets.layer_of(budgets.state(tx, budget, now), key))
     hard = [layer for layer in layers if layer.hard and layer.unit == budgets.MONEY]
     binding = min(hard, key=lambda layer: layer.remaining)

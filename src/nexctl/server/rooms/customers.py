@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nexctl.money import parse_units
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
-from nexctl.server.ledger import customers, keys, wallets
+from nexctl.server.ledger import customers, events, funds, keys, wallets
 from nexctl.server.payments import included
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
-from nexctl.server.shapes import page_of
+from nexctl.server.shapes import MOST_UNITS, page_of
 from nexctl.wire import admin as wire
+from nexctl.wire import operators as wire_operators
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -65,6 +67,49 @@ def new(
         kind="management_key",
     )
     return made, secret, key.id
+
+
+def suspend(tx: Transaction, call: Call) -> wire.Customer:
+    """Stop a customer's keys from spending and changing anything, or let them again."""
+    found = _there(tx, call.id)
+    body = call.body
+    call.before = wire.Customer(**_fields(tx, call.house, found))
+    state = "suspended" if body.suspended else "active"
+    done = customers.change(tx, found.id, state=state)
+    if found.state != state:
+        what = "suspended" if body.suspended else "resumed"
+        events.emit(tx, f"customer.{what}", found.id, {"id": found.id, "reason": body.reason})
+    return wire.Customer(**_fields(tx, call.house, done))
+
+
+def adjust(tx: Transaction, call: Call) -> wire_operators.Adjusted:
+    """Give credits, or take some that no hold keeps."""
+    house, body = call.house, call.body
+    found = _there(tx, call.id)
+    units = parse_units(body.amount, house.scale)
+    if not units or abs(units) > MOST_UNITS:
+        raise Refuse("invalid_request", "an adjustment is not nothing and fits", param="amount")
+    made = funds.adjust(tx, found.id, units, note=body.note, by=call.caller.id)
+    events.emit(
+        tx,
+        "balance.adjusted",
+        found.id,
+        {"sequence": made.seq, "amount": house.money(made.amount), "currency": house.unit},
+    )
+    return wire_operators.Adjusted(
+        customer_id=found.id,
+        sequence=made.seq,
+        amount=str(house.money(made.amount)),
+        balance=str(house.money(made.balance)),
+        currency=house.unit,
+    )
+
+
+def _there(tx: Transaction, customer: str) -> Customer:
+    found = customers.get(tx, customer)
+    if found is None:
+        raise Refuse("not_found", "there is no such customer")
+    return found
 
 
 def plan_named(house: House, name: str | None) -> str | None:

@@ -11,7 +11,7 @@ import msgspec
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
 from nexctl.server.inference.policy import find
-from nexctl.server.ledger import budgets, keys
+from nexctl.server.ledger import alerts, budgets, events, keys, orgs
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import plans, secrets
 from nexctl.server.shapes import page_of, units_of
@@ -19,6 +19,7 @@ from nexctl.wire import keys as wire
 from nexctl.wire.base import UNSET
 
 if TYPE_CHECKING:
+    from nexctl.server.house import House
     from nexctl.server.ledger.budgets import State
     from nexctl.server.ledger.keys import Key
     from nexctl.server.ledger.port import Transaction
@@ -68,6 +69,7 @@ def create(tx: Transaction, call: Call) -> wire.KeySecret:
     addresses = _addresses(body.ip_allowlist)
     expires_at = _end(call, body)
     _inside_parent(parent, models, addresses, body.rpm, expires_at)
+    project, member = _place(tx, call, parent)
     secret = secrets.new(kind)
     made = keys.create(
         tx,
@@ -82,10 +84,13 @@ def create(tx: Transaction, call: Call) -> wire.KeySecret:
         rpm=body.rpm,
         labels=body.labels,
         expires_at=expires_at,
+        project=project,
+        member=member,
     )
     if body.budget is not None:
         _set_budget(tx, call, made, body.budget, parent)
     known = msgspec.structs.asdict(_shown(tx, call, made))
+    tell(tx, "created", made)
     return wire.KeySecret(**known, secret=secret.value)
 
 
@@ -97,6 +102,7 @@ def update(tx: Transaction, call: Call) -> wire.Key:
         raise Refuse("not_permitted", "a key does not change its own limits")
     if found.state == "revoked":
         raise Refuse("state_conflict", "the key is revoked")
+    call.before = _shown(tx, call, found)
     parent = keys.get(tx, found.parent) if found.parent else None
     changes = _changes(call, body, found, parent)
     if changes:
@@ -107,6 +113,7 @@ def update(tx: Transaction, call: Call) -> wire.Key:
         _drop_budgets(tx, call, found)
     elif body.budget is not UNSET:
         _set_budget(tx, call, found, body.budget, parent)
+    tell(tx, "updated", found)
     return _shown(tx, call, found)
 
 
@@ -119,11 +126,13 @@ def rotate(tx: Transaction, call: Call) -> wire.KeySecret:
             "rotation_overlap_hours", DEFAULT_OVERLAP_HOURS
         )
         overlap = int(hours) * 3600
+    call.before = _shown(tx, call, found)
     secret = secrets.new(found.kind)
     done = keys.rotate(
         tx, found.id, hash=secret.hash, prefix=secret.prefix, overlap=overlap * SECOND
     )
     known = msgspec.structs.asdict(_shown(tx, call, done))
+    tell(tx, "rotated", done)
     return wire.KeySecret(**known, secret=secret.value, created=False)
 
 
@@ -132,7 +141,52 @@ def revoke(tx: Transaction, call: Call) -> wire.Key:
     found = _owned(tx, call, call.id)
     if found.id == call.caller.id:
         raise Refuse("not_permitted", "a key does not revoke itself")
-    return _shown(tx, call, keys.revoke(tx, found.id))
+    call.before = _shown(tx, call, found)
+    done = keys.revoke(tx, found.id)
+    if found.state != "revoked":
+        tell(tx, "revoked", done)
+    return _shown(tx, call, done)
+
+
+def tell(tx: Transaction, what: str, key: Key) -> None:
+    """Emit what has happened to a key: never its secret."""
+    events.emit(
+        tx,
+        f"key.{what}",
+        key.customer,
+        {
+            "id": key.id,
+            "name": key.name,
+            "kind": key.kind,
+            "prefix": key.prefix,
+            "state": key.state,
+            "parent_id": key.parent,
+        },
+    )
+
+
+def _place(tx: Transaction, call: Call, parent: Key | None) -> tuple[str | None, str | None]:
+    """(project, member) that an organisation's new key counts for."""
+    body, account = call.body, call.customer.id
+    if body.project is None and body.member_id is None:
+        return (parent.project, parent.member) if parent is not None else (None, None)
+    if parent is not None:
+        raise Refuse("invalid_request", "a sub-key counts as its parent does", param="project")
+    if orgs.get(tx, account) is None:
+        raise Refuse("invalid_request", "only an organisation's keys count so", param="project")
+    project = None
+    if body.project is not None:
+        found = orgs.project(tx, account, body.project)
+        if found.state != "active":
+            raise Refuse("state_conflict", "the project is archived")
+        project = found.id
+    member = None
+    if body.member_id is not None:
+        seat = orgs.member(tx, account, body.member_id)
+        if seat.state != "active":
+            raise Refuse("state_conflict", "that member was removed")
+        member = seat.id
+    return project, member
 
 
 # what is checked -------------------------------------------------------------------------------
@@ -244,8 +298,10 @@ def _changes(call: Call, body: Any, found: Key, parent: Key | None) -> dict[str,
 
 def own_budget(states: Sequence[State]) -> State | None:
     """The budget in money that was set for a key itself."""
-    own = [s for s in states if s.budget.unit == budgets.MONEY and s.budget.span in _WINDOWS]
-    return own[0] if own else None
+    money = [s for s in states if s.budget.unit == budgets.MONEY and s.budget.models is None]
+    calendar = [s for s in money if s.budget.span in _WINDOWS]
+    found = calendar or money
+    return found[0] if found else None
 
 
 def check_within_parent(
@@ -267,14 +323,17 @@ def _set_budget(
     amount = units_of(terms.amount, call.house.scale, zero=True)
     check_within_parent(tx, call, parent, amount, terms.window)
     for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
-        if state.budget.unit == budgets.MONEY and state.budget.span != terms.window:
+        own = state.budget.origin == budgets.OWN and state.budget.span in _WINDOWS
+        if own and state.budget.unit == budgets.MONEY and state.budget.span != terms.window:
             budgets.remove(tx, call.customer.id, state.budget.id)
-    budgets.put(tx, call.customer.id, "key", key.id, amount, span=terms.window)
+    levels = alerts.get(tx, call.customer.id).percents
+    budgets.put(tx, call.customer.id, "key", key.id, amount, span=terms.window, alert_at=levels)
 
 
 def _drop_budgets(tx: Transaction, call: Call, key: Key) -> None:
     for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
-        budgets.remove(tx, call.customer.id, state.budget.id)
+        if state.budget.origin == budgets.OWN:
+            budgets.remove(tx, call.customer.id, state.budget.id)
 
 
 def _budgets_by_key(tx: Transaction, call: Call) -> dict[str, State]:
@@ -295,7 +354,11 @@ def _shown(tx: Transaction, call: Call, key: Key) -> wire.Key:
 
 
 def _key(call: Call, key: Key, state: State | None, now: int) -> wire.Key:
-    house = call.house
+    return key_of(call.house, key, state, now)
+
+
+def key_of(house: House, key: Key, state: State | None, now: int) -> wire.Key:
+    """A key as it is answered, with the budget that was set for it."""
     budget = None
     if state is not None:
         budget = wire.KeyBudget(
@@ -323,6 +386,8 @@ def _key(call: Call, key: Key, state: State | None, now: int) -> wire.Key:
         rpm=key.rpm,
         parent_id=key.parent,
         labels=key.labels,
+        project_id=key.project,
+        member_id=key.member,
         last_used_at=instant(key.last_used_at),
         revoked_at=instant(key.revoked_at),
         previous_prefix=key.previous_prefix,

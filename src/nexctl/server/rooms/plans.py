@@ -24,6 +24,18 @@ def need_feature(call: Call, name: str, what: str) -> None:
     raise _locked(f"the plan {plan.title} does not include {what}", plan, has)
 
 
+def need_more(call: Call, name: str, least: str, what: str) -> None:
+    """Refuse what a plan has only in its `least` form; a book without plans gates nothing."""
+    plan = call.plan
+    if plan is None or plan.features.get(name) != least:
+        return
+    has = next(
+        (p for p in call.house.book.plans.values() if p.features.get(name) is True),
+        None,
+    )
+    raise _locked(f"the plan {plan.title} does not include {what}", plan, has)
+
+
 def need_room(call: Call, name: str, have: int, what: str) -> None:
     """Refuse one more of something that the plan counts."""
     plan = call.plan

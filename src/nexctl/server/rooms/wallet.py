@@ -23,7 +23,16 @@ def show(tx: Transaction, call: Call) -> wire.Wallet:
     """Balance, held, and what this key can spend now, with the layer that binds."""
     house, caller = call.house, call.caller
     parent = caller.parent.id if caller.parent else None
-    found = wallets.show(tx, call.customer.id, key=caller.id, parent=parent)
+    seat = caller.seat
+    found = wallets.show(
+        tx,
+        call.customer.id,
+        wallet=seat.wallet if seat else None,
+        key=caller.id,
+        parent=parent,
+        member=seat.member if seat else None,
+        project=seat.project if seat else None,
+    )
     return wire.Wallet(
         currency=found.currency,
         balance=str(house.money(found.balance)),

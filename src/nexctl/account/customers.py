@@ -1,0 +1,146 @@
+"""Many customers from a sheet: checked whole before the first is made, resumable, no key lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nexctl.account import terms
+from nexctl.errors import NexctlError, UsageError
+from nexctl.safety import sheets
+
+if TYPE_CHECKING:
+    from nexctl.gateways.port import Gateway
+    from nexctl.wire.admin import CustomerCreate
+
+COLUMNS = ("name", "plan", "email", "external_id", "labels")
+RESULT = ("name", "id", "key_id", "secret")
+MOST_ROWS = 10_000
+LARGEST_FILE = 10_000_000
+
+
+class Row(NamedTuple):
+    """One wanted customer and the line that it stands in."""
+
+    line: int
+    wanted: CustomerCreate
+
+
+class Imported(NamedTuple):
+    """What became of a row."""
+
+    line: int
+    name: str
+    id: str | None
+    prefix: str | None
+    error: str | None
+
+
+def read(path: str) -> list[Row]:
+    """The rows of a sheet. UsageError (exit 2) names the line of a fault; nothing is made then."""
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(LARGEST_FILE + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name a CSV file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8", hint="save it as CSV UTF-8") from error
+    if len(raw) > LARGEST_FILE:
+        raise UsageError(f"{path}: larger than {LARGEST_FILE:,} bytes", hint="split it")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [cell.strip().lower() for cell in next(reader, [])]
+        unknown = [name for name in header if name not in COLUMNS]
+        if "name" not in header or unknown or len(set(header)) != len(header):
+            wrong = f"unknown column {unknown[0]!r}" if unknown else "it needs the column 'name'"
+            raise UsageError(f"{path}:1: {wrong}", hint=f"columns are {', '.join(COLUMNS)}")
+        rows = [
+            _row(path, header, cells, reader.line_num)
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
+    except csv.Error as error:
+        raise UsageError(f"{path}:{reader.line_num}: {error}") from error
+    seen: dict[str, int] = {}
+    for row in rows:
+        if row.wanted.name in seen:
+            first = seen[row.wanted.name]
+            raise UsageError(f"{path}:{row.line}: {row.wanted.name!r} stands in line {first} too")
+        seen[row.wanted.name] = row.line
+    if not rows or len(rows) > MOST_ROWS:
+        raise UsageError(f"{path}: between 1 and {MOST_ROWS:,} customers, not {len(rows):,}")
+    return rows
+
+
+def _row(path: str, header: list[str], cells: list[str], line: int) -> Row:
+    import msgspec
+
+    from nexctl.wire.admin import CustomerCreate
+
+    if len(cells) > len(header):
+        raise UsageError(f"{path}:{line}: more cells than columns")
+    given: dict[str, Any] = {
+        name: sheets.unguard(cell).strip()
+        for name, cell in zip(header, cells, strict=False)
+        if cell.strip()
+    }
+    try:
+        if "labels" in given:
+            pairs = given["labels"].replace(";", " ").split()
+            given["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
+        return Row(line, msgspec.convert(given, CustomerCreate))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}:{line}: {error}") from None
+    except NexctlError as error:
+        raise UsageError(f"{path}:{line}: {error.message}") from None
+
+
+def make(gateway: Gateway, rows: list[Row], result: str) -> list[Imported]:
+    """Make the customers, each key in the file `result` (0600) before the next is made.
+
+    Those whose name `result` has already are left alone. One that the gateway refuses does not
+    stop the others; a failing network or a refused login does.
+    """
+    held = _held(result)
+    answers: list[Imported] = []
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(result, flags, 0o600)
+    except OSError as error:
+        raise UsageError(f"--write: {result}: {error.strerror}") from error
+    with os.fdopen(handle, "a", encoding="utf-8", newline="") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        if os.fstat(stream.fileno()).st_size == 0:
+            stream.write(sheets.csv_row(RESULT))
+        for row in rows:
+            name = row.wanted.name
+            if name in held:
+                continue
+            try:
+                made = gateway.customers.create(row.wanted)
+            except NexctlError as error:
+                if error.exit not in (1, 2, 3):
+                    raise
+                answers.append(Imported(row.line, name, None, None, error.message))
+                continue
+            stream.write(sheets.csv_row((name, made.id, made.key_id, made.secret)))
+            stream.flush()
+            os.fsync(stream.fileno())
+            answers.append(Imported(row.line, name, made.id, made.prefix, None))
+    return answers
+
+
+def _held(path: str) -> set[str]:
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream))
+    except FileNotFoundError:
+        return set()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", hint="name another file") from error
+    if rows and tuple(rows[0]) != RESULT:
+        raise UsageError(f"{path}: not a result of this command", hint="name another file")
+    return {sheets.unguard(row[0]) for row in rows[1:] if len(row) == len(RESULT)}

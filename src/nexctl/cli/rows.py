@@ -1,0 +1,93 @@
+"""What many small commands show: a list of rows, or one row after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nexctl.cli.changes import done, named
+from nexctl.cli.render import Column, Screen, Table, View
+
+if TYPE_CHECKING:
+    from nexctl.cli.context import App
+
+
+def listing(
+    rows: Sequence[Any], fields: Sequence[str], *, right: Collection[str] = (), name: str = "id"
+) -> View:
+    """Rows of the contract's types by some of their fields; JSON has all of them."""
+    from nexctl.wire.base import plain
+
+    return View(
+        lambda: [plain(row) for row in rows],
+        table=lambda: Table(
+            [Column(field, right=field in right) for field in fields],
+            [[cell(getattr(row, field)) for field in fields] for row in rows],
+        ),
+        names=lambda: named(rows) if name == "id" else [str(getattr(row, name)) for row in rows],
+    )
+
+
+def one(
+    app: App,
+    row: Any,
+    fields: Sequence[str],
+    said: str,
+    *,
+    more: Sequence[tuple[str, str]] = (),
+    name: str = "id",
+) -> View:
+    """One row after a change: what was done in which profile, then its fields."""
+    from nexctl.wire.base import plain
+
+    def write(screen: Screen) -> None:
+        screen.line((done(app, said), "bold"))
+        lines = [
+            (field.replace("_", " "), str(cell(getattr(row, field))))
+            for field in fields
+            if getattr(row, field) not in (None, [], "")
+        ]
+        screen.table(Table((Column("", ""), Column("", "")), [*lines, *more]), indent=2)
+
+    return View(
+        lambda: {**plain(row), "profile": app.profile.name},
+        text=write,
+        table=lambda: Table(fields, [[cell(getattr(row, field)) for field in fields]]),
+        names=[str(getattr(row, name))],
+    )
+
+
+def secret(app: App, row: Any, fields: Sequence[str], said: str, shown: str | None) -> View:
+    """One row with a secret that is shown this once; with -q the secret alone."""
+    from nexctl.wire.base import plain
+
+    view = one(app, row, fields, said)
+
+    def write(screen: Screen) -> None:
+        if app.quiet:
+            if shown is not None:
+                screen.line(shown)
+            return
+        if view.text is not None:
+            view.text(screen)
+        if shown is not None:
+            screen.blank()
+            screen.line(("  secret  ", "bold"), shown)
+
+    if shown is not None and not app.quiet and app.format in ("auto", "table"):
+        app.note("note: the secret is shown this once")
+    columns = (*fields, "secret")
+    data = {**plain(row), "secret": shown, "profile": app.profile.name}
+    return View(
+        data,
+        text=write,
+        table=Table(columns, [[cell(data.get(column)) for column in columns]]),
+        names=[str(row.id)],
+    )
+
+
+def cell(value: Any) -> Any:
+    """A value as a table carries it: a list as words."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return value

@@ -1,0 +1,97 @@
+"""Proofs about what is not the book: shared budgets, organisations, deliveries, the audit log."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from nexctl.records import Usage
+from nexctl.server.ledger import audit_log, budgets
+from nexctl.server.ledger.port import Transaction
+
+
+class Report(Protocol):
+    """Where a check says what it looked at and whether it holds."""
+
+    def looked(self, check: str, count: int = 1) -> None:
+        """Count what was looked at."""
+
+    def check(self, check: str, holds: bool, place: str, text: str) -> None:
+        """Count one thing, and name it where it does not hold."""
+
+
+def is_joined(tx: Transaction, customer: str) -> bool:
+    """Whether a key's budget may count requests of another account: an organisation's."""
+    return tx.one("SELECT 1 FROM members WHERE customer_id=? LIMIT 1", customer) is not None
+
+
+def shared_budgets(tx: Transaction, report: Report, customer: str) -> None:
+    """Budgets whose requests lie in several books, on one snapshot: added up from the holds."""
+    for found in tx.all("SELECT id FROM budgets WHERE customer_id=?", customer):
+        budget = budgets.by_id(tx, found[0])
+        if budget is None:
+            continue
+        made: dict[int, list[int]] = {}
+        for state, layers, charge, record in tx.all(
+            "SELECT h.state, h.layers, u.charge, u.record FROM holds h "
+            "LEFT JOIN usage_records u ON u.wallet=h.wallet AND u.seq=h.seq "
+            "WHERE h.state IN ('reserved', 'dispatched', 'unknown', 'settled') "
+            "AND h.layers LIKE ?",
+            f'%"{budget.id}"%',
+        ):
+            for part in budgets.parts_of(layers):
+                if part.budget != budget.id:
+                    continue
+                sums = made.setdefault(part.start, [0, 0])
+                if state == "settled":
+                    usage = Usage(request=0)._replace(**msgspec.json.decode(record)["usage"])
+                    sums[0] += budgets.counted(budget, charge, usage)
+                else:
+                    sums[1] += part.amount
+        for start, opening, spent, held in tx.all(
+            "SELECT start, opening, spent, held FROM buckets WHERE budget=?", budget.id
+        ):
+            said, real = [spent - opening, held], made.get(start, [0, 0])
+            report.check(
+                "budgets",
+                said == real,
+                f"budget {budget.id} from {start}",
+                f"spent and held are {said}, its requests make {real}",
+            )
+
+
+def organisations(tx: Transaction, report: Report) -> None:
+    """Each active organisation has an account, a wallet and an owner; projects have wallets."""
+    for org, state, account, wallet in tx.all(
+        "SELECT o.id, o.state, c.id, w.id FROM orgs o LEFT JOIN customers c ON c.id=o.id "
+        "LEFT JOIN wallets w ON w.id=o.id"
+    ):
+        report.check("orgs", account is not None and wallet is not None, org, "it has no account")
+        owners = tx.value(
+            "SELECT count(*) FROM members WHERE org_id=? AND role='owner' AND state='active'", org
+        )
+        report.check("orgs", state != "active" or owners > 0, org, "it has no owner")
+    for project, org, owner in tx.all(
+        "SELECT p.id, p.org_id, w.customer_id FROM projects p LEFT JOIN wallets w ON w.id=p.wallet"
+    ):
+        report.check("orgs", org == owner, project, "its wallet is not the organisation's")
+
+
+def deliveries(tx: Transaction, report: Report) -> None:
+    """Each delivery has its event, and a webhook its endpoint: the operator's or the customer's."""
+    for name, channel, event, whose, endpoint, owner in tx.all(
+        "SELECT d.id, d.channel, e.id, e.customer_id, w.id, w.customer_id FROM deliveries d "
+        "LEFT JOIN events e ON e.id=d.event_id LEFT JOIN webhook_endpoints w ON w.id=d.target"
+    ):
+        report.check("deliveries", event is not None, name, "its event is gone")
+        there = channel == "email" or (endpoint is not None and owner in (None, whose))
+        report.check("deliveries", there, name, "it goes to nobody who may know")
+
+
+def audit(tx: Transaction, report: Report, chain: str) -> None:
+    """One chain of the audit log."""
+    looked, faults = audit_log.faults(tx, chain)
+    report.looked("audit", looked)
+    for text in faults:
+        report.check("audit", False, chain, text)
