@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nexctl.server import policies, seats
 from nexctl.server.access import is_live
 from nexctl.server.batches import keeping, lines
 from nexctl.server.calls import Call, Caller, Holder
@@ -16,7 +17,7 @@ from nexctl.server.inference import chat, embeddings, holding, policy, routing
 from nexctl.server.inference.holding import Held
 from nexctl.server.inference.metering import Count, Priced
 from nexctl.server.inference.policy import Target
-from nexctl.server.ledger import batches, customers, keys
+from nexctl.server.ledger import batches, customers, keys, orgs
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.types import Outcome, Reservation, Settled
 from nexctl.server.refusing import Refuse
@@ -41,8 +42,23 @@ def caller_of(tx: Transaction, batch: Batch) -> Caller | None:
     if key is None or customer is None:
         return None
     parent = None if key.parent is None else keys.get(tx, key.parent)
-    holder = Holder(customer.id, customer.state, customer.plan)
-    return Caller(key.kind, key.id, key.prefix, key.name, key, parent, holder)
+    seat = None
+    if key.customer != batch.customer:
+        # A member's own key, which acted for an organisation.
+        there = seats.of_member(tx, batch.customer, key)
+        if there is None:
+            return None
+        seat = there.seat
+    elif orgs.get(tx, key.customer) is not None:
+        seat = seats.of_own_key(tx, key, parent)
+        if seat is None:
+            return None
+    return Caller(
+        *(key.kind, key.id, key.prefix, key.name, key, parent),
+        Holder(customer.id, customer.state, customer.plan),
+        seat=seat,
+        policy=policies.of(customer.policy),
+    )
 
 
 def standing(caller: Caller | None, now: int) -> Refuse | None:
@@ -184,7 +200,8 @@ class Work:
         plan = call.plan
         fallback = plan is None or plan.features.get("fallback", True) is not False
         board = self._house.switchboard
-        return await board.first(board.lines(target.served.id), attempt, fallback=fallback)
+        places = policies.lines_allowed(self.caller.policy, board.lines(target.served.id))
+        return await board.first(places, attempt, fallback=fallback)
 
 
 def _count(line: Line) -> Count:
@@ -203,7 +220,9 @@ def begun(
     if stopped is not None or caller is None:
         return None, _refused(tx, house, batch, stopped or Refuse("invalid_api_key"), most)
     frozen = tx.one(
-        "SELECT 1 FROM wallets WHERE id=? AND (state<>'active' OR debt>0)", batch.customer
+        "SELECT 1 FROM wallets w JOIN holds h ON h.wallet=w.id "
+        "WHERE h.id=? AND (w.state<>'active' OR w.debt>0)",
+        batch.hold,
     )
     if frozen is not None:
         # What is held stays held; lines go on when the wallet is free again, or expire.
