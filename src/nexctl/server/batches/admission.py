@@ -224,9 +224,12 @@ def _fair_output(call: Call, scan: Scan, priced: Priced, open_ended: list[Entry]
     wallet = call.house.read(
         wallets.show,
         call.customer.id,
+        wallet=caller.seat.wallet if caller.seat else None,
         key=caller.id,
         parent=caller.parent.id if caller.parent else None,
         model=scan.model,
+        member=caller.seat.member if caller.seat else None,
+        project=caller.seat.project if caller.seat else None,
     )
     certain = [_sized(priced, entry, entry.cap if entry.asked else 0) for entry in scan.entries]
     share = holding.SHARE * len(open_ended)
@@ -315,6 +318,9 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
             usage=_worst(found),
             key=caller.id,
             parent=parent,
+            wallet=caller.seat.wallet if caller.seat else None,
+            member=caller.seat.member if caller.seat else None,
+            project=caller.seat.project if caller.seat else None,
             rule="operator",
             lasting=True,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nexctl.server import policies, seats
 from nexctl.server.access import is_live
 from nexctl.server.batches import keeping, lines
 from nexctl.server.calls import Call, Caller, Holder
@@ -16,7 +17,7 @@ from nexctl.server.inference import chat, embeddings, holding, policy, routing
 from nexctl.server.inference.holding import Held
 from nexctl.server.inference.metering import Count, Priced
 from nexctl.server.inference.policy import Target
-from nexctl.server.ledger import batches, customers, keys
+from nexctl.server.ledger import batches, customers, keys, orgs
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.types import Outcome, Reservation, Settled
 from nexctl.server.refusing import Refuse
@@ -42,7 +43,14 @@ def caller_of(tx: Transaction, batch: Batch) -> Caller | None:
         return None
     parent = None if key.parent is None else keys.get(tx, key.parent)
     holder = Holder(customer.id, customer.state, customer.plan)
-    return Caller(key.kind, key.id, key.prefix, key.name, key, parent, holder)
+    seat = seats.standing(tx, batch.customer, key, parent)
+    if seat is None and orgs.get(tx, batch.customer) is not None:
+        return None
+    return Caller(
+        *(key.kind, key.id, key.prefix, key.name, key, parent, holder),
+        seat=seat,
+        policy=policies.of(customer.policy),
+    )
 
 
 def standing(caller: Caller | None, now: int) -> Refuse | None:
