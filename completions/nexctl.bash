@@ -3,12 +3,16 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help' ;;
     'prices') R='list show compare whatif history markup validate' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs runway' ;;
-    'usage') R='export summary list show tail calibrate' ;;
+    'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
+    'wallet auto-topup') R='set show off' ;;
+    'subscription') R='show set' ;;
+    'billing-profile') R='show set' ;;
+    'invoices') R='list show download' ;;
+    'usage') R='export summary list show tail audit calibrate' ;;
     'batch') R='make check quote submit status wait results retry cancel list run' ;;
     'budgets') R='list set remove' ;;
     'orgs') R='list show create set close policy pools' ;;
@@ -20,7 +24,7 @@ _nexctl_commands() {
     'webhooks endpoints') R='list add remove' ;;
     'audit-log') R='list' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
-    'admin') R='customers keys operators webhooks audit-log payments providers codes' ;;
+    'admin') R='customers keys operators webhooks audit-log payments providers codes terms invoices' ;;
     'admin customers') R='list create suspend credit policy import' ;;
     'admin keys') R='list disable enable revoke' ;;
     'admin operators') R='list create revoke' ;;
@@ -30,6 +34,8 @@ _nexctl_commands() {
     'admin payments') R='list approve reject refund' ;;
     'admin providers') R='list add set remove' ;;
     'admin codes') R='list create' ;;
+    'admin terms') R='show set' ;;
+    'admin invoices') R='list void' ;;
     'auth') R='login logout status' ;;
     'config') R='list get set path edit' ;;
     'profile') R='list add use remove' ;;
@@ -52,33 +58,40 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin codes'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'models list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'wallet grants'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'admin terms set'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import'|'admin customers import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topup'|'recharge') R='--pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topups'|'batch list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet redeem') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet create') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup set') R='--below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup show') R='--wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet auto-topup off'|'orgs set') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'billing-profile set') R='--name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage audit') R='--book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch make') R='--template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch check') R='--for --split --max-tokens --max-requests --queue-tokens -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -91,7 +104,6 @@ _nexctl_options() {
     'budgets list') R='--key --org --project --member -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key --org --project --member --name --meter --model --soft --alert-at --no-alerts -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs create') R='--name --wallet --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'orgs set') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs policy') R='--model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs pools transfer') R='--to --from --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'projects list'|'members list') R='--org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -102,7 +114,7 @@ _nexctl_options() {
     'alerts set') R='--email --no-email --webhooks --no-webhooks --percent --below -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'webhooks endpoints add') R='--event --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'audit-log list') R='--action --actor --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'gateway init') R='--book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'gateway init') R='--book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway serve') R='--host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway verify') R='--anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers list') R='--name --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -118,11 +130,12 @@ _nexctl_options() {
     'admin audit-log export') R='--customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments list') R='--state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments approve') R='--transaction --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin payments reject') R='--reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin payments reject'|'admin invoices void') R='--reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin payments refund') R='--amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers add') R='--kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers set') R='--url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin codes create') R='--count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin codes create') R='--promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin invoices list') R='--kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth login') R='--operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth logout') R='--operator --all -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth status') R='--offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -135,30 +148,33 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'models list --kind'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys create --member'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --kind'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'recharge --pack'|'recharge --method'|'recharge --promo'|'usage export --month'|'usage export --timezone'|'usage summary --by'|'usage summary --month'|'usage list --month'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'gateway init --database'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers suspend --reason'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments reject --reason'|'admin payments refund --amount'|'admin payments refund --reason'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
-    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys create --member'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys list --state'|'admin keys list --state') V='9' ;;
     'wallet runway --by') V='10' ;;
-    'usage export --format') V='11' ;;
-    'usage export --csv-style') V='12' ;;
-    'orgs create --wallet'|'orgs set --wallet') V='14' ;;
-    'members add --role'|'members set --role') V='15' ;;
-    'gateway init --payments') V='16' ;;
-    'admin customers list --state') V='17' ;;
-    'admin customers policy --clear') V='18' ;;
-    'admin operators create --role') V='19' ;;
-    'admin webhooks deliveries --state') V='20' ;;
-    'admin providers add --kind') V='21' ;;
-    'admin codes list --state') V='22' ;;
+    'billing-profile set --kind') V='11' ;;
+    'invoices list --kind'|'admin invoices list --kind') V='12' ;;
+    'usage export --format') V='13' ;;
+    'usage export --csv-style') V='14' ;;
+    'usage audit --against') V='16' ;;
+    'orgs create --wallet'|'orgs set --wallet') V='17' ;;
+    'members add --role'|'members set --role') V='18' ;;
+    'gateway init --payments') V='19' ;;
+    'admin customers list --state') V='20' ;;
+    'admin customers policy --clear') V='21' ;;
+    'admin operators create --role') V='22' ;;
+    'admin webhooks deliveries --state') V='23' ;;
+    'admin providers add --kind') V='24' ;;
+    'admin codes list --state') V='25' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
-    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --from'|*' --to'|*' --key'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --customer') V='3' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --key'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --reason'|*' --customer') V='3' ;;
     *' -p'|*' --profile') V='5' ;;
     *' -o'|*' --output') V='6' ;;
     *' --write'|*' --out') V='4' ;;
-    *' --status') V='13' ;;
+    *' --status') V='15' ;;
   esac
 }
 
@@ -186,9 +202,15 @@ _nexctl_arguments() {
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
+    'wallet create') A='3' ;;
+    'wallet grants') A='3 3' ;;
     'recharge') A='3' ;;
+    'subscription set') A='3' ;;
+    'invoices show') A='3' ;;
+    'invoices download') A='3 4' ;;
     'usage export') A='4' ;;
     'usage show') A='3' ;;
+    'usage audit') A='4' ;;
     'batch check') A='4' ;;
     'batch quote') A='4' ;;
     'batch submit') A='4' ;;
@@ -242,12 +264,14 @@ _nexctl_arguments() {
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
     'admin codes create') A='3' ;;
-    'config get') A='23' ;;
-    'config set') A='23 3' ;;
+    'admin terms set') A='4' ;;
+    'admin invoices void') A='3' ;;
+    'config get') A='26' ;;
+    'config set') A='26 3' ;;
     'profile add') A='3' ;;
     'profile use') A='5' ;;
     'profile remove') A='5' ;;
-    'help') A='24 +' ;;
+    'help') A='27 +' ;;
   esac
 }
 
@@ -285,20 +309,23 @@ _nexctl_values() {
     '8 '*) W='book model provider context input output' ;;
     '9 '*) W='active disabled revoked expired' ;;
     '10 '*) W='median p90' ;;
-    '11 '*) W='csv jsonl parquet xlsx focus' ;;
-    '12 '*) W='rfc4180 excel excel-de' ;;
-    '13 '*) W='ok partial error cancelled' ;;
-    '14 '*) W='strict fallback' ;;
-    '15 '*) W='owner admin member billing' ;;
-    '16 '*) W='sandbox manual stripe' ;;
-    '17 '*) W='active suspended' ;;
-    '18 '*) W='models providers denied rpm concurrency quota' ;;
-    '19 '*) W='owner billing support read-only' ;;
-    '20 '*) W='pending delivered failed dropped' ;;
-    '21 '*) W='openai echo' ;;
-    '22 '*) W='open redeemed expired void' ;;
-    '23 '*) W='default_profile output color timeout no_input model books' ;;
-    '24 '*) W='estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '11 '*) W='business consumer' ;;
+    '12 '*) W='invoice credit_note void' ;;
+    '13 '*) W='csv jsonl parquet xlsx focus' ;;
+    '14 '*) W='rfc4180 excel excel-de' ;;
+    '15 '*) W='ok partial error cancelled' ;;
+    '16 '*) W='local' K='profiles' F='files' ;;
+    '17 '*) W='strict fallback' ;;
+    '18 '*) W='owner admin member billing' ;;
+    '19 '*) W='sandbox manual stripe' ;;
+    '20 '*) W='active suspended' ;;
+    '21 '*) W='models providers denied rpm concurrency quota' ;;
+    '22 '*) W='owner billing support read-only' ;;
+    '23 '*) W='pending delivered failed dropped' ;;
+    '24 '*) W='openai echo' ;;
+    '25 '*) W='open redeemed expired void' ;;
+    '26 '*) W='default_profile output color timeout no_input model books' ;;
+    '27 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -4,7 +4,7 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate
     case 'models'
@@ -12,9 +12,17 @@ function __nexctl_commands
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs runway
+      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
+    case 'wallet auto-topup'
+      set -g __nexctl_R set show off
+    case 'subscription'
+      set -g __nexctl_R show set
+    case 'billing-profile'
+      set -g __nexctl_R show set
+    case 'invoices'
+      set -g __nexctl_R list show download
     case 'usage'
-      set -g __nexctl_R export summary list show tail calibrate
+      set -g __nexctl_R export summary list show tail audit calibrate
     case 'batch'
       set -g __nexctl_R make check quote submit status wait results retry cancel list run
     case 'budgets'
@@ -38,7 +46,7 @@ function __nexctl_commands
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers keys operators webhooks audit-log payments providers codes
+      set -g __nexctl_R customers keys operators webhooks audit-log payments providers codes terms invoices
     case 'admin customers'
       set -g __nexctl_R list create suspend credit policy import
     case 'admin keys'
@@ -57,6 +65,10 @@ function __nexctl_commands
       set -g __nexctl_R list add set remove
     case 'admin codes'
       set -g __nexctl_R list create
+    case 'admin terms'
+      set -g __nexctl_R show set
+    case 'admin invoices'
+      set -g __nexctl_R list void
     case 'auth'
       set -g __nexctl_R login logout status
     case 'config'
@@ -89,7 +101,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin codes' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -103,9 +115,9 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'models list'
+    case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
       set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -115,7 +127,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin terms set' 'profile use' 'profile remove'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -124,17 +136,29 @@ function __nexctl_options
     case 'keys import' 'admin customers import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
-      set -g __nexctl_R --pack --method --promo --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topups' 'batch list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet redeem'
+    case 'wallet redeem' 'subscription set'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
       set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet create'
+      set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
       set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup set'
+      set -g __nexctl_R --below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup show'
+      set -g __nexctl_R --wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet auto-topup off' 'orgs set'
+      set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'billing-profile set'
+      set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'statement'
+      set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage export'
       set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
@@ -143,6 +167,8 @@ function __nexctl_options
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
       set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'usage audit'
+      set -g __nexctl_R --book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
       set -g __nexctl_R --prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch make'
@@ -167,8 +193,6 @@ function __nexctl_options
       set -g __nexctl_R --key --org --project --member --name --meter --model --soft --alert-at --no-alerts -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'orgs create'
       set -g __nexctl_R --name --wallet --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'orgs set'
-      set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'orgs policy'
       set -g __nexctl_R --model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'orgs pools transfer'
@@ -190,7 +214,7 @@ function __nexctl_options
     case 'audit-log list'
       set -g __nexctl_R --action --actor --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway init'
-      set -g __nexctl_R --book --plan --database --payments --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
       set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway verify'
@@ -221,7 +245,7 @@ function __nexctl_options
       set -g __nexctl_R --state --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments approve'
       set -g __nexctl_R --transaction --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'admin payments reject'
+    case 'admin payments reject' 'admin invoices void'
       set -g __nexctl_R --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin payments refund'
       set -g __nexctl_R --amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -230,7 +254,9 @@ function __nexctl_options
     case 'admin providers set'
       set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin codes create'
-      set -g __nexctl_R --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin invoices list'
+      set -g __nexctl_R --kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth login'
       set -g __nexctl_R --operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth logout'
@@ -249,9 +275,9 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'models list --kind' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys create --member' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --kind' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'recharge --pack' 'recharge --method' 'recharge --promo' 'usage export --month' 'usage export --timezone' 'usage summary --by' 'usage summary --month' 'usage list --month' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'gateway init --database' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers suspend --reason' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments reject --reason' 'admin payments refund --amount' 'admin payments refund --reason' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys create --member' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments refund --amount' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
@@ -261,33 +287,39 @@ function __nexctl_takes
       set -g __nexctl_V 9
     case 'wallet runway --by'
       set -g __nexctl_V 10
-    case 'usage export --format'
+    case 'billing-profile set --kind'
       set -g __nexctl_V 11
-    case 'usage export --csv-style'
+    case 'invoices list --kind' 'admin invoices list --kind'
       set -g __nexctl_V 12
-    case 'orgs create --wallet' 'orgs set --wallet'
+    case 'usage export --format'
+      set -g __nexctl_V 13
+    case 'usage export --csv-style'
       set -g __nexctl_V 14
-    case 'members add --role' 'members set --role'
-      set -g __nexctl_V 15
-    case 'gateway init --payments'
+    case 'usage audit --against'
       set -g __nexctl_V 16
-    case 'admin customers list --state'
+    case 'orgs create --wallet' 'orgs set --wallet'
       set -g __nexctl_V 17
-    case 'admin customers policy --clear'
+    case 'members add --role' 'members set --role'
       set -g __nexctl_V 18
-    case 'admin operators create --role'
+    case 'gateway init --payments'
       set -g __nexctl_V 19
-    case 'admin webhooks deliveries --state'
+    case 'admin customers list --state'
       set -g __nexctl_V 20
-    case 'admin providers add --kind'
+    case 'admin customers policy --clear'
       set -g __nexctl_V 21
-    case 'admin codes list --state'
+    case 'admin operators create --role'
       set -g __nexctl_V 22
+    case 'admin webhooks deliveries --state'
+      set -g __nexctl_V 23
+    case 'admin providers add --kind'
+      set -g __nexctl_V 24
+    case 'admin codes list --state'
+      set -g __nexctl_V 25
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --max-tokens' '* --name' '* --label' '* --project' '* --idempotency-key' '* --state' '* --from' '* --to' '* --key' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --customer'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --project' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --key' '* --month' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --reason' '* --customer'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
@@ -296,7 +328,7 @@ function __nexctl_takes
     case '* --write' '* --out'
       set -g __nexctl_V 4
     case '* --status'
-      set -g __nexctl_V 13
+      set -g __nexctl_V 15
   end
 end
 
@@ -345,12 +377,24 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'wallet redeem'
       set -g __nexctl_A 3
+    case 'wallet create'
+      set -g __nexctl_A 3
+    case 'wallet grants'
+      set -g __nexctl_A 3 3
     case 'recharge'
       set -g __nexctl_A 3
+    case 'subscription set'
+      set -g __nexctl_A 3
+    case 'invoices show'
+      set -g __nexctl_A 3
+    case 'invoices download'
+      set -g __nexctl_A 3 4
     case 'usage export'
       set -g __nexctl_A 4
     case 'usage show'
       set -g __nexctl_A 3
+    case 'usage audit'
+      set -g __nexctl_A 4
     case 'batch check'
       set -g __nexctl_A 4
     case 'batch quote'
@@ -457,10 +501,14 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin codes create'
       set -g __nexctl_A 3
+    case 'admin terms set'
+      set -g __nexctl_A 4
+    case 'admin invoices void'
+      set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 23
+      set -g __nexctl_A 26
     case 'config set'
-      set -g __nexctl_A 23 3
+      set -g __nexctl_A 26 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -468,7 +516,7 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'help'
-      set -g __nexctl_A 24 +
+      set -g __nexctl_A 27 +
   end
 end
 
@@ -563,33 +611,41 @@ function __nexctl_values
     case '10 *'
       set -g __nexctl_W 'median p90'
     case '11 *'
-      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
+      set -g __nexctl_W 'business consumer'
     case '12 *'
-      set -g __nexctl_W 'rfc4180 excel excel-de'
+      set -g __nexctl_W 'invoice credit_note void'
     case '13 *'
-      set -g __nexctl_W 'ok partial error cancelled'
+      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
     case '14 *'
-      set -g __nexctl_W 'strict fallback'
+      set -g __nexctl_W 'rfc4180 excel excel-de'
     case '15 *'
-      set -g __nexctl_W 'owner admin member billing'
+      set -g __nexctl_W 'ok partial error cancelled'
     case '16 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'local'
+      set -g __nexctl_K profiles
+      set -g __nexctl_F files
     case '17 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'strict fallback'
     case '18 *'
-      set -g __nexctl_W 'models providers denied rpm concurrency quota'
+      set -g __nexctl_W 'owner admin member billing'
     case '19 *'
-      set -g __nexctl_W 'owner billing support read-only'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '20 *'
-      set -g __nexctl_W 'pending delivered failed dropped'
+      set -g __nexctl_W 'active suspended'
     case '21 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'models providers denied rpm concurrency quota'
     case '22 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'owner billing support read-only'
     case '23 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'pending delivered failed dropped'
     case '24 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'openai echo'
+    case '25 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '26 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '27 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log gateway admin auth config profile completion help output exit-codes environment profiles money'
   end
 end
 

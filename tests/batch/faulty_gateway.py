@@ -204,7 +204,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         owner = self.owner
-        if path in ("/v1/files", "/v1/batches"):
+        if path == "/v1/models":
+            self._say(200, {"object": "list", "data": []})
+        elif path in ("/v1/files", "/v1/batches"):
             self._list(path, query)
         elif match := re.fullmatch(r"/v1/batches/([^/]+)", path):
             if owner.used("vanish") or match[1] not in owner.batches:

@@ -246,6 +246,30 @@ def test_cancelling_sends_nothing_more_and_keeps_what_is_done(
     assert len(bench.rows(job)) == 10
 
 
+def test_a_job_that_another_process_follows_can_be_cancelled(
+    tmp_path: Path, faulty: FaultyGateway, lines: Path
+) -> None:
+    faulty.faults.polls = 10**6
+    bench = Bench(tmp_path, faulty, requests=4)
+    job = bench.planned(lines)
+    looks: list[float] = []
+
+    def cancelled_meanwhile(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            other = Bench(tmp_path, faulty)
+            pipeline.cancel(other.journal, job, other.remote, other.notes.append)
+            other.journal.close()
+            for batch in faulty.batches.values():
+                batch["_polls"] = 1
+
+    follower = bench.follower(job)
+    follower.sleep = cancelled_meanwhile
+    with bench.journal.working(job.id):
+        follower.until_ended()
+    assert [shard.status for shard in bench.journal.shards(job.id)] == ["cancelled"] * 3
+
+
 def test_the_sheet_is_guarded_and_has_a_status_on_every_line(
     bench: Bench, faulty: FaultyGateway, tmp_path: Path
 ) -> None:

@@ -51,7 +51,8 @@ def test_init_refuses_passwords_and_private_providers(nexctl: Nexctl) -> None:
     assert "CANARY" not in done.err
     private = ("gateway", "init", "lab", "--upstream", "http://10.0.0.5/v1")
     assert nexctl(*private).exit == 2
-    assert nexctl("gateway", "init", "s", "--payments", "stripe").exit == 1
+    stripe = ("gateway", "init", "s", "--payments", "stripe", "--stripe-url", "http://10.0.0.5")
+    assert nexctl(*stripe).exit == 2
 
 
 def test_status_tells_health_and_which_rules_are_ours(nexctl: Nexctl) -> None:

@@ -1,9 +1,9 @@
 """A process that works on batches of one gateway until all have ended or it is killed.
 
-    python -m tests.server.batch_worker PLACE MASTER [gate]
+    python -m tests.server.batch_worker PLACE MASTER [gate|tell]
 
-Prints "ready" when it may begin (with "gate" it begins with the next line of its input), and a line
-of JSON at the end: how many lines it sent upstream.
+Prints "ready" when it may begin (with "gate" it begins with the next line of its input), "sent" for
+every line that it sends upstream with "tell", and at the end in JSON how many those were.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ class Secrets(dict[str, str]):
         self[name] = value
 
 
-def main(place: str, master: str, gate: str = "") -> None:
+def main(place: str, master: str, how: str = "") -> None:
     sent = 0
     whole = Echo.complete
 
     async def counted(self: Echo, work):  # type: ignore[no-untyped-def]
         nonlocal sent
         sent += 1
+        if how == "tell":
+            print("sent", flush=True)
         return await whole(self, work)
 
     Echo.complete = counted  # type: ignore[method-assign]
     house = bootstrap.open_house(place, Secrets(master=master))
     print("ready", flush=True)
-    if gate:
+    if how == "gate":
         sys.stdin.readline()
 
     async def work() -> None:

@@ -108,7 +108,7 @@ def test_a_seal_opens_with_its_key_alone() -> None:
     for text in (b"", b"x", b"secret" * 100):
         sealed = one.seal(text)
         assert one.unseal(sealed) == text
-        assert text == b"" or text not in sealed
+        assert len(text) < 8 or text not in sealed
         assert one.seal(text) != sealed
         with pytest.raises(SealBroken):
             other.unseal(sealed)

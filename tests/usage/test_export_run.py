@@ -375,6 +375,14 @@ def test_later_exports_hold_what_came_since_and_their_balances_join(tmp_path: Pa
     assert seen == [r["sequence"] for r in book.records[:-5]]
 
 
+def test_the_last_export_of_a_window_that_has_closed_says_so(tmp_path: Path) -> None:
+    book = book_of()
+    more = ask(after=book.sequence, opening="1")
+    manifest = to_file(more, Recorded(book), str(tmp_path / "u.csv"))
+    assert (manifest["rows"], manifest["closed"]) == (0, True)
+    assert (tmp_path / "u.csv").exists()
+
+
 def test_nothing_new_is_no_file(tmp_path: Path) -> None:
     book = book_of()
     more = ask(window=Window(), after=book.sequence, opening="1")

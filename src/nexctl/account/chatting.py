@@ -37,8 +37,12 @@ def quote(gateway: Gateway, request: ChatRequest) -> Estimate | None:
     given.pop("request_id", None)
     import msgspec
 
+    from nexctl.gateways.port import Lacking
+
     try:
         return gateway.chat.estimate(msgspec.convert(given, EstimateRequest))
+    except Lacking:
+        return None
     except Refused as error:
         if error.code in ("not_offered", "not_found", "method_not_allowed"):
             return None

@@ -64,6 +64,8 @@ def public(found: Summary) -> dict[str, Any]:
         "spendable": wallet["spendable"],
         "binding": {name: binding.get(name) for name in JSON_LAYER} if binding else None,
         "layers": wallet["layers"],
+        "tier": wallet.get("tier"),
+        "lifetime": wallet.get("lifetime"),
         "notes": list(found.notes),
     }
 

@@ -19,11 +19,13 @@ from nexctl.batch.remote import Remote, Running
 from nexctl.batch.submit import Queue, Sender
 from nexctl.errors import (
     EXIT_AUTH,
+    EXIT_FAILURE,
     EXIT_MONEY,
     EXIT_NETWORK,
     EXIT_NOT_FOUND,
     EXIT_PENDING,
     EXIT_RATE,
+    EXIT_USAGE,
     NexctlError,
 )
 
@@ -32,6 +34,7 @@ MOST_FAILURES = 20
 MOST_MISSES = 40
 FIRST_SECONDS = 1
 LONGEST_SECONDS = 60
+CANCELLING = "cancelling"
 
 Changed = Callable[[ShardRow], object]
 
@@ -73,6 +76,7 @@ class Follower:
         self.note, self.changed, self.reopened = note, changed, reopened
         self._misses: dict[int, int] = {}
         self._unverified: dict[int, collect.Unverified] = {}
+        self._told: set[int] = set()
         self._failures = 0
 
     def sender(self) -> Sender:
@@ -125,10 +129,13 @@ class Follower:
         return self.journal.shards(self.job.id)
 
     def _round(self, *, send: bool = True) -> bool:
+        # Another process may have cancelled it meanwhile.
+        self.job = self.journal.show(self.job.id)
         try:
             for shard in self._state():
                 if shard.state == steps.CREATED:
                     shard = self._looked_at(shard)
+                    self._cancelled(shard)
                 if shard.state == steps.ENDED and shard.number not in self._unverified:
                     self._fetch(shard)
             if send and not self.job.cancelled:
@@ -137,6 +144,13 @@ class Follower:
         except NexctlError as error:
             self._bear(error)
         return all(self._is_done(shard) for shard in self._state())
+
+    def _cancelled(self, shard: ShardRow) -> None:
+        """End a batch of a cancelled job that nobody has told so yet."""
+        if self.job.cancelled and shard.state == steps.CREATED and shard.number not in self._told:
+            self._told.add(shard.number)
+            if shard.status != CANCELLING:
+                ended(self.remote, shard, self.note)
 
     def _is_done(self, shard: ShardRow) -> bool:
         if self.job.cancelled and not shard.reached(steps.CREATING):
@@ -202,6 +216,16 @@ class Follower:
 
 # Failures that no other round mends.
 FINAL = frozenset(("download_incomplete", "bad_answer", "redirect_refused", "bad_coding"))
+
+
+def ended(remote: Remote, shard: ShardRow, note: Callable[[str], object]) -> None:
+    """Ask for the end of one batch. One that ended a moment ago says no, and that is no failure."""
+    try:
+        remote.cancel(shard.batch_id or "")
+    except NexctlError as error:
+        if error.exit not in (EXIT_FAILURE, EXIT_USAGE, EXIT_NOT_FOUND):
+            raise
+        note(f"batch {shard.batch_id}: {error.message}")
 
 
 def recorded(journal: Journal, shard: ShardRow, found: Running) -> ShardRow:

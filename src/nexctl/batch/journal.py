@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from nexctl.errors import EXIT_NOT_FOUND, ConfigError, NexctlError
+from nexctl.errors import EXIT_NOT_FOUND, EXIT_PENDING, ConfigError, NexctlError
 from nexctl.files import private_folder
 
 FOLDER = "batches"
@@ -138,6 +138,13 @@ class ShardRow(NamedTuple):
         return STEPS.index(self.state) >= STEPS.index(state)
 
 
+class Busy(NexctlError):
+    """Another process works on the job (exit 8)."""
+
+    code = "job_busy"
+    exit = EXIT_PENDING
+
+
 class Journal:
     """The jobs under a state folder. One process works on a job at a time (`working`)."""
 
@@ -178,14 +185,21 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, on disk when it returns."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing, on disk when it returns. NexctlError (exit 1) where it cannot be."""
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise NexctlError(
+                f"{self.path}: {error}",
+                hint="make room, then run the same command again: it goes on where it stands",
+                code="journal",
+            ) from error
 
     @contextlib.contextmanager
     def working(self, job_id: str) -> Iterator[None]:
@@ -200,11 +214,9 @@ class Journal:
             except ImportError:
                 pass
             except OSError:
-                raise NexctlError(
+                raise Busy(
                     f"another process is working on {job_id}",
                     hint=f"nexctl batch status {job_id}",
-                    code="job_busy",
-                    exit=8,
                 ) from None
             yield
         finally:

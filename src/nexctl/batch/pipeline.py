@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from nexctl.batch import journal as steps
 from nexctl.batch import prepare, quoting, results, scan
 from nexctl.batch.collect import STATUSES
+from nexctl.batch.follow import ended
 from nexctl.batch.journal import Job, Journal, ShardRow
 from nexctl.batch.prepare import Where
 from nexctl.batch.quoting import Quote
 from nexctl.batch.remote import Remote
 from nexctl.batch.scan import Scan, Terms
 from nexctl.batch.shards import Limits
-from nexctl.errors import EXIT_NOT_FOUND, NexctlError
 from nexctl.money import NANO, parse_units, text_of
 
 Progress = Callable[[int], None]
@@ -78,8 +78,25 @@ def plan(
     created_at: str,
     max_cost: str | None,
 ) -> Job:
-    """Put a job into the journal, its lines on disk, and its batches into the plan."""
-    job = identity.job
+    """Put a job into the journal, its lines on disk, and its batches into the plan.
+
+    One process does that; another one with the same file is told (exit 8).
+    """
+    with journal.working(identity.id):
+        return _planned(journal, where, wanted, identity, found, quote, created_at, max_cost)
+
+
+def _planned(
+    journal: Journal,
+    where: Where,
+    wanted: Wanted,
+    identity: Identity,
+    found: Scan,
+    quote: Quote,
+    created_at: str,
+    max_cost: str | None,
+) -> Job:
+    job = journal.find(identity.id)
     if job is None:
         job = prepare.new_job(
             where,
@@ -116,6 +133,8 @@ def keep(journal: Journal, job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
     charges = [spent, *((child.found or {}).get("charge") for child in children)]
     outcome = {**outcome, "spent": spent, "charge": _sum(charges)}
     journal.change(job.id, outcome=json.dumps(outcome))
+    if outcome["state"] == "completed":
+        prepare.forget_lines(journal, job)
     return outcome
 
 
@@ -128,25 +147,16 @@ def spent_nano(job: Job) -> int:
     return parse_units(charge, NANO) if charge is not None else 0
 
 
-def cancel(
-    journal: Journal, job: Job, remote: Remote, note: Callable[[str], object]
-) -> list[ShardRow]:
-    """Send nothing more and ask for the end of what is under way; what is done stays fetched."""
-    journal.change(job.id, cancelled=1)
-    touched = []
+def cancel(journal: Journal, job: Job, remote: Remote, note: Callable[[str], object]) -> Job:
+    """Send nothing more and ask for the end of what is under way; what is done stays fetched.
+
+    It may be called while another process follows the job, which sees it in its next round.
+    """
+    job = journal.change(job.id, cancelled=1)
     for shard in journal.shards(job.id):
-        if shard.state != steps.CREATED or shard.batch_id is None:
-            continue
-        try:
-            found = remote.cancel(shard.batch_id)
-        except NexctlError as error:
-            # It ended a moment ago, or is not known: the next look says which.
-            if error.exit not in (1, 2, EXIT_NOT_FOUND):
-                raise
-            note(f"batch {shard.batch_id}: {error.message}")
-            continue
-        touched.append(journal.step(shard, steps.CREATED, status=found.status))
-    return touched
+        if shard.state == steps.CREATED:
+            ended(remote, shard, note)
+    return job
 
 
 def report(journal: Journal, job: Job) -> dict[str, Any]:

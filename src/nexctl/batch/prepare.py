@@ -6,6 +6,7 @@ The lines are kept in the job's folder, so that the job outlives the file.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -109,6 +110,17 @@ def lines_path(journal: Journal, job_id: str, number: int) -> str:
 def ids_path(journal: Journal, job_id: str, number: int) -> str:
     """The file of a batch's ids as they stand in the input, where some are sent under others."""
     return journal.path_of(job_id, f"ids-{number:05d}.jsonl")
+
+
+def forget_lines(journal: Journal, job: Job) -> None:
+    """Let go of lines that no retry can need any more; their results stay."""
+    for shard in journal.shards(job.id):
+        for path in (
+            lines_path(journal, job.id, shard.number),
+            ids_path(journal, job.id, shard.number),
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
 
 def _room(journal: Journal, job_id: str, path: str) -> None:

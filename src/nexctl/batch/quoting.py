@@ -17,6 +17,7 @@ from nexctl.money import NANO, parse_units, text_of
 
 if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
+    from nexctl.pricing.book import Book
 
 BATCH_WITHOUT_PRICE = "batch_without_price"
 
@@ -27,6 +28,28 @@ class Spendable(NamedTuple):
     units: int
     currency: str
     layer: str | None = None
+
+
+class BatchRules(NamedTuple):
+    """How a book makes a batch price: its factor where it has one for all models, and stacking.
+
+    `with_cached` says whether cached input is cheaper in a batch too, `order` which factor comes
+    after which; None and empty where the book does not say.
+    """
+
+    factor: str | None
+    with_cached: bool | None
+    order: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The rules as a line of a report; empty where the book states none."""
+        parts = [f"{self.factor} of the rate"] if self.factor else []
+        if self.with_cached is not None:
+            parts.append(f"cached input {'too' if self.with_cached else 'not'}")
+        if self.order:
+            parts.append(f"order {', '.join(name.replace('_', ' ') for name in self.order)}")
+        return "; ".join(parts)
 
 
 class Quote(NamedTuple):
@@ -51,6 +74,7 @@ class Quote(NamedTuple):
     tokenizer: str | None
     price_book: str
     models: tuple[str, ...]
+    rules: BatchRules
     notes: tuple[str, ...]
     spendable: Spendable | None = None
 
@@ -81,6 +105,7 @@ class Quote(NamedTuple):
             "currency": self.currency,
             "spendable": _text(self.spendable.units) if self.spendable else None,
             "refused": self.refused,
+            "batch_rules": {**self.rules._asdict(), "order": list(self.rules.order)},
             "notes": list(self.notes),
         }
 
@@ -117,6 +142,7 @@ def quote(scan: Scan) -> Quote:
         tokenizer=worst.tokenizer,
         price_book=book.version,
         models=tuple(lane.model.id for lane in lanes),
+        rules=_rules(book),
         notes=tuple(notes),
     )
     if found.low is None or found.high is None:
@@ -178,13 +204,22 @@ def _batch_charge(lane: Lane, notes: dict[str, None]) -> Range:
     return UNKNOWN
 
 
+def _rules(book: Book) -> BatchRules:
+    factor: str = book.data.get("multipliers", {}).get("batch") or ""
+    return BatchRules(
+        factor if factor[:1].isdigit() else None,
+        book.rule("batch_with_cached"),
+        tuple(book.rule("stacking_order") or ()),
+    )
+
+
 def _doubt(lane: Lane) -> int:
     from nexctl.estimate.lanes import METHODS
 
     return METHODS.index(lane.method)
 
 
-def _worth(book: Any, units: int | None) -> int | None:
+def _worth(book: Book, units: int | None) -> int | None:
     return None if units is None else worth(book, units)
 
 

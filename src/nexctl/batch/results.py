@@ -262,13 +262,18 @@ def _of_shard(journal: Journal, job: Job, number: int) -> Iterator[Pair]:
     """The lines of one batch with their rows; one that was never sent has cancelled ones."""
     decode = msgspec.json.Decoder(Row).decode
     path = collect.rows_path(journal, job.id, number)
+    sent = lines_path(journal, job.id, number)
     with contextlib.ExitStack() as stack:
-        lines = stack.enter_context(open(lines_path(journal, job.id, number), "rb"))
         found: Iterator[Row]
         if os.path.exists(path):
             found = map(decode, stack.enter_context(open(path, "rb")))
         else:
             found = (_unsent(given) for given in collect.given_ids(journal, job, number))
+        if not os.path.exists(sent):
+            # Every line succeeded, so nothing is kept to be sent again.
+            yield from (Pair(b"", row) for row in found)
+            return
+        lines = stack.enter_context(open(sent, "rb"))
         written = (line for line in lines if not line.isspace())
         for line, row in zip(written, found, strict=True):
             yield Pair(line, row)

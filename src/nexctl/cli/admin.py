@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.figures import money, plural
@@ -177,7 +177,11 @@ def codes_list(app: App, state: str | None) -> View:
 
 
 @command(
-    argument("amount", metavar="AMOUNT", required=True, help="What each gives, like 10."),
+    argument("amount", metavar="AMOUNT", required=True, help="What each gives: 10; promo also 8%."),
+    flag("--promo", help="Codes for a top-up's bonus instead of credits."),
+    option(
+        "--uses", metavar="N", value=whole(1, 10**6), help="Customers per promo code; default 1."
+    ),
     option("--count", metavar="N", value=whole(1, 1000), help="How many; default: 1."),
     option("--expires", metavar="AGE", help="How long they can be redeemed: 30d."),
     option("--credits-expire", metavar="AGE", help="How long from now their credits last: 365d."),
@@ -191,6 +195,8 @@ def codes_list(app: App, state: str | None) -> View:
 def codes_create(
     app: App,
     amount: str,
+    promo: bool,
+    uses: int | None,
     count: int | None,
     expires: str | None,
     credits_expire: str | None,
@@ -207,7 +213,7 @@ def codes_create(
     delivery = Delivery(app, write)
     body = converted(
         {
-            "amount": terms.parse_positive(amount, what="AMOUNT"),
+            **_value(amount, promo, uses),
             "count": count or 1,
             "expires_at": _later(app, expires, "--expires"),
             "credits_expire_at": _later(app, credits_expire, "--credits-expire"),
@@ -222,12 +228,25 @@ def codes_create(
     with connect.gateway(app, OPERATOR) as gateway:
         unit = gateway.me().currency or ""
         app.confirm(
-            f"Make {plural(body.count, 'code')} of {money(body.amount, unit)} each, "
+            f"Make {plural(body.count, 'code')} of "
+            f"{body.percent + ' %' if body.percent else money(body.amount, unit)} each, "
             f"profile {app.profile.name}?"
         )
         with repeatable(key):
             rows = gateway.codes.create(body, idempotency_key=key).data
     return _codes(app, rows, delivery)
+
+
+def _value(amount: str, promo: bool, uses: int | None) -> dict[str, Any]:
+    """What a code is worth: an amount, or as a promotional one also a share of the top-up."""
+    if uses is not None and not promo:
+        raise UsageError("--uses goes with --promo", hint="a code of credits is used once")
+    kind = {"kind": "promo", "uses": uses or 1} if promo else {}
+    if not amount.endswith("%"):
+        return {**kind, "amount": terms.parse_positive(amount, what="AMOUNT")}
+    if not promo:
+        raise UsageError("AMOUNT: a percentage goes with --promo", hint="or give an amount")
+    return {**kind, "percent": terms.parse_positive(amount.removesuffix("%"), what="AMOUNT")}
 
 
 def _later(app: App, text: str | None, what: str) -> str | None:
@@ -312,4 +331,13 @@ COMMANDS = (
         group=True,
     ),
     Entry("codes", "nexctl.cli.admin:CODES", "Codes that give credits: list, create.", group=True),
+    Entry(
+        "terms",
+        "nexctl.cli.admin_terms:COMMANDS",
+        "Loyalty, fees, tax, policies: show, set.",
+        group=True,
+    ),
+    Entry(
+        "invoices", "nexctl.cli.papers:ADMIN", "Papers of all customers: list, void.", group=True
+    ),
 )

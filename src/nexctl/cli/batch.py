@@ -25,6 +25,7 @@ from nexctl.errors import NexctlError, UsageError
 if TYPE_CHECKING:
     from nexctl.batch.journal import Job
 
+STDIN = "standard input"
 _FILE = argument("file", metavar="FILE", required=True, suggest="files", help="Batch lines, JSONL.")
 _JOB = argument("job", metavar="JOB", required=True, help="Its id; 'nexctl batch list' shows them.")
 _OUT = option("--out", metavar="RESULTS", suggest="files", help="Where results go: .jsonl or .csv.")
@@ -129,6 +130,8 @@ def check(app: App, file: str, **options: Any) -> View | None:
     with _local(app, file) as path, _counted(app, path) as step:
         found = scan(path, terms, limits_from(target, options), name=_named(file), progress=step)
     app.emit(check_view(found, target))
+    if target.queue:
+        app.detail("an account limits the input tokens that wait: --queue-tokens keeps below it")
     found.refuse()
     return None
 
@@ -185,11 +188,12 @@ def submit(app: App, file: str, **options: Any) -> View | None:
 def status(app: App, job: str | None) -> View:
     """How far a job is, by the gateway's own counts. It asks once and does not wait."""
     from nexctl.batch import results
+    from nexctl.batch.journal import Busy
 
     with opened(app, of=job, newest=True) as work:
         found = work.journal.show(job or work.newest)
-        if found.found is None and work.journal.shards(found.id):
-            with work.journal.working(found.id):
+        if found.found is None and found.planned:
+            with contextlib.suppress(Busy), work.journal.working(found.id):
                 if followed(app, work, found).once():
                     results.refuse_unfetched(work.journal, found)
                     _finished(work, found)
@@ -224,7 +228,7 @@ def results(app: App, job: str, out: str | None) -> View | None:
 
     with opened(app, of=job) as work:
         found = work.journal.show(job)
-        place = out or merging.default_place(found.name)
+        place = out or found.results or _default_place(found.name)
         merging.check_place(place)
         if found.found is None:
             with work.journal.working(found.id):
@@ -276,9 +280,8 @@ def cancel(app: App, job: str) -> View | None:
         if app.dry_run:
             return job_view({**_report(work, found), "dry_run": True})
         app.confirm(f"Cancel {found.id} in profile {found.profile}?")
-        with work.journal.working(found.id):
-            if found.found is None:
-                pipeline.cancel(work.journal, found, work.remote, app.note)
+        if found.found is None:
+            pipeline.cancel(work.journal, found, work.remote, app.note)
         return job_view(_report(work, found))
 
 
@@ -322,7 +325,7 @@ def run(app: App, file: str, out: str | None, poll: float | None, **options: Any
     """
     from nexctl.batch import results as merging
 
-    place = out or merging.default_place("batch" if file == "-" else file)
+    place = out or _default_place(_named(file))
     merging.check_place(place)
     with opened(app) as work, _local(app, file) as path:
         job = prepared(app, work, path, _named(file), options)
@@ -417,22 +420,30 @@ def _resumable(app: App, work: Work, job: Job) -> Iterator[None]:
 def _named(file: str) -> str:
     from nexctl.estimate.sources import display_name
 
-    return "standard input" if file == "-" else display_name(file)
+    return STDIN if file == "-" else display_name(file)
+
+
+def _default_place(name: str) -> str:
+    from nexctl.batch.results import default_place
+
+    return default_place("batch.jsonl" if name == STDIN else name)
 
 
 @contextlib.contextmanager
 def _local(app: App, file: str) -> Iterator[str]:
-    """The file's path; standard input is kept in a file meanwhile, for it is read twice."""
-    if file != "-":
+    """The file's path; standard input and pipes are kept in a file meanwhile: it is read twice."""
+    if file != "-" and (os.path.isfile(file) or not os.path.exists(file) or os.path.isdir(file)):
         yield file
         return
     import shutil
     import tempfile
 
-    if app.stdin_buffer is None:
-        raise UsageError("standard input is closed", code="no_stdin")
-    with tempfile.NamedTemporaryFile(prefix="nexctl-batch-") as spool:
-        shutil.copyfileobj(app.stdin_buffer, spool, 1024 * 1024)
+    with contextlib.ExitStack() as stack:
+        source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
+        if source is None:
+            raise UsageError("standard input is closed", code="no_stdin")
+        spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="nexctl-batch-"))
+        shutil.copyfileobj(source, spool, 1024 * 1024)
         spool.flush()
         yield spool.name
 

@@ -65,14 +65,17 @@ def check_view(found: Scan, target: Target) -> View:
     )
 
 
-def quote_view(quote: Quote, gate: Gate | None, batches: int, name: str) -> View:
-    """The answer of `batch quote`."""
+def quote_view(
+    quote: Quote, gate: Gate | None, batches: int, name: str, *, dry_run: bool = False
+) -> View:
+    """The answer of `batch quote`, and of a dry run of what sends."""
 
     def data() -> dict[str, Any]:
         return {
             **quote.as_json(),
             "batches": batches,
             "gate": gate.as_json() if gate is not None else None,
+            **({"dry_run": True} if dry_run else {}),
         }
 
     row = data()
@@ -83,9 +86,13 @@ def quote_view(quote: Quote, gate: Gate | None, batches: int, name: str) -> View
              row["spendable"], row["refused"])  # fmt: skip
 
     def write(screen: Screen) -> None:
+        if dry_run:
+            screen.line(("dry run: nothing was sent", "bold"))
         screen.line((f"{quote.title} · {', '.join(quote.models)}", "bold"))
         screen.line(f"{name}: {plural(batches, 'batch', 'batches')}")
         write_quote(screen, row)
+        if quote.rules.words:
+            screen.line(f"batch price: {quote.rules.words}")
         if gate is not None:
             word = ("within", "green") if gate.passed else ("over", "red")
             screen.line(word, f" --max-cost: {gate.words}")

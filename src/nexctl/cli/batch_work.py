@@ -97,7 +97,18 @@ def _job(journal: Journal, of: str | None, newest: bool) -> Job | None:
 
 
 def _switch(app: App, job: Job) -> None:
-    """A job is followed through its own profile, whichever is in force."""
+    """A job is followed through its own profile, whichever is in force, at its own address."""
+    _own_profile(app, job)
+    if where_of(app).origin != job.origin:
+        raise ConfigError(
+            f"{job.id} was made at {job.origin}; profile {job.profile} is at "
+            f"{where_of(app).origin} now",
+            hint="put the address back, or make the job anew",
+            code="other_profile",
+        )
+
+
+def _own_profile(app: App, job: Job) -> None:
     if app.profile.name == job.profile:
         return
     if app.profile_name is not None:
@@ -254,8 +265,7 @@ def prepared(
     if app.dry_run:
         from nexctl.cli.batch_report import quote_view
 
-        app.note("dry run: nothing was sent")
-        app.emit(quote_view(answer.quote, gate, len(answer.scan.shards), name))
+        app.emit(quote_view(answer.quote, gate, len(answer.scan.shards), name, dry_run=True))
         return None
     if job is None:
         _confirm(app, answer)

@@ -36,6 +36,7 @@ class Terms(NamedTuple):
     payments: str
     upstream: Upstream | None = None
     database: str | None = None
+    stripe: dict[str, str] | None = None
 
 
 def is_embedded(profile: Profile) -> bool:
@@ -140,6 +141,7 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
                 plan=terms.plan,
                 payments=terms.payments,  # type: ignore[arg-type]
                 upstream=terms.upstream,
+                stripe=terms.stripe,
             )
             if terms.database is not None:
                 _write_private(os.path.join(part, ADDRESS), terms.database)

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
         choices=("sandbox", "manual", "stripe"),
         help="sandbox (play money), manual (you approve), stripe.",
     ),
+    option("--stripe-url", metavar="URL", help="Another address than api.stripe.com."),
+    option("--stripe-key-env", metavar="VAR", help="Secret key; default: STRIPE_API_KEY."),
+    option(
+        "--stripe-secret-env",
+        metavar="VAR",
+        help="Webhook secret; default: STRIPE_WEBHOOK_SECRET.",
+    ),
     option("--upstream", metavar="URL", help="Provider behind it; default: echo, offline."),
     option("--upstream-key-env", metavar="VAR", help="Variable that holds the provider's key."),
     flag("--allow-private", help="The provider may be in a private network."),
@@ -107,12 +114,19 @@ def _exists(name: str) -> UsageError:
 
 def _terms(app: App, profile: Profile, given: dict[str, Any]) -> embedded.Terms:
     payments = given["payments"] or ("sandbox" if profile.name == LOCAL else "manual")
-    if payments == "stripe":
-        raise NexctlError(
-            "payments through stripe are not built in",
-            hint="choose --payments manual, or sandbox to try things out",
-            code="not_offered",
+    stripe = {
+        name: given[f"stripe_{name}"]
+        for name in ("url", "key_env", "secret_env")
+        if given[f"stripe_{name}"] is not None
+    }
+    if stripe and payments != "stripe":
+        raise UsageError(
+            "--stripe-url, --stripe-key-env, --stripe-secret-env need --payments stripe"
         )
+    if "url" in stripe:
+        from nexctl.server.providers.addresses import place_of as checked
+
+        checked(stripe["url"], allow_private=given["allow_private"], local=True)
     upstream = None
     if given["upstream"] is not None:
         from nexctl.server.bootstrap import Upstream
@@ -120,10 +134,12 @@ def _terms(app: App, profile: Profile, given: dict[str, Any]) -> embedded.Terms:
 
         upstream = Upstream(given["upstream"], given["upstream_key_env"], given["allow_private"])
         place_of(upstream.url, allow_private=upstream.allow_private, local=True)
-    elif given["upstream_key_env"] is not None or given["allow_private"]:
+    elif given["upstream_key_env"] is not None or (given["allow_private"] and not stripe):
         raise UsageError("--upstream-key-env and --allow-private need --upstream URL")
     database = _database(app, given["database"])
-    return embedded.Terms(str(profile.book), profile.plan, payments, upstream, database)
+    return embedded.Terms(
+        str(profile.book), profile.plan, payments, upstream, database, stripe or None
+    )
 
 
 def _database(app: App, text: str | None) -> str | None:
@@ -465,7 +481,7 @@ def _repricer(ledger: Any) -> Any:
 
     def reprice(snapshot: dict[str, Any], usage: Any) -> int:
         name = str(snapshot["sha256"])
-        conditions = ("model", "at", "batch", "semantic_hit", "tier")
+        conditions = ("model", "at", "batch", "semantic_hit", "tier", "negotiated")
         key = (name, *(snapshot.get(field) for field in conditions))
         if key not in made:
             made[key] = engine.pricer(
@@ -475,6 +491,7 @@ def _repricer(ledger: Any) -> Any:
                 batch=bool(snapshot.get("batch")),
                 semantic_hit=bool(snapshot.get("semantic_hit")),
                 tier=snapshot.get("tier"),
+                negotiated=snapshot.get("negotiated"),
             )
         return int(made[key].charge(usage).units)
 

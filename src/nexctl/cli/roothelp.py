@@ -13,29 +13,33 @@ Options:
   -h, --help     Show this help.
 
 Commands:
-  estimate    What prompts would cost, before they are sent.
-  diff        What a change of prompts costs.
-  tokenize    Count tokens, and show them.
-  prices      Price books: list, show, compare, history.
-  models      What the gateway serves.
-  chat        Send one prompt; what it cost beside it.
-  keys        API keys: make, limit, rotate, revoke.
-  wallet      Balance, what can be spent, top-ups.
-  recharge    Order credits: the same as wallet topup.
-  usage       What was billed: export, sum up, list, follow.
-  batch       Batches: check, quote, send, follow, prove.
-  budgets     Limits on what may be spent.
-  orgs        Organisations: make, rules, pools.
-  projects    Projects of an organisation.
-  members     Members of an organisation.
-  alerts      Who is told of thresholds.
-  webhooks    Who is told of events.
-  audit-log   Who did what.
-  gateway     The embedded gateway: make, serve, prove.
-  admin       Operate a gateway.
-  auth        Keys to a gateway: login, logout.
-  config      Settings: list, get, set, path, edit.
-  profile     Profiles: which gateway, which price book.
-  completion  Scripts that complete nexctl in a shell.
-  help        Help on a command or a topic.
+  estimate         What prompts would cost, before they are sent.
+  diff             What a change of prompts costs.
+  tokenize         Count tokens, and show them.
+  prices           Price books: list, show, compare, history.
+  models           What the gateway serves.
+  chat             Send one prompt; what it cost beside it.
+  keys             API keys: make, limit, rotate, revoke.
+  wallet           Balance, what can be spent, top-ups.
+  recharge         Order credits: the same as wallet topup.
+  subscription     The plan and its fee.
+  billing-profile  Who is invoiced.
+  invoices         Invoices and credit notes.
+  statement        A month of the wallet, added up.
+  usage            What was billed: export, sum up, list, follow.
+  batch            Batches: check, quote, send, follow, prove.
+  budgets          Limits on what may be spent.
+  orgs             Organisations: make, rules, pools.
+  projects         Projects of an organisation.
+  members          Members of an organisation.
+  alerts           Who is told of thresholds.
+  webhooks         Who is told of events.
+  audit-log        Who did what.
+  gateway          The embedded gateway: make, serve, prove.
+  admin            Operate a gateway.
+  auth             Keys to a gateway: login, logout.
+  config           Settings: list, get, set, path, edit.
+  profile          Profiles: which gateway, which price book.
+  completion       Scripts that complete nexctl in a shell.
+  help             Help on a command or a topic.
 """

@@ -80,6 +80,12 @@ TREE = (
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),
     Entry(
+        "subscription", "nexctl.cli.subscription:SUBSCRIPTION", "The plan and its fee.", group=True
+    ),
+    Entry("billing-profile", "nexctl.cli.subscription:PROFILE", "Who is invoiced.", group=True),
+    Entry("invoices", "nexctl.cli.papers:INVOICES", "Invoices and credit notes.", group=True),
+    Entry("statement", "nexctl.cli.papers:statement", "A month of the wallet, added up."),
+    Entry(
         "usage",
         "nexctl.cli.usage:COMMANDS",
         "What was billed: export, sum up, list, follow.",

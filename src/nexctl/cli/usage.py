@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.render import View
+from nexctl.cli.usage_audit import audit
 from nexctl.cli.usage_calibrate import calibrate
 from nexctl.errors import UsageError
 
@@ -65,7 +66,7 @@ def filters_in(given: dict[str, Any]) -> Filters:
     *FILTERS,
     flag("--totals", help="Also tell the totals by model."),
     flag("--resume", help="Go on where an interrupted export stopped."),
-    flag("--since-last", help="Only what came since; into FILE.2, FILE.3, ... beside FILE."),
+    flag("--since-last", help="Only what came since, into a numbered file: u.2.csv, u.3.csv."),
     examples=(
         "nexctl usage export october.csv --month 2026-10",
         "nexctl usage export october.xlsx --month 2026-10 --label team=search",
@@ -144,7 +145,7 @@ def list_(app: App, limit: int | None, **given: Any) -> None:
         query = query_of(gateway, window, filters, limit=min(limit or 1000, 1000))
         # Printed as it comes: there may be millions.
         rows = islice(gateway.usage.list(query), limit)
-        app.emit(usage_report.records_view(rows))
+        app.emit(usage_report.records_view(app, rows))
 
 
 @command(
@@ -186,5 +187,6 @@ COMMANDS = (
     list_,
     show,
     tail,
+    audit,
     calibrate,
 )

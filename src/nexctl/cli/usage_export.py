@@ -10,6 +10,7 @@ from nexctl.cli import connect
 from nexctl.cli.figures import money, plural
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.errors import CheckFailed, NexctlError, UsageError
+from nexctl.money import parse_units
 from nexctl.usage.export import run as exporting
 from nexctl.usage.export.run import Ask
 from nexctl.usage.export.window import Filters, Window, zone_of
@@ -105,7 +106,7 @@ def _exported(
                 raise
     if manifest.get("skipped"):
         app.note(f"no new record since sequence {ask.after}; nothing was written")
-        return View({**manifest, "path": None}, text=lambda screen: None)
+        return View({**manifest, "path": None}, text=lambda screen: None, names=())
     if target == "-":
         _tell(app, manifest)
     else:
@@ -195,13 +196,31 @@ def _latest(path: str) -> Earlier | None:
         return None
     newest = _number_of(path, number)
     manifest = read_manifest(newest)
-    if manifest is None or not isinstance(manifest.get("sha256"), str):
+    if manifest is None or not _usable(manifest):
         raise UsageError(
-            f"{newest} has no manifest, so nobody knows how far it goes",
+            f"{newest} has no manifest that says how far it goes",
             hint="export it again without --since-last",
             code="no_manifest",
         )
     return Earlier(newest, manifest)
+
+
+def _usable(manifest: dict[str, Any]) -> bool:
+    """Whether an export can be continued from it: it is one of ours, not cut or changed."""
+    covered, balance = manifest.get("covered_to"), manifest.get("balance")
+    closing = balance.get("closing") if isinstance(balance, dict) else None
+    try:
+        if closing is not None:
+            parse_units(closing)
+    except UsageError:
+        return False
+    known = {"window", "rows", "sums", "format", "closed", "other_entries", "continues"}
+    return (
+        manifest.get("schema") == exporting.SCHEMA
+        and isinstance(manifest.get("sha256"), str)
+        and (covered is None or isinstance(covered, int))
+        and known <= set(manifest)
+    )
 
 
 def _following(path: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.figures import money, plural, tokens
-from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.render import Column, Screen, Table, View, display_width
 from nexctl.money import parse_units
 from nexctl.usage.summary import FIGURES, TIMES
 
@@ -20,6 +20,12 @@ LISTED = (
     *("created_at", "request_id", "key_name", "model_served", "status", "input_tokens"),
     *("cached_input_tokens", "output_tokens", "charge", "currency", "balance_after", "sequence"),
 )
+# What a person sees of a list on a terminal that is not wide.
+SHORT = (
+    *("created_at", "key_name", "model_served", "status", "input_tokens", "output_tokens"),
+    "charge",
+)
+WIDE = 150
 _BAR = 20
 
 
@@ -127,11 +133,7 @@ def _groups(
         Column("output", right=True),
         Column("charge", right=True),
     ]
-    bars = screen.terminal
-    if bars:
-        columns.append(Column("", ""))
-    most = max(parse_units(group.charge) for group in groups)
-    rows = []
+    rows: list[list[Any]] = []
     for group in groups:
         row: list[Any] = [group.group.get(name) for name in names]
         row += [
@@ -141,10 +143,26 @@ def _groups(
             tokens(group.output_tokens),
             money(group.charge, group.currency),
         ]
-        if bars:
-            row.append(screen.bar(parse_units(group.charge), most, _BAR))
         rows.append(row)
+    if screen.terminal:
+        _add_bars(screen, columns, rows, [parse_units(group.charge) for group in groups])
     return Table(columns, rows)
+
+
+def _add_bars(
+    screen: Screen, columns: list[Column], rows: list[list[Any]], amounts: list[int]
+) -> None:
+    """A bar behind each row, in what the terminal leaves beside the figures."""
+    taken = 0
+    for place, column in enumerate(columns):
+        shown = [display_width(str(row[place] or "-")) for row in rows]
+        taken += max(len(column.heading), *shown) + 2
+    room = min(_BAR, screen.width - taken)
+    if room < 4:
+        return
+    columns.append(Column("", ""))
+    for row, amount in zip(rows, amounts, strict=True):
+        row.append(screen.bar(max(amount, 0), max(*amounts, 1), room))
 
 
 # records -----------------------------------------------------------------------------------------
@@ -158,21 +176,29 @@ def record_data(record: UsageRecord) -> dict[str, Any]:
     return found
 
 
-def records_view(rows: Iterable[UsageRecord]) -> View:
-    """A list of records; sheets carry the same columns as the table."""
+def records_view(app: App, rows: Iterable[UsageRecord]) -> View:
+    """A list of records; a terminal that is not wide shows fewer columns than a sheet has."""
     return View(
         lambda: [record_data(row) for row in rows],
-        table=lambda: Table(list_columns(), (_cells(row) for row in rows)),
+        table=lambda: records_table(app, rows),
         names=lambda: (row.request_id for row in rows),
         lines=lambda: (record_data(row) for row in rows),
     )
 
 
-def list_columns() -> list[Column]:
+def records_table(app: App, rows: Iterable[UsageRecord]) -> Table:
+    """Records as a table."""
+    names: Sequence[str] = LISTED
+    if app.format in ("auto", "table") and app.is_terminal("out") and app.width("out") < WIDE:
+        names = SHORT
+    return Table(list_columns(names), ([getattr(row, name) for name in names] for row in rows))
+
+
+def list_columns(names: Sequence[str] = LISTED) -> list[Column]:
     """The columns of a list."""
     right = {"input_tokens", "cached_input_tokens", "output_tokens", "charge", "balance_after"}
     short = {
-        "created_at": "TIME",
+        "created_at": "TIME (UTC)",
         "request_id": "REQUEST",
         "key_name": "KEY",
         "model_served": "MODEL",
@@ -182,12 +208,19 @@ def list_columns() -> list[Column]:
         "balance_after": "BALANCE",
     }
     return [
-        Column(name, short.get(name), right=name in right or name == "sequence") for name in LISTED
+        Column(
+            name,
+            short.get(name),
+            right=name in right or name == "sequence",
+            show=_second if name == "created_at" else None,
+        )
+        for name in names
     ]
 
 
-def _cells(row: UsageRecord) -> list[Any]:
-    return [getattr(row, name) for name in LISTED]
+def _second(instant: str) -> str:
+    """A time to the second, for a person."""
+    return instant[:19].replace("T", " ")
 
 
 def record_view(app: App, record: UsageRecord) -> View:
@@ -213,7 +246,7 @@ def record_view(app: App, record: UsageRecord) -> View:
     return View(
         lambda: record_data(record),
         text=write,
-        table=lambda: Table(list_columns(), [_cells(record)]),
+        table=lambda: records_table(app, [record]),
         names=[record.request_id],
     )
 

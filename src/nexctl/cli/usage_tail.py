@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
 from nexctl.cli.render import json_text
-from nexctl.cli.usage_report import LISTED, list_columns, record_data
+from nexctl.cli.usage_report import LISTED, record_data
 from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from nexctl.wire.usage import UsageRecord
 
 EARLIER_SECONDS = 600
-_WIDTHS = {"created_at": 20, "request_id": 24, "key_name": 14, "model_served": 18, "status": 9}
+_HEAD = "  ".join(
+    (
+        *("TIME (UTC)".ljust(14), "KEY".ljust(14), "MODEL".ljust(16)),
+        *("INPUT".rjust(7), "OUTPUT".rjust(7), "CHARGE".rjust(12)),
+    )
+)
 
 
 def follow(
@@ -83,24 +88,28 @@ def _writer(app: App) -> Any:
         if kind != "auto":
             app.write(row(LISTED))
         return lambda record: row([getattr(record, name) for name in LISTED])
-    names = [column.heading for column in list_columns()]
-    app.write(_line(dict(zip(LISTED, names, strict=True))) + "\n")
+    app.write(_HEAD + "\n")
     app.flush()
-    return lambda record: _line({name: getattr(record, name) for name in LISTED}) + "\n"
+    return lambda record: _line(record) + "\n"
 
 
-def _line(values: dict[str, Any]) -> str:
+def _line(record: UsageRecord) -> str:
     """Columns of fixed width: what comes later is not known yet. Numbers are never cut."""
-    cells = []
-    for name in LISTED:
-        value = values[name]
-        text = "-" if value is None else _cleaned(str(value))
-        wide = _WIDTHS.get(name)
-        if wide is None:
-            cells.append(text.rjust(10))
-        else:
-            cells.append(text[:wide].ljust(wide))
-    return "  ".join(cells).rstrip()
+    texts = (
+        (record.created_at[5:19].replace("T", " "), 14),
+        (record.key_name or record.key_id or "-", 14),
+        (record.model_served or record.model_requested, 16),
+    )
+    cells = [_cleaned(text)[:wide].ljust(wide) for text, wide in texts]
+    cells += [_shown(record.input_tokens, 7), _shown(record.output_tokens, 7)]
+    cells.append(_shown(record.charge, 12))
+    if record.status != "ok":
+        cells.append(_cleaned(record.status))
+    return "  ".join(cells)
+
+
+def _shown(value: int | str | None, wide: int) -> str:
+    return ("-" if value is None else _cleaned(str(value))).rjust(wide)
 
 
 def _cleaned(text: str) -> str:

@@ -8,6 +8,7 @@ from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.render import View
+from nexctl.cli.tree import Entry
 from nexctl.cli.wallet_report import (
     ledger_row,
     ledger_table,
@@ -19,6 +20,7 @@ from nexctl.cli.wallet_report import (
     write_preview,
 )
 from nexctl.cli.wallet_runway import runway
+from nexctl.cli.wallets import create, grants, list_
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ _TOPUP = (
     option("--pack", metavar="PACK", help="A pack of the gateway; 'wallet packs' lists them."),
     option("--method", metavar="METHOD", help="Way to pay; 'wallet packs' lists them."),
     option("--promo", metavar="CODE", help="Promotional code."),
+    option("--network", metavar="CHAIN", help="Chain of a transfer; 'wallet packs' lists them."),
+    option("--wallet", metavar="ID", help="Another wallet than the first one."),
     flag("--wait", help="Follow the order until it is credited (15 minutes, or --timeout)."),
     _IDEMPOTENCY,
 )
@@ -85,12 +89,14 @@ def _order(
     pack: str | None,
     method: str | None,
     promo: str | None,
+    network: str | None,
+    wallet: str | None,
     wait: bool,
     idempotency_key: str | None,
 ) -> View | None:
     from nexctl.account import topups as workflow
 
-    wanted = _wanted(amount, pack, method, promo)
+    wanted = _wanted(amount, pack, method, promo, network, wallet)
     if app.dry_run:
         return dry(app, Planned("topups.create", body=wanted, hide=("promo_code",)))
     key = new_key(idempotency_key)
@@ -139,7 +145,12 @@ def _how_to_pay(app: App, order: TopUp) -> None:
 
 
 def _wanted(
-    amount: str | None, pack: str | None, method: str | None, promo: str | None
+    amount: str | None,
+    pack: str | None,
+    method: str | None,
+    promo: str | None,
+    network: str | None,
+    wallet: str | None,
 ) -> TopUpCreate:
     import msgspec
 
@@ -153,6 +164,8 @@ def _wanted(
         "pack": pack,
         "method": method,
         "promo_code": promo,
+        "network": network,
+        "wallet": wallet,
     }
     try:
         return msgspec.convert(given, TopUpCreate)
@@ -289,4 +302,22 @@ def _day(text: str | None) -> str | None:
     return text
 
 
-COMMANDS = (show, topup, topups, submit, redeem, ledger, packs, runway)
+COMMANDS = (
+    show,
+    topup,
+    topups,
+    submit,
+    redeem,
+    ledger,
+    packs,
+    list_,
+    create,
+    grants,
+    runway,
+    Entry(
+        "auto-topup",
+        "nexctl.cli.auto_topup:COMMANDS",
+        "Top up when little is left: set, show, off.",
+        group=True,
+    ),
+)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nexctl.cli.context import App
     from nexctl.wire.me import Me
     from nexctl.wire.topups import PaymentMethods, TopUp
-    from nexctl.wire.wallet import Layer, LedgerEntry, Redeemed
+    from nexctl.wire.wallet import Layer, LedgerEntry, Redeemed, Tier
 
 LEDGER = (
     *("sequence", "created_at", "kind", "amount", "currency", "balance_after", "reference"),
@@ -51,6 +51,8 @@ def wallet_view(app: App, found: Summary, facts: Me | None) -> View:
         bound = _words(found.binding) if found.binding is not None else ""
         rows.append(("spendable", money(wallet.spendable, unit), f"bound by {bound}"))
         screen.table(Table((Column("", ""), Column("", "", right=True), Column("", "")), rows))
+        if wallet.tier is not None:
+            screen.line(_tier_line(wallet.tier, unit))
         if wallet.state != "active":
             screen.line((f"the wallet is {wallet.state}", "bold red"))
         if wallet.layers:
@@ -69,6 +71,15 @@ def wallet_view(app: App, found: Summary, facts: Me | None) -> View:
         ),
         names=lambda: [layer.id or layer.layer for layer in wallet.layers],
     )
+
+
+def _tier_line(tier: Tier, unit: str) -> str:
+    percent = "negotiated" if tier.percent is None else f"{tier.percent} %"
+    line = f"billing tier {tier.id} ({percent}): {money(tier.gross, unit)} gross in {tier.month}"
+    line += f", {money(tier.saved, unit)} saved"
+    if tier.next_tier is not None:
+        line += f"; {tier.next_tier} above {money(tier.next_at, unit)}"
+    return line
 
 
 def _cells(layer: Layer) -> list[Any]:
@@ -145,6 +156,9 @@ def write_preview(app: App, order: TopUp) -> None:
     """What an order would be, before it is made; on standard error, for it is not the result."""
     pack = f" ({order.pack})" if order.pack else ""
     app.note(f"preview for profile {app.profile.name}: {_totals(order)}{pack}")
+    for note in (order.bonus_note, order.tax_note):
+        if note:
+            app.note(f"  {note}")
 
 
 def _totals(order: TopUp) -> str:
@@ -181,6 +195,8 @@ def _write_order(app: App, order: TopUp, screen: Screen) -> None:
         ("total", money(order.total, order.currency)),
     ]
     more = (
+        ("bonus by", order.bonus_note),
+        ("tax", order.tax_note),
         ("method", order.method),
         ("pack", order.pack),
         ("reason", order.reason),

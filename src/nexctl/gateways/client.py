@@ -21,7 +21,7 @@ from nexctl.wire import base
 from nexctl.wire.routes import BY_NAME, Route, type_named
 
 # A batch file on a slow line, and what of results is still believed.
-UPLOAD_SECONDS = 3600.0
+UPLOAD_SECONDS = 3600.0  # not money: seconds
 LARGEST_DOWNLOAD = 8 * 1024**3
 PIECE = 256 * 1024
 # A list is finished long before; a gateway that never ends one is broken.
@@ -42,7 +42,7 @@ class GatewayClient:
         query: msgspec.Struct | None = None,
         body: msgspec.Struct | None = None,
         idempotency_key: str | None = None,
-        seconds: float | None = None,
+        seconds: float | None = None,  # not money: seconds
     ) -> Any:
         """Make one call and return its answer, decoded; in `seconds` where that is not as usual.
 

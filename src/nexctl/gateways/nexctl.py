@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 # A gateway checks and counts every line before it answers.
-CHECKING_SECONDS = 900.0
+CHECKING_SECONDS = 900.0  # not money: seconds
 
 
 class _Noun:
@@ -369,6 +369,18 @@ class NexctlGateway(Societies):
     @cached_property
     def codes(self) -> Codes:
         return Codes(self._client)
+
+    @cached_property
+    def funding(self) -> port.Funding:
+        from nexctl.gateways.funding import Funding
+
+        return Funding(self._client)
+
+    @cached_property
+    def papers(self) -> port.Papers:
+        from nexctl.gateways.funding import Papers
+
+        return Papers(self._client)
 
     def me(self) -> Me:
         return cast("Me", self._client.ask("me.show"))

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         counts,
         embeddings,
         files,
+        funding,
         keys,
         models,
+        papers,
         topups,
         usage,
         wallet,
@@ -310,6 +312,76 @@ class Codes(Protocol):
         """New codes, shown once."""
 
 
+class Funding(Protocol):
+    """Money in beside orders: auto top-up, wallets, claims, the plan, the operator's terms."""
+
+    def auto_topup(self, wallet: str | None = None) -> funding.AutoTopUp:
+        """How a wallet is topped up by itself."""
+
+    def set_auto_topup(self, wanted: funding.AutoTopUpSet) -> funding.AutoTopUp:
+        """Agree to it."""
+
+    def auto_topup_off(self, wallet: str | None = None) -> funding.AutoTopUp:
+        """Stop it."""
+
+    def wallets(self) -> list[funding.WalletFacts]:
+        """The customer's wallets, its first one first."""
+
+    def create_wallet(self, wanted: funding.WalletCreate) -> funding.WalletFacts:
+        """One more."""
+
+    def update_wallet(self, wallet_id: str, change: funding.WalletUpdate) -> funding.WalletFacts:
+        """Its name, its keys."""
+
+    def grants(self) -> tuple[list[wallet.Grant], list[wallet.Task]]:
+        """Credits that were given, and the ways to get some."""
+
+    def claim(self, task: str, *, idempotency_key: str | None = None) -> funding.Claimed:
+        """Claim a task's credits."""
+
+    def subscription(self) -> funding.Subscription:
+        """The plan and its fee."""
+
+    def subscribe(self, plan: str, *, idempotency_key: str | None = None) -> funding.Subscription:
+        """Be on a plan."""
+
+    def terms(self) -> funding.TermsInForce:
+        """What the operator has set."""
+
+    def set_terms(self, wanted: funding.Terms) -> funding.TermsInForce:
+        """Set it."""
+
+
+class Papers(Protocol):
+    """The billing profile, numbered papers, a month's statement."""
+
+    def profile(self) -> papers.BillingProfile:
+        """Who is invoiced."""
+
+    def set_profile(self, wanted: papers.BillingProfileSet) -> papers.BillingProfile:
+        """Say who is."""
+
+    def invoices(self, query: papers.InvoiceQuery | None = None) -> Iterator[papers.Invoice]:
+        """Papers, newest first."""
+
+    def invoice(self, number: str) -> papers.Invoice:
+        """One paper."""
+
+    def pdf(self, number: str) -> bytes:
+        """One paper as PDF."""
+
+    def statement(self, query: papers.StatementQuery) -> papers.Statement:
+        """A month, added up."""
+
+    def all_invoices(
+        self, query: papers.AdminInvoiceQuery | None = None
+    ) -> Iterator[papers.Invoice]:
+        """Papers of all customers, for the operator."""
+
+    def void(self, number: str, why: papers.InvoiceVoid) -> papers.Invoice:
+        """Void an unpaid invoice."""
+
+
 class Gateway(Societies, Protocol):
     """A gateway as commands see it. `name` is what messages call it."""
 
@@ -372,6 +444,14 @@ class Gateway(Societies, Protocol):
     @property
     def codes(self) -> Codes:
         """Codes to redeem."""
+
+    @property
+    def funding(self) -> Funding:
+        """Auto top-up, wallets, claims, the plan, the operator's terms."""
+
+    @property
+    def papers(self) -> Papers:
+        """The billing profile, invoices, statements."""
 
     def me(self) -> Me:
         """Whose key this is."""

@@ -214,7 +214,15 @@ _pack = table(
     need=("id", "amount"),
 )
 _method = table(
-    {"id": ident, "offered": flag, "manual": flag, "networks": many(ident), "words": text},
+    {
+        "id": ident,
+        "offered": flag,
+        "manual": flag,
+        "networks": many(ident),
+        "words": text,
+        "from_pack": ident,
+        "due_days": whole(1, 365),
+    },
     need=("id", "offered"),
 )
 
@@ -350,6 +358,8 @@ BOOK = table(
                             "country": ident,
                             "name": ident,
                             "percent": factor("0", "100"),
+                            "kind": word("business", "consumer"),
+                            "wording": text,
                         },
                         need=("on", "percent"),
                     )
@@ -371,6 +381,7 @@ BOOK = table(
                     "amount": _amount,
                     "every": word("once", "day", "week", "month"),
                     "expires": text,
+                    "lasts": word("day_end", "7d", "month"),
                     "claim": flag,
                 },
                 need=("id", "amount", "every"),

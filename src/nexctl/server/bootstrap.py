@@ -73,7 +73,8 @@ def create(
     *,
     book: Book,
     plan: str | None = None,
-    payments: Literal["sandbox", "manual"] = "manual",
+    payments: Literal["sandbox", "manual", "stripe"] = "manual",
+    stripe: Mapping[str, str] | None = None,
     upstream: Upstream | None = None,
     pay_to: Mapping[str, str] | None = None,
 ) -> Made:
@@ -84,8 +85,8 @@ def create(
     """
     if exists(place):
         raise ConfigError(f"there is a gateway at {place}", hint="choose another name")
-    if payments not in ("sandbox", "manual"):
-        raise UsageError(f"payments: {payments!r} is not offered", hint="sandbox or manual")
+    if payments not in ("sandbox", "manual", "stripe"):
+        raise UsageError(f"payments: {payments!r} is not offered", hint="sandbox, manual or stripe")
     if upstream is not None:
         from nexctl.server.providers.addresses import place_of
 
@@ -96,7 +97,13 @@ def create(
     secrets.set("master", master)
     ledger = _open_ledger(place, master, create=True)
     try:
-        facts = {"plan": plan, "payments": payments, "pay_to": dict(pay_to or {})}
+        facts: dict[str, Any] = {
+            "plan": plan,
+            "payments": payments,
+            "pay_to": dict(pay_to or {}),
+        }
+        if stripe:
+            facts["stripe"] = dict(stripe)
         house = House(ledger, book, options=Options(), facts=facts)
         if ledger.read(settings.get, FACTS) is not None:
             raise ConfigError("there is a gateway in that database", hint="choose another one")
@@ -159,13 +166,15 @@ def open_house(place: str, secrets: Secrets, options: Options | None = None) -> 
     ledger = _open_ledger(place, master, served=chosen.served)
     try:
         house = _house(ledger, chosen)
-        from nexctl.server.payments import included
+        from nexctl.server.payments import auto, included, subscribing
 
         try:
             included.grant_due(house)
+            subscribing.renew_due(house)
+            auto.work(house)
         except NexctlError as error:
             # A clock that jumped stops grants, not the gateway.
-            house.alarm(f"included credits: {error.message}")
+            house.alarm(f"what falls due: {error.message}")
     except BaseException:
         ledger.close()
         raise

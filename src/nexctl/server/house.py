@@ -90,6 +90,13 @@ class House:
         self.touched: dict[str, float] = {}  # not money: seconds
         # Streams under way: each settles even where nobody listens any more.
         self.pumps: set[asyncio.Future[None]] = set()
+        if book.data.get("billing_tiers"):
+            from nexctl.server.payments import tiering
+
+            ledger.shared.tiering = tiering.of_book(book, alert=self.alarm)
+        from nexctl.server.payments.papers import Papers
+
+        ledger.shared.papers = Papers(self)
 
     @cached_property
     def meters(self) -> Meters:

@@ -32,7 +32,7 @@ class Router:
             head = route.path[: route.path.index("{")]
             self._of(self._rests, head)[route.method] = route
         else:
-            parts = tuple(None if part.startswith("{") else part for part in route.path.split("/"))
+            parts = tuple(_wanted(part) for part in route.path.split("/"))
             self._of(self._patterns.setdefault(len(parts), []), parts)[route.method] = route
 
     @staticmethod
@@ -52,9 +52,12 @@ class Router:
             return Found(exact, ())
         parts = path.split("/")
         for pattern, methods in self._patterns.get(len(parts), ()):
-            if all(want is None or want == have for want, have in zip(pattern, parts, strict=True)):
+            pairs = tuple(zip(pattern, parts, strict=True))
+            if all(_fits(want, have) for want, have in pairs):
                 values = tuple(
-                    have for want, have in zip(pattern, parts, strict=True) if want is None
+                    have if want is None else have[: 1 - len(want)]
+                    for want, have in pairs
+                    if want is None or want.startswith("*")
                 )
                 if all(values):
                     return Found(methods, values)
@@ -62,3 +65,17 @@ class Router:
             if path.startswith(head) and len(path) > len(head):
                 return Found(methods, (path[len(head) :],))
         return None
+
+
+def _wanted(part: str) -> str | None:
+    """None for a parameter, `*.suffix` for one with an ending, else the text itself."""
+    if not part.startswith("{"):
+        return part
+    ending = part.partition("}")[2]
+    return f"*{ending}" if ending else None
+
+
+def _fits(want: str | None, have: str) -> bool:
+    if want is None:
+        return True
+    return have.endswith(want[1:]) if want.startswith("*") else want == have

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nexctl.errors import NexctlError
 from nexctl.server.events import sending
 from nexctl.server.ledger import events, files, idempotency, orders
-from nexctl.server.payments import included
+from nexctl.server.payments import auto, included, outbox, subscribing
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -28,6 +28,9 @@ def once(house: House, *, rare: bool = True) -> None:
     house.ledger.sweep()
     house.ledger.write(orders.expire_due)
     included.grant_due(house)
+    subscribing.renew_due(house)
+    auto.work(house)
+    outbox.work(house)
     while house.ledger.write(files.expire_due):
         pass
     if rare:

@@ -17,6 +17,7 @@ from nexctl.wire.base import (
     Name,
     Note,
     PageQuery,
+    Percent,
     Request,
     Time,
     UnsetType,
@@ -185,9 +186,16 @@ class ProviderPage(Answer):
 
 
 class CodesCreate(Request):
-    """`count` codes of `amount` each, in the wallet's unit; each can be redeemed once."""
+    """`count` codes of `amount` each, in the wallet's unit; each can be redeemed once.
 
-    amount: Amount
+    `kind` promo makes codes that go with a top-up: a bonus of `percent` of it, or of `amount`;
+    `uses` customers may use one, each once.
+    """
+
+    amount: Amount | None = None
+    kind: Literal["credit", "promo"] = "credit"
+    percent: Percent | None = None
+    uses: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     count: Annotated[int, Meta(ge=1, le=1000)] = 1
     expires_at: Instant | None = None
     credits_expire_at: Instant | None = None
@@ -215,6 +223,10 @@ class Code(Answer):
     redeemed_by: str | None = None
     redeemed_at: Time | None = None
     note: str | None = None
+    kind: str = "credit"
+    percent: str | None = None
+    uses: int = 1
+    used: int = 0
 
 
 class CodePage(Answer):

@@ -23,7 +23,13 @@ class PaymentEvent(Answer):
     """
 
     id: Id
-    type: Literal["payment.succeeded", "payment.failed", "payment.refunded", "payment.disputed"]
+    type: Literal[
+        "payment.succeeded",
+        "payment.failed",
+        "payment.refunded",
+        "payment.disputed",
+        "payment.dispute_won",
+    ]
     data: PaymentFacts
     created_at: Time | None = None
 

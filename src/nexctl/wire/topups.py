@@ -26,7 +26,8 @@ FINAL = frozenset(("credited", "rejected", "refunded", "expired"))
 class TopUpCreate(Request):
     """An order, or with `preview` only its figures. `amount` is what the credits cost before tax.
 
-    A `pack` may fix the amount; then `amount` is left out or equal.
+    A `pack` may fix the amount; then `amount` is left out or equal. `network` is a chain that the
+    method names, `wallet` another wallet than the customer's first.
     """
 
     amount: Amount | None = None
@@ -35,6 +36,8 @@ class TopUpCreate(Request):
     method: Id | None = None
     promo_code: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     preview: bool = False
+    network: Id | None = None
+    wallet: Id | None = None
 
 
 class TopUpSubmit(Request):
@@ -59,6 +62,13 @@ class PayTo(Answer):
     network: str | None = None
     reference: str | None = None
     instructions: str | None = None
+
+
+class PolicyVersion(Answer):
+    """Which text of a policy was shown: its version and the SHA-256 of the text."""
+
+    version: str
+    sha256: str
 
 
 class TopUp(Answer, kw_only=True):
@@ -91,6 +101,12 @@ class TopUp(Answer, kw_only=True):
     reason: str | None = None
     sandbox: bool = False
     replayed: bool = False
+    wallet: str | None = None
+    network: str | None = None
+    tax_note: str | None = None
+    bonus_note: str | None = None
+    policies: dict[str, PolicyVersion] = field(default_factory=dict)
+    automatic: bool = False
 
 
 class TopUpPage(Answer):
@@ -109,6 +125,7 @@ class Method(Answer):
     title: str | None = None
     currency: str | None = None
     reason: str | None = None
+    networks: list[str] = field(default_factory=list)
 
 
 class Pack(Answer):

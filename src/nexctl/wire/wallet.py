@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from nexctl.wire.base import Answer, Instant, Money, PageQuery, Request, Time
+from nexctl.wire.base import Answer, Id, Instant, Money, PageQuery, Request, Time
 
 
 class Layer(Answer):
@@ -44,6 +44,23 @@ class Lot(Answer):
     sandbox: bool = False
 
 
+class Tier(Answer):
+    """The billing tier that the month's gross has reached, and what it has saved so far.
+
+    `next_at` is the gross above which the next tier begins; a null `percent` is the operator's to
+    set.
+    """
+
+    id: str
+    month: str
+    gross: Money
+    saved: Money
+    percent: str | None = None
+    next_tier: str | None = None
+    next_at: Money | None = None
+    resets_at: Time | None = None
+
+
 class Wallet(Answer):
     """`balance` = unspent lots, `held` lies inside it.
 
@@ -59,18 +76,23 @@ class Wallet(Answer):
     lots: list[Lot] = field(default_factory=list)
     id: str | None = None
     state: str = "active"
+    tier: Tier | None = None
+    lifetime: Money | None = None
+    debt: Money | None = None
 
 
 class LedgerQuery(PageQuery, kw_only=True):
     """Entries in `sequence` order; `from` inclusive, `to` exclusive, both by posting.
 
-    `after_sequence` continues from an entry that is known already.
+    `after_sequence` continues from an entry that is known already; `wallet` is another one than
+    the customer's first.
     """
 
     from_: Instant | None = field(name="from", default=None)
     to: Instant | None = None
     kind: Annotated[str, Meta(max_length=32)] | None = None
     after_sequence: Annotated[int, Meta(ge=0)] | None = None
+    wallet: Id | None = None
 
 
 class LedgerEntry(Answer):
@@ -101,6 +123,23 @@ class LedgerPage(Answer):
     closed: bool | None = None
 
 
+class Task(Answer, kw_only=True):
+    """Credits that can be had: `claimable` where a claim would give them now, else from when on.
+
+    `amount` is null where the gateway does not say. `every` is once, day, week or month.
+    """
+
+    id: str
+    title: str | None = None
+    amount: Money | None = None
+    currency: str | None = None
+    every: str
+    claim: bool
+    claimable: bool
+    next_at: Time | None = None
+    expires: str | None = None
+
+
 class Grant(Answer):
     """Credits given, not bought."""
 
@@ -117,10 +156,11 @@ class Grant(Answer):
 
 
 class GrantPage(Answer):
-    """One page of grants."""
+    """One page of grants. `tasks` are the ways to get some."""
 
     data: list[Grant]
     next_cursor: str | None = None
+    tasks: list[Task] = field(default_factory=list)
 
 
 class Redeem(Request):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nexctl.server.ledger import orders, wallets
+from nexctl.server.ledger import incoming, orders, refunds, wallets
 from nexctl.server.ledger.errors import Refused
-from nexctl.server.ledger.orders import Event
+from nexctl.server.ledger.incoming import Event
 from tests.server.ledger.kit import Hands, proved
 
 _ids = itertools.count()
@@ -49,7 +49,7 @@ def event(found: orders.Order, kind: str = "succeeded", **named: Any) -> Event:
 
 
 def receive(hands: Hands, what: Event) -> str:
-    return hands.ledger.write(orders.receive, what).outcome
+    return hands.ledger.write(incoming.receive, what).outcome
 
 
 def test_a_signed_payment_credits_the_pack_and_its_bonus(hands: Hands) -> None:
@@ -144,12 +144,12 @@ def test_the_operator_refunds_what_is_left(hands: Hands) -> None:
     made = order(hands, bonus=0, tax=0, total=50)
     receive(hands, event(made))
     hands.spend(120)  # FIFO: 20 of the order's 50
-    part = hands.ledger.write(orders.refund, made.id, 10, by="op")
+    part = hands.ledger.write(refunds.refund, made.id, 10, by="op")
     assert (part.state, part.refunded) == ("credited", 10)
-    rest = hands.ledger.write(orders.refund, made.id, by="op")
+    rest = hands.ledger.write(refunds.refund, made.id, by="op")
     assert (rest.state, rest.refunded) == ("credited", 30)
     with pytest.raises(Refused) as said:
-        hands.ledger.write(orders.refund, made.id, by="op")
+        hands.ledger.write(refunds.refund, made.id, by="op")
     assert said.value.code == "not_refundable"
     assert hands.figures == (0, 0, 0)
     assert proved(hands.ledger)
@@ -158,7 +158,7 @@ def test_the_operator_refunds_what_is_left(hands: Hands) -> None:
 def test_a_whole_refund_ends_the_order(hands: Hands) -> None:
     made = order(hands)
     receive(hands, event(made))
-    done = hands.ledger.write(orders.refund, made.id, by="op")
+    done = hands.ledger.write(refunds.refund, made.id, by="op")
     assert (done.state, done.refunded) == ("refunded", 55)
     assert hands.figures == (100, 0, 0)
     assert receive(hands, event(made)) == "already_credited"
@@ -172,7 +172,7 @@ def test_disputes_freeze_and_come_back_when_won(hands: Hands) -> None:
     assert hands.wallet.state == "frozen"
     assert hands.figures == (100, 0, 0)
     with pytest.raises(Refused):
-        hands.ledger.write(orders.refund, made.id, by="op")
+        hands.ledger.write(refunds.refund, made.id, by="op")
     assert receive(hands, event(made, "dispute_won")) == "dispute_won"
     hands.ledger.write(wallets.freeze, hands.customer, frozen=False)
     assert hands.figures == (150, 0, 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nexctl.errors import ConfigError
-from nexctl.server.ledger import guards, owners, schema
+from nexctl.server.ledger import guards, invoices, owners, schema
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Broken, Refused
 from nexctl.server.ledger.executors import Inline
@@ -149,7 +149,7 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
         if inline.read(schema.version) is None:
             if not isinstance(port, Sqlite):
                 schema.create(port, 0)
-            ended = _Ended({}, [], [], [], [])
+            ended = _Ended({}, [], [], [], [], [], [])
             return _replace(port, part, ended, anchor_key)
         inline.read(_refuse_live)
         with _alone(port):
@@ -188,6 +188,8 @@ class _Ended(NamedTuple):
     operators: list[tuple[str, int]]
     codes: list[tuple[str, str, int]]
     requests: list[tuple[str, str, str, bytes, str, int]]
+    promos: list[tuple[str, str, str, int]]
+    papers: list[tuple[str, int]]
 
 
 def _ended(tx: Transaction) -> _Ended:
@@ -214,6 +216,11 @@ def _ended(tx: Transaction) -> _Ended:
                 "WHERE state<>'released'"
             )
         ],
+        [
+            (r[0], r[1], r[2], r[3])
+            for r in tx.all("SELECT code_id, customer_id, order_id, created_at FROM code_uses")
+        ],
+        invoices.last_numbers(tx),
     )
 
 
@@ -272,6 +279,17 @@ def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
             "WHERE id=? AND state<>'redeemed'",
             *(by, at, name),
         )
+    for code, customer, order, at in ended.promos:
+        if tx.run(
+            "INSERT INTO code_uses (code_id, customer_id, order_id, created_at) "
+            "SELECT ?,?,?,? WHERE EXISTS (SELECT 1 FROM codes WHERE id=? AND used<uses) "
+            "AND NOT EXISTS (SELECT 1 FROM code_uses "
+            "WHERE order_id=? OR (code_id=? AND customer_id=?))",
+            *(code, customer, order, at, code, order, code, customer),
+        ):
+            codes += tx.run("UPDATE codes SET used=used+1 WHERE id=?", code)
+    for series, last in ended.papers:
+        invoices.skip_past(tx, series, last)
     for customer, wallet, request, body_hash, model, at in ended.requests:
         requests += tx.run(
             "INSERT INTO holds (customer_id, wallet, request_id, body_hash, model, state, amount, "

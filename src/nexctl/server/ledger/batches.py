@@ -392,7 +392,8 @@ def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str)
             left.append(part._replace(amount=part.amount - need))
         found = tx.one(
             holds.INSERT,
-            *(batch.customer, wallet, request, body_hash, batch.key, batch.parent, batch.model),
+            *(batch.customer, None, None, wallet, request, body_hash),
+            *(batch.key, batch.parent, batch.model),
             *("dispatched", amount, budgets.dumped(mine), owner, at, batch.snapshot, 0),
             *(holds.facts_text(Usage(), worst, {}), "operator", deadline),
         )

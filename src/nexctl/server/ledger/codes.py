@@ -14,7 +14,11 @@ ATTEMPTS, WITHIN = 10, 3600  # tries of one customer, and the seconds that they 
 
 
 class Code(NamedTuple):
-    """`state` is open, redeemed, expired or void. The code itself is kept as a hash."""
+    """`state` is open, redeemed, expired or void. The code itself is kept as a hash.
+
+    `kind` is "credit" (gives `amount`, once) or "promo" (goes with a top-up: a bonus of `percent`
+    of it, else of `amount`; `uses` customers may use it, each once, `used` have).
+    """
 
     id: str
     prefix: str
@@ -29,11 +33,15 @@ class Code(NamedTuple):
     redeemed_by: str | None
     redeemed_at: int | None
     grant_id: str | None
+    kind: str
+    percent: str | None
+    uses: int
+    used: int
 
 
 _FIELDS = (
     "id, prefix, amount, currency, state, note, created_by, created_at, expires_at, "
-    "credits_expire_at, redeemed_by, redeemed_at, grant_id"
+    "credits_expire_at, redeemed_by, redeemed_at, grant_id, kind, percent, uses, used"
 )
 
 
@@ -53,13 +61,20 @@ def create(
     credits_expire_at: int | None = None,
     note: str | None = None,
     by: str | None = None,
+    promo: bool = False,
+    percent: str | None = None,
+    uses: int = 1,
 ) -> Code:
-    """Keep a new code under the SHA-256 of its normal form."""
+    """Keep a new code under the SHA-256 of its normal form.
+
+    With `promo` it goes with a top-up: a bonus of `percent`, where that is None of `amount`.
+    """
     made = ids.new("cod")
     tx.run(
-        f"INSERT INTO codes ({_FIELDS}, hash) VALUES (?,?,?,?,'open',?,?,?,?,?,NULL,NULL,NULL,?)",
+        f"INSERT INTO codes ({_FIELDS}, hash) VALUES (?,?,?,?,'open',?,?,?,?,?,NULL,NULL,NULL,"
+        "?,?,?,0,?)",
         *(made, prefix, amount, currency, note, by, tx.clock.now(), expires_at),
-        *(credits_expire_at, hash),
+        *(credits_expire_at, "promo" if promo else "credit", percent, uses, hash),
     )
     return _there(tx, made)
 
@@ -76,6 +91,10 @@ def redeem(tx: Transaction, customer: str, wallet: str, hash: bytes) -> tuple[Co
     if row is None:
         raise Refused("code_not_found", "there is no such code", hint="check its spelling")
     found = _code(row, now)
+    if found.kind != "credit":
+        raise Refused(
+            "code_not_found", "this code goes with a top-up", hint="nexctl wallet topup --promo -"
+        )
     if found.state != "open":
         raise Refused("code_used", f"the code is {found.state}")
     currency = tx.value(
@@ -100,6 +119,42 @@ def redeem(tx: Transaction, customer: str, wallet: str, hash: bytes) -> tuple[Co
         *(customer, now, grant, found.id),
     )
     return _there(tx, found.id), made
+
+
+def promo(tx: Transaction, customer: str, currency: str, hash: bytes) -> Code:
+    """A promotional code that a customer may use now: code_not_found, code_used."""
+    row = tx.one(f"SELECT {_FIELDS} FROM codes WHERE hash=?" + tx.lock, hash)
+    found = None if row is None else _code(row, tx.clock.now())
+    if found is None or found.kind != "promo" or found.currency != currency:
+        raise Refused("code_not_found", "there is no such promotional code")
+    if found.state != "open":
+        raise Refused("code_used", f"the code is {found.state}")
+    mine = tx.one("SELECT 1 FROM code_uses WHERE code_id=? AND customer_id=?", found.id, customer)
+    if mine is not None or found.used >= found.uses:
+        raise Refused("code_used", "the code was used" if mine is None else "you have used it")
+    return found
+
+
+def use(tx: Transaction, found: Code, customer: str, order: str) -> None:
+    """Use a promotional code for an order; the caller has its row from `promo`."""
+    tx.run(
+        "INSERT INTO code_uses (code_id, customer_id, order_id, created_at) VALUES (?,?,?,?)",
+        *(found.id, customer, order, tx.clock.now()),
+    )
+    tx.run("UPDATE codes SET used=used+1 WHERE id=?", found.id)
+
+
+def give_back(tx: Transaction, order: str) -> None:
+    """An order has ended unpaid: its promotional code may be used again."""
+    code = tx.value("SELECT code_id FROM code_uses WHERE order_id=?", order)
+    if code is not None:
+        tx.run("UPDATE codes SET used=used-1 WHERE id=?", code)
+        tx.run("DELETE FROM code_uses WHERE order_id=?", order)
+
+
+def is_used(tx: Transaction, order: str) -> bool:
+    """Whether an order still has its promotional code."""
+    return tx.one("SELECT 1 FROM code_uses WHERE order_id=?", order) is not None
 
 
 def void(tx: Transaction, code: str) -> Code:

@@ -20,6 +20,8 @@ PAYMENTS, BONUS, GRANTS, ADJUSTMENTS, WRITE_OFF = (
     "adjustments",
     "written_off",
 )
+FEES = "subscription_fees"
+PAID = ("paid", "adjustment")
 _SOURCE = {"included": GRANTS, "grant": GRANTS, "code": "codes", "bonus": BONUS}
 
 
@@ -234,10 +236,15 @@ def reverse_usage(
     return Credit(wallet, lot, amount, head.balance)
 
 
-def refundable(tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None) -> int:
-    """What of a top-up can go back now: what is left of it, less the bonus that was consumed."""
+def refundable(
+    tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None, *, clawed: int = 0
+) -> int:
+    """What of a top-up can go back now: what is left of it, less the bonus that was consumed.
+
+    `clawed` units of that bonus were taken back before (see `claw`).
+    """
     head = locked(tx, wallet)
-    paid, spent_bonus, _ = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    paid, spent_bonus, _ = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     return max(0, min(paid - spent_bonus, _free_after(tx, head, wallet, bonus_lot) - spent_bonus))
 
 
@@ -248,7 +255,7 @@ def _free_after(tx: Transaction, head: Head, wallet: str, bonus_lot: int | None)
 
 
 def _order_lots(
-    tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None
+    tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None, clawed: int
 ) -> tuple[int, int, int]:
     """(left of the pack, consumed and not yet taken back of the bonus, left of the bonus)."""
     paid = _remaining(tx, wallet, paid_lot)[1]
@@ -259,7 +266,7 @@ def _order_lots(
         "SELECT 1 FROM entries WHERE wallet=? AND kind='bonus_reversal' AND reverses=?",
         *(wallet, bonus_lot),
     )
-    return paid, 0 if back else amount - left, 0 if back else left
+    return paid, 0 if back else max(0, amount - left - clawed), 0 if back else left
 
 
 def _remaining(tx: Transaction, wallet: str, lot: int) -> tuple[int, int]:
@@ -279,13 +286,14 @@ def refund(
     bonus_lot: int | None,
     reference: str,
     note: str | None = None,
+    clawed: int = 0,
 ) -> Credit:
     """Pay a top-up back, at most `refundable`. It ends the whole bonus of that top-up.
 
     What is left of the bonus is taken back; what was consumed of it is taken from the pack. The
     lifetime top-up falls by `amount`.
     """
-    most = refundable(tx, wallet, paid_lot, bonus_lot)
+    most = refundable(tx, wallet, paid_lot, bonus_lot, clawed=clawed)
     if not 0 < amount <= most:
         raise Refused(
             "not_refundable",
@@ -294,7 +302,7 @@ def refund(
             details={"refundable_units": most},
         )
     head = locked(tx, wallet)
-    _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     if spent or left:
         back: list[Line] = []
         for lot, part in ((bonus_lot or 0, left), (paid_lot, spent)):
@@ -335,6 +343,7 @@ def dispute(
     reference: str,
     note: str | None = None,
     freeze: bool = True,
+    clawed: int = 0,
 ) -> Credit:
     """A bank has taken a payment back: take what is left of it, the rest becomes debt; freeze.
 
@@ -342,7 +351,7 @@ def dispute(
     """
     head = locked(tx, wallet)
     before = head.balance
-    paid, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot)
+    paid, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     if bonus_lot is not None and spent + left:
         head = _take_back(
             tx,
@@ -385,6 +394,59 @@ def _take_back(
         lots.take(tx, head.wallet, lot, part)
     lines: list[Line] = [(WALLET, lot, -part), (DEBT, None, part - amount), (to, None, amount)]
     return post(tx, head, kind, lines, **more)
+
+
+def claw(
+    tx: Transaction, wallet: str, lot: int, amount: int, *, reference: str, reverses: int | None
+) -> None:
+    """Take back a bonus that another top-up's refund has ended: `amount` of what a lot has left.
+
+    What the lot or the holds do not give becomes debt.
+    """
+    head = locked(tx, wallet)
+    left = _remaining(tx, wallet, lot)[1]
+    _take_back(
+        tx,
+        head,
+        lot,
+        left,
+        amount,
+        "bonus_clawback",
+        BONUS,
+        reverses=reverses,
+        reference=reference,
+    )
+
+
+def fee(tx: Transaction, wallet: str, amount: int, *, reference: str, note: str) -> Credit:
+    """Debit a plan's fee from what was paid in: never from credits that were given.
+
+    Refused `insufficient_balance` where paid packs do not cover it.
+    """
+    head = lots.expire(tx, locked(tx, wallet), tx.clock.now())
+    packs = [lot for lot in lots.listed(tx, wallet) if lot.kind in PAID]
+    free = min(head.balance - head.held, sum(lot.remaining for lot in packs))
+    if head.state != "active" or head.debt or amount > free:
+        raise Refused(
+            "insufficient_balance",
+            "what was paid in does not cover the plan's fee",
+            hint="top up; given credits do not pay fees",
+        )
+    draws, left = [], amount
+    for lot in packs:
+        part = min(lot.remaining, left)
+        if part:
+            draws.append(lots.take(tx, wallet, lot.lot, part))
+            left -= part
+    head = post(
+        tx,
+        head,
+        "subscription_fee",
+        lots.lines(tuple(draws), FEES),
+        reference=reference,
+        note=note,
+    )
+    return Credit(wallet, head.seq, -amount, head.balance)
 
 
 def dispute_won(

@@ -2,7 +2,8 @@
 
     reserved -> dispatched -> settled | released | unknown -> settled | released (by the operator)
 
-Rows are locked in one order everywhere: owner, hold, rates, buckets (by rank and id), wallet, lots.
+Rows are locked in one order everywhere: owner, hold, month, rates, buckets (by rank and id),
+wallet, lots.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from nexctl.records import METERS, Usage
-from nexctl.server.ledger import alerts, budgets, lots, owners, rates, snapshots
+from nexctl.server.ledger import alerts, budgets, lots, owners, rates, snapshots, tiers
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
@@ -34,11 +35,13 @@ OPEN = ("reserved", "dispatched", "unknown")
 REVENUE = "usage"
 _encode = msgspec.json.encode
 
+# Customer, key and parent (None, None where the wallet is given), wallet, request id ...
 INSERT = (
     "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
     "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id"
+    "VALUES (?,coalesce((SELECT wallet FROM key_wallets WHERE key_id=?),"
+    "(SELECT wallet FROM key_wallets WHERE key_id=?),?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id, wallet"
 )
 _HOLD = (
     "UPDATE wallets SET held=held+? "
@@ -68,9 +71,13 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
         Part(b.id, budgets.start_of(b.span, at), budgets.worst(b, ask.amount, ask.usage))
         for b in met
     ]
+    # A key may be bound to one of its customer's wallets; an organisation says which one pays.
+    bound = ask.wallet is None and ask.member is None and payer == ask.customer
     row = tx.one(
         INSERT,
-        *(ask.customer, wallet, ask.request_id, ask.body_hash, ask.key, ask.parent, ask.model),
+        *(ask.customer, ask.key if bound else None, ask.parent if bound else None),
+        *(wallet, ask.request_id, ask.body_hash),
+        *(ask.key, ask.parent, ask.model),
         *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
         *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
     )
@@ -79,6 +86,7 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
     if met:
         budgets.take(tx, met, ask.key, parts, at)
+    wallet = row[1]
     found = tx.one(_HOLD, ask.amount, wallet, payer, ask.amount, at)
     if found is None:
         found = _hold_slowly(tx, wallet, payer, ask, at)
@@ -222,6 +230,9 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     if state == "retired":
         raise Refused("state_conflict", "the request belongs to a replaced database")
     is_open = state in OPEN
+    tiering, step = tx.shared.tiering, None
+    if tiering is not None:
+        outcome, step = tiers.begin(tx, tiering, customer, created, outcome)
     snapshot = snapshots.keep(tx, outcome.snapshot)
     passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
     if passed:
@@ -256,12 +267,15 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         "UPDATE holds SET state='settled', seq=?, closed_at=?, why=? WHERE id=?",
         *(head.seq, head.last_at, why, hold),
     )
+    seq = head.seq
+    if tiering is not None and step is not None:
+        head = tiers.settle(tx, tiering, head, step)
     if head.next_expiry <= head.last_at:
         head = lots.expire(tx, head, head.last_at)
     if head.balance < head.alert_below <= head.balance + paid:
         alerts.balance_low(tx, head)
     return Settled(
-        *(wallet, head.seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
+        *(wallet, seq, head.last_at, outcome.charge, paid, outcome.charge - paid),
         *(head.balance, head.held, draws, passed),
         late=state in ("unknown", "released"),
     )

@@ -2,22 +2,23 @@
 
     created -> opened -> paid -> credited            a provider's checkout and its signed event
     created -> submitted -> approved -> credited     a manual transfer, approved by the operator
-    created -> under_review -> approved | opened     above self-service
+    created -> under_review -> opened | approved     above self-service
     any of these before payment -> rejected | expired;  credited -> refunded (all of it)
 
-A payment event credits only where its amount and currency are the order's, once an event id and
-once a payment id. The order's own row is locked first, so two deliveries come one after the other.
+Events of payment providers are in `incoming`, what goes back in `refunds`.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import funds, ids, wallets
+from nexctl.server.ledger import bonuses, codes, funds, ids, wallets
+from nexctl.server.ledger.chain import locked
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 from nexctl.server.ledger.types import Credit
@@ -77,38 +78,22 @@ class Order(NamedTuple):
     bonus_lot: int | None
     refunded: int
     disputed: int
-
-
-class Event(NamedTuple):
-    """A payment provider's event, its signature checked already."""
-
-    provider: str
-    id: str
-    kind: str
-    order: str
-    payment: str
-    amount: int
-    currency: str
-
-
-class Received(NamedTuple):
-    """What an event did: `outcome` is credited, repeated, refunded, disputed, noted, or why not."""
-
-    outcome: str
-    order: Order | None
-    credited: bool
+    network: str | None
+    pay_amount: int | None
+    automatic: bool
 
 
 _FIELDS = (
     "id, customer_id, wallet, state, method, provider, currency, amount, subtotal, tax, fee, "
     "total, credits, bonus, details, sandbox, checkout_url, payment_id, transaction_ref, sender, "
     "submitted_by, submitted_at, decided_by, decided_at, reason, note, created_at, expires_at, "
-    "paid_at, credited_at, paid_lot, bonus_lot, refunded, disputed"
+    "paid_at, credited_at, paid_lot, bonus_lot, refunded, disputed, network, pay_amount, automatic"
 )
 
 
 def _order(row: Row) -> Order:
-    return Order._make((*row[:14], msgspec.json.decode(row[14]), bool(row[15]), *row[16:]))
+    decoded = msgspec.json.decode(row[14])
+    return Order._make((*row[:14], decoded, bool(row[15]), *row[16:36], bool(row[36])))
 
 
 def create(
@@ -131,24 +116,56 @@ def create(
     expires_at: int | None = None,
     state: str = "created",
     id: str | None = None,
+    network: str | None = None,
+    unique: bool = False,
+    automatic: bool = False,
 ) -> Order:
-    """Make an order; nothing is paid or credited yet. `state` may be "under_review"."""
+    """Make an order; nothing is paid or credited yet. `state` may be "under_review".
+
+    With `unique` the amount to transfer is the total and a few millionths, which no other open
+    order of the method has. An `automatic` one is the only open one of its wallet: Refused
+    `state_conflict`.
+    """
     if state not in ("created", "under_review") or total != subtotal + tax + fee:
         raise Refused("invalid_request", "an order's total is subtotal + tax + fee")
     target = wallet or customer
     if target not in wallets.of_customer(tx, customer):
         raise Refused("not_found", f"there is no wallet {target}")
+    if automatic and tx.one(_OPEN_AUTOMATIC, target) is not None:
+        raise Refused("state_conflict", "an automatic top-up of this wallet is open already")
     made = id or ids.new("ord")
+    pay_amount = _pay_amount(tx, method, total) if unique else None
     text = msgspec.json.encode(details or {}).decode()
     tx.run(
         "INSERT INTO orders (id, customer_id, wallet, state, method, provider, currency, amount, "
-        "subtotal, tax, fee, total, credits, bonus, details, sandbox, created_at, expires_at) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "subtotal, tax, fee, total, credits, bonus, details, sandbox, created_at, expires_at, "
+        "network, pay_amount, automatic) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         *(made, customer, target, state, method, provider, currency, amount),
         *(subtotal, tax, fee, total, credits, bonus, text, int(sandbox)),
-        *(tx.clock.now(), expires_at),
+        *(tx.clock.now(), expires_at, network, pay_amount, int(automatic)),
     )
-    return _there(tx, made)
+    return there(tx, made)
+
+
+_OPEN_AUTOMATIC = (
+    "SELECT 1 FROM orders WHERE wallet=? AND automatic=1 "
+    "AND state IN ('created', 'opened', 'submitted', 'under_review')"
+)
+MILLIONTH = 1000  # in 10**-9
+
+
+def _pay_amount(tx: Transaction, method: str, total: int) -> int:
+    """The total and 1 to 9,999 millionths that no open order of the method has."""
+    for _ in range(64):
+        wanted = total + (secrets.randbelow(9_999) + 1) * MILLIONTH
+        taken = tx.one(
+            "SELECT 1 FROM orders WHERE method=? AND pay_amount=? "
+            "AND state IN ('created', 'opened', 'submitted', 'under_review')",
+            *(method, wanted),
+        )
+        if taken is None:
+            return wanted
+    raise Refused("state_conflict", "too many orders of this amount are open", hint="try later")
 
 
 def get(tx: Transaction, order: str) -> Order | None:
@@ -187,11 +204,11 @@ def open_checkout(
     tx: Transaction, order: str, url: str | None, payment: str | None = None
 ) -> Order:
     """The customer is shown where to pay."""
-    found = _locked(tx, order)
+    found = locked_one(tx, order)
     if found.state == "opened":
         return found
-    _move(tx, found, "opened", checkout_url=url, payment_id=payment)
-    return _there(tx, order)
+    move(tx, found, "opened", checkout_url=url, payment_id=payment)
+    return there(tx, order)
 
 
 def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None, by: str) -> Order:
@@ -199,14 +216,14 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
 
     A transaction is good for one order: state_conflict where another has it.
     """
-    found = _locked(tx, order)
+    found = locked_one(tx, order)
     taken = tx.one(
         "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
         *(found.method, transaction, order),
     )
     if taken is not None:
         raise Refused("state_conflict", "that transaction was given for another order")
-    _move(
+    move(
         tx,
         found,
         "submitted",
@@ -215,36 +232,58 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
         submitted_by=by,
         submitted_at=tx.clock.now(),
     )
-    return _there(tx, order)
+    return there(tx, order)
+
+
+def accept(tx: Transaction, order: str, *, by: str, note: str | None = None) -> Order:
+    """The operator has looked at an order above self-service: it may be paid now."""
+    found = locked_one(tx, order)
+    if found.state != "under_review":
+        raise Refused("state_conflict", f"the order is {found.state}: there is nothing to review")
+    move(tx, found, "opened", decided_by=by, decided_at=tx.clock.now(), note=note)
+    return there(tx, order)
+
+
+def shown_at(tx: Transaction, order: str, url: str | None) -> Order:
+    """Where an opened order is paid."""
+    tx.run("UPDATE orders SET checkout_url=? WHERE id=? AND state='opened'", url, order)
+    return there(tx, order)
 
 
 def review(tx: Transaction, order: str, reason: str) -> Order:
     """An order that somebody must look at."""
-    _move(tx, _locked(tx, order), "under_review", reason=reason)
-    return _there(tx, order)
+    move(tx, locked_one(tx, order), "under_review", reason=reason)
+    return there(tx, order)
 
 
 def approve(
     tx: Transaction, order: str, *, by: str, transaction: str | None = None, note: str | None = None
 ) -> tuple[Order, Credit]:
     """The operator has seen the money of a manual order: credit it, now and once."""
-    found = _locked(tx, order)
+    found = locked_one(tx, order)
     if found.submitted_by is not None and by == found.submitted_by:
         raise Refused("approver_is_submitter", "who submitted a payment cannot approve it")
     fields: dict[str, Any] = {"decided_by": by, "decided_at": tx.clock.now(), "note": note}
     if transaction is not None:
         fields["transaction_ref"] = transaction
-    _move(tx, found, "approved", **fields)
-    made = _credit(tx, _locked(tx, order))
-    return _there(tx, order), made
+    move(tx, found, "approved", **fields)
+    made = credit(tx, locked_one(tx, order))
+    return there(tx, order), made
 
 
 def reject(tx: Transaction, order: str, *, by: str, reason: str) -> Order:
     """The operator refuses an order; its transaction may be given again."""
-    _move(
-        tx, _locked(tx, order), "rejected", decided_by=by, decided_at=tx.clock.now(), reason=reason
+    move(
+        tx,
+        locked_one(tx, order),
+        "rejected",
+        decided_by=by,
+        decided_at=tx.clock.now(),
+        reason=reason,
     )
-    return _there(tx, order)
+    codes.give_back(tx, order)
+    _ended(tx, order)
+    return there(tx, order)
 
 
 def expire_due(tx: Transaction, most: int = 100) -> int:
@@ -256,91 +295,29 @@ def expire_due(tx: Transaction, most: int = 100) -> int:
         *(now, most),
     )
     for (name,) in names:
-        _move(tx, _locked(tx, name), "expired")
+        move(tx, locked_one(tx, name), "expired")
+        codes.give_back(tx, name)
+        _ended(tx, name)
     return len(names)
 
 
-def receive(tx: Transaction, event: Event) -> Received:
-    """Act on a provider's event, once an event id and once a payment id, in any order.
-
-    Kinds: payment.succeeded, payment.failed, payment.refunded, payment.disputed,
-    payment.dispute_won. A payment whose amount or currency is not the order's credits nothing:
-    outcome "mismatch".
-    """
-    row = tx.one(f"SELECT {_FIELDS} FROM orders WHERE id=?" + tx.lock, event.order)
-    found = None if row is None else _order(row)
-    if tx.one(
-        "SELECT 1 FROM payment_events WHERE provider=? AND event_id=?", event.provider, event.id
-    ):
-        return Received("repeated", found, False)
-    outcome = "unknown_order"
-    if found is not None and found.provider == event.provider:
-        outcome = _act(tx, found, event)
-    tx.run(
-        "INSERT INTO payment_events (provider, event_id, kind, order_id, payment_id, amount, "
-        "currency, outcome, received_at) VALUES (?,?,?,?,?,?,?,?,?)",
-        *(event.provider, event.id, event.kind, event.order, event.payment, event.amount),
-        *(event.currency, outcome, tx.clock.now()),
-    )
-    return Received(outcome, get(tx, event.order), outcome == "credited")
+def _ended(tx: Transaction, order: str) -> None:
+    if tx.shared.papers is not None:
+        tx.shared.papers(tx, "ended", there(tx, order))
 
 
-def _act(tx: Transaction, found: Order, event: Event) -> str:
-    if event.currency != found.currency:
-        return "mismatch"
-    if event.kind == "payment.succeeded":
-        return _paid(tx, found, event)
-    if event.kind == "payment.failed":
-        return "noted"
-    if found.payment_id != event.payment or found.credited_at is None:
-        return "not_credited"
-    left = found.total - found.refunded - found.disputed
-    if event.kind == "payment.refunded":
-        if not 0 < event.amount <= found.total - found.refunded:
-            return "mismatch"
-        _refunded_outside(tx, found, event.amount)
-        return "refunded"
-    if event.kind == "payment.disputed":
-        if not 0 < event.amount <= left:
-            return "mismatch"
-        _disputed(tx, found, event.amount)
-        return "disputed"
-    if event.kind == "payment.dispute_won":
-        if not 0 < event.amount <= found.disputed:
-            return "mismatch"
-        funds.dispute_won(
-            tx,
-            found.wallet,
-            _in_credits(found, event.amount),
-            provider=found.provider,
-            reference=found.id,
-            sandbox=found.sandbox,
-        )
-        tx.run("UPDATE orders SET disputed=disputed-? WHERE id=?", event.amount, found.id)
-        return "dispute_won"
-    return "noted"
-
-
-def _paid(tx: Transaction, found: Order, event: Event) -> str:
-    if event.amount != found.total:
-        return "mismatch"
-    if found.credited_at is not None:
-        return "already_credited" if found.payment_id == event.payment else "paid_twice"
-    other = tx.one(
-        "SELECT 1 FROM orders WHERE provider=? AND payment_id=? AND id<>?",
-        *(event.provider, event.payment, found.id),
-    )
-    if other is not None:
-        return "paid_twice"
-    if "paid" not in NEXT[found.state]:
-        return f"order_{found.state}"
-    _move(tx, found, "paid", payment_id=event.payment, paid_at=tx.clock.now())
-    _credit(tx, _locked(tx, found.id))
-    return "credited"
-
-
-def _credit(tx: Transaction, found: Order) -> Credit:
+def credit(tx: Transaction, found: Order) -> Credit:
     """The one place where an order becomes credits; the caller holds its row."""
+    terms = found.details.get("bonus")
+    if terms is not None:
+        for wallet in wallets.of_customer(tx, found.customer):
+            locked(tx, wallet)  # two orders at once see each other's top-up
+        before = bonuses.lifetime(tx, found.customer)
+        given = bonuses.due(found.credits, terms, before, promo=codes.is_used(tx, found.id))
+        found.details["bonus_given"] = given.facts
+        found = found._replace(bonus=given.units)
+        tx.run("UPDATE orders SET bonus=? WHERE id=?", given.units, found.id)
+        bonuses.keep(tx, found.id, found.details)
     paid, bonus = funds.topup(
         tx,
         found.wallet,
@@ -350,7 +327,7 @@ def _credit(tx: Transaction, found: Order) -> Credit:
         reference=found.id,
         sandbox=found.sandbox,
     )
-    _move(
+    move(
         tx,
         found,
         "credited",
@@ -358,129 +335,28 @@ def _credit(tx: Transaction, found: Order) -> Credit:
         paid_lot=paid.seq,
         bonus_lot=None if bonus is None else bonus.seq,
     )
+    if tx.shared.papers is not None:
+        tx.shared.papers(tx, "order", there(tx, found.id))
     return paid
 
 
-def refund(
-    tx: Transaction, order: str, amount: int | None = None, *, by: str, note: str | None = None
-) -> Order:
-    """The operator pays back: `amount` of the order's total, None for all that can go back.
-
-    What was spent, is held, or was consumed as bonus stays: Refused `not_refundable`.
-    """
-    found = _locked(tx, order)
-    if found.credited_at is None or found.paid_lot is None or found.disputed:
-        raise Refused("not_refundable", f"the order is {found.state}: there is nothing to refund")
-    left = found.total - found.refunded
-    most = min(left, _in_money(found, refundable(tx, found)))
-    wanted = most if amount is None else amount
-    if not 0 < wanted <= most:
-        raise Refused(
-            "not_refundable",
-            "that much cannot be refunded any more",
-            hint="what is spent or held, and consumed bonus, stays",
-            details={"refundable_units": most},
-        )
-    funds.refund(
-        tx,
-        found.wallet,
-        _in_credits(found, wanted),
-        provider=found.provider,
-        paid_lot=found.paid_lot,
-        bonus_lot=found.bonus_lot,
-        reference=order,
-        note=note,
-    )
-    return _note_refund(tx, found, wanted, by, note)
-
-
-def refundable(tx: Transaction, found: Order) -> int:
-    """What of an order's credits can go back now."""
-    if found.paid_lot is None:
-        return 0
-    return funds.refundable(tx, found.wallet, found.paid_lot, found.bonus_lot)
-
-
-def _refunded_outside(tx: Transaction, found: Order, amount: int) -> None:
-    """The provider has paid back already: take what can be taken, the rest is owed."""
-    if found.paid_lot is None:
-        raise AssertionError("a credited order has its lot")
-    share = _in_credits(found, amount)
-    if share <= refundable(tx, found):
-        funds.refund(
-            tx,
-            found.wallet,
-            share,
-            provider=found.provider,
-            paid_lot=found.paid_lot,
-            bonus_lot=found.bonus_lot,
-            reference=found.id,
-        )
-    else:
-        funds.dispute(
-            tx,
-            found.wallet,
-            share,
-            provider=found.provider,
-            paid_lot=found.paid_lot,
-            bonus_lot=found.bonus_lot,
-            reference=found.id,
-            freeze=False,
-        )
-    _note_refund(tx, found, amount, found.provider, None)
-
-
-def _note_refund(tx: Transaction, found: Order, amount: int, by: str, note: str | None) -> Order:
-    tx.run(
-        "UPDATE orders SET refunded=refunded+?, decided_by=?, decided_at=?, note=coalesce(?, note) "
-        "WHERE id=?",
-        *(amount, by, tx.clock.now(), note, found.id),
-    )
-    if found.refunded + amount == found.total and found.state == "credited":
-        _move(tx, found, "refunded")
-    return _there(tx, found.id)
-
-
-def _disputed(tx: Transaction, found: Order, amount: int) -> None:
-    if found.paid_lot is None:
-        raise AssertionError("a credited order has its lot")
-    funds.dispute(
-        tx,
-        found.wallet,
-        _in_credits(found, amount),
-        provider=found.provider,
-        paid_lot=found.paid_lot,
-        bonus_lot=found.bonus_lot,
-        reference=found.id,
-    )
-    tx.run("UPDATE orders SET disputed=disputed+? WHERE id=?", amount, found.id)
-
-
-def _in_credits(found: Order, money: int) -> int:
-    """The share of the order's credits that a part of its total stands for, rounded up."""
-    return -(-found.credits * money // found.total) if found.total else 0
-
-
-def _in_money(found: Order, units: int) -> int:
-    """The share of the order's total that some of its credits stand for, rounded down."""
-    return found.total * units // found.credits
-
-
-def _there(tx: Transaction, order: str) -> Order:
+def there(tx: Transaction, order: str) -> Order:
+    """An order that must be there."""
     found = get(tx, order)
     if found is None:
         raise Refused("not_found", f"there is no order {order}")
     return found
 
 
-def _locked(tx: Transaction, order: str) -> Order:
+def locked_one(tx: Transaction, order: str) -> Order:
+    """An order, its row locked until commit."""
     row = tx.one(f"SELECT {_FIELDS} FROM orders WHERE id=?" + tx.lock, order)
     if row is None:
         raise Refused("not_found", f"there is no order {order}")
     return _order(row)
 
 
-def _move(tx: Transaction, found: Order, state: str, **fields: Any) -> None:
+def move(tx: Transaction, found: Order, state: str, **fields: Any) -> None:
     """One step of the state machine, with what it brings."""
     if state not in NEXT[found.state]:
         raise Refused(
@@ -495,3 +371,9 @@ def _move(tx: Transaction, found: Order, state: str, **fields: Any) -> None:
     )
     if not done:
         raise Refused("state_conflict", "the order changed in between", hint="try again")
+
+
+def locked_order(tx: Transaction, order: str) -> Order | None:
+    """An order whose row is locked until commit, None where there is none."""
+    row = tx.one(f"SELECT {_FIELDS} FROM orders WHERE id=?" + tx.lock, order)
+    return None if row is None else _order(row)

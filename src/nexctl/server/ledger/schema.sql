@@ -149,12 +149,20 @@ CREATE TABLE orders (
     paid_lot INT64,
     bonus_lot INT64,
     refunded INT64 NOT NULL DEFAULT 0 CHECK (refunded >= 0 AND refunded <= total),
-    disputed INT64 NOT NULL DEFAULT 0 CHECK (disputed >= 0)
+    disputed INT64 NOT NULL DEFAULT 0 CHECK (disputed >= 0),
+    network TEXT,
+    pay_amount INT64,
+    automatic INT64 NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1))
 ) {strict};
 CREATE INDEX orders_customer ON orders (customer_id, created_at);
 CREATE UNIQUE INDEX orders_payment ON orders (provider, payment_id) WHERE payment_id IS NOT NULL;
 CREATE UNIQUE INDEX orders_transaction ON orders (method, transaction_ref)
     WHERE transaction_ref IS NOT NULL AND state <> 'rejected';
+-- What is to be transferred names the order, as long as somebody may still transfer it.
+CREATE UNIQUE INDEX orders_pay_amount ON orders (method, pay_amount)
+    WHERE pay_amount IS NOT NULL AND state IN ('created', 'opened', 'submitted', 'under_review');
+CREATE UNIQUE INDEX orders_automatic ON orders (wallet)
+    WHERE automatic = 1 AND state IN ('created', 'opened', 'submitted', 'under_review');
 
 CREATE TABLE payment_events (
     provider TEXT NOT NULL,
@@ -184,8 +192,22 @@ CREATE TABLE codes (
     credits_expire_at INT64,
     redeemed_by TEXT,
     redeemed_at INT64,
-    grant_id TEXT
+    grant_id TEXT,
+    kind TEXT NOT NULL DEFAULT 'credit' CHECK (kind IN ('credit', 'promo')),
+    percent TEXT,
+    uses INT64 NOT NULL DEFAULT 1 CHECK (uses > 0),
+    used INT64 NOT NULL DEFAULT 0 CHECK (used >= 0 AND used <= uses)
 ) {strict};
+
+-- Promotional codes: once a customer, given back where its order ends unpaid.
+CREATE TABLE code_uses (
+    code_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    created_at INT64 NOT NULL,
+    PRIMARY KEY (code_id, customer_id),
+    UNIQUE (order_id)
+) {clustered};
 
 CREATE TABLE grants (
     id TEXT PRIMARY KEY,
@@ -490,6 +512,132 @@ CREATE TABLE audit_heads (
     last_at INT64 NOT NULL
 ) {strict};
 
+-- billing tiers, auto top-up, plans' fees, papers ----------------------------------------------
+
+CREATE TABLE tier_months (
+    customer_id TEXT NOT NULL,
+    month TEXT NOT NULL,
+    gross INT64 NOT NULL CHECK (gross >= 0),
+    cut INT64 NOT NULL CHECK (cut >= 0),
+    credited INT64 NOT NULL CHECK (credited >= 0),
+    PRIMARY KEY (customer_id, month)
+) {clustered};
+
+CREATE TABLE tier_credits (
+    customer_id TEXT NOT NULL,
+    month TEXT NOT NULL,
+    threshold INT64 NOT NULL,
+    tier TEXT NOT NULL,
+    percent TEXT NOT NULL,
+    gross INT64 NOT NULL,
+    amount INT64 NOT NULL CHECK (amount >= 0),
+    wallet TEXT NOT NULL,
+    seq INT64,
+    created_at INT64 NOT NULL,
+    PRIMARY KEY (customer_id, month, threshold),
+    CHECK ((amount > 0) = (seq IS NOT NULL))
+) {clustered};
+
+CREATE TABLE auto_topups (
+    wallet TEXT PRIMARY KEY,
+    customer_id TEXT NOT NULL REFERENCES customers (id),
+    below INT64 NOT NULL CHECK (below >= 0),
+    amount INT64 CHECK (amount > 0),
+    target INT64 CHECK (target > 0),
+    cap INT64 CHECK (cap > 0),
+    method TEXT,
+    enabled INT64 NOT NULL CHECK (enabled IN (0, 1)),
+    owner TEXT,
+    lease_until INT64 NOT NULL DEFAULT 0,
+    note TEXT,
+    changed_at INT64 NOT NULL,
+    CHECK ((amount IS NULL) <> (target IS NULL))
+) {strict};
+CREATE INDEX auto_topups_enabled ON auto_topups (wallet) WHERE enabled = 1;
+
+CREATE TABLE key_wallets (
+    key_id TEXT PRIMARY KEY,
+    wallet TEXT NOT NULL
+) {clustered};
+
+CREATE TABLE subscriptions (
+    customer_id TEXT PRIMARY KEY,
+    plan TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('active', 'past_due', 'cancelled')),
+    started_at INT64 NOT NULL,
+    changed_at INT64 NOT NULL
+) {strict};
+
+CREATE TABLE subscription_fees (
+    customer_id TEXT NOT NULL,
+    period TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    wallet TEXT NOT NULL,
+    seq INT64 NOT NULL,
+    fee INT64 NOT NULL CHECK (fee >= 0),
+    tax INT64 NOT NULL CHECK (tax >= 0),
+    details TEXT NOT NULL,
+    created_at INT64 NOT NULL,
+    PRIMARY KEY (customer_id, period, plan)
+) {clustered};
+
+CREATE TABLE billing_profiles (
+    customer_id TEXT NOT NULL,
+    version INT64 NOT NULL,
+    body TEXT NOT NULL,
+    created_at INT64 NOT NULL,
+    PRIMARY KEY (customer_id, version)
+) {clustered};
+
+CREATE TABLE invoice_series (
+    series TEXT PRIMARY KEY,
+    last INT64 NOT NULL CHECK (last >= 0)
+) {clustered};
+
+-- A paper is never edited: a credit note or a void is a paper or a row of its own.
+CREATE TABLE invoices (
+    series TEXT NOT NULL,
+    place INT64 NOT NULL CHECK (place > 0),
+    number TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('invoice', 'credit_note', 'void')),
+    customer_id TEXT,
+    subject TEXT,
+    part INT64 NOT NULL DEFAULT 0,
+    corrects TEXT,
+    currency TEXT,
+    total INT64,
+    body TEXT NOT NULL,
+    issued_at INT64 NOT NULL,
+    PRIMARY KEY (series, place)
+) {clustered};
+CREATE UNIQUE INDEX invoices_number ON invoices (number);
+CREATE UNIQUE INDEX invoices_subject ON invoices (subject, kind, part) WHERE subject IS NOT NULL;
+CREATE INDEX invoices_customer ON invoices (customer_id, issued_at);
+
+CREATE TABLE invoice_voids (
+    number TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    voided_by TEXT NOT NULL,
+    voided_at INT64 NOT NULL
+) {clustered};
+
+-- What a payment provider is to be told: kept until it has heard.
+CREATE TABLE provider_calls (
+    id TEXT PRIMARY KEY,
+    provider TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    amount INT64 NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+    tries INT64 NOT NULL DEFAULT 0,
+    owner TEXT,
+    lease_until INT64 NOT NULL DEFAULT 0,
+    next_at INT64 NOT NULL,
+    answer TEXT,
+    created_at INT64 NOT NULL
+) {strict};
+CREATE INDEX provider_calls_waiting ON provider_calls (next_at) WHERE state = 'waiting';
+
 -- files and batches ----------------------------------------------------------------------------
 -- What was uploaded is kept sealed, in pieces. A batch's output and error files are its lines'
 -- results: `batch_id` and `part` name them, and they have no pieces of their own.
@@ -605,9 +753,16 @@ CREATE UNIQUE INDEX batch_lines_seq ON batch_lines (batch_id, seq) WHERE seq IS 
 --append-only payment_events provider event_id
 --append-only audit_log chain seq
 --append-only grants id | wallet lot | wallet kind period
+--append-only tier_credits customer_id month threshold
+--append-only subscription_fees customer_id period plan
+--append-only billing_profiles customer_id version
+--append-only invoices series place | number | subject kind part
+--append-only invoice_voids number
 --never-deleted wallets
 --never-deleted lots
 --never-deleted holds
 --never-deleted orders
 --never-deleted audit_heads
+--never-deleted tier_months
+--never-deleted invoice_series
 --never-deleted files

@@ -6,9 +6,14 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nexctl.server.ledger.life import Life
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexctl.server.ledger.tiers import Tiering
 
 
 class Sealer(Protocol):
@@ -25,7 +30,9 @@ class Sealer(Protocol):
 
 class Shared:
     """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its
-    heartbeat is good for, in microseconds.
+    heartbeat is good for, in microseconds. Whoever runs the gateway hands in the book's rules:
+    `tiering` for each debit, `papers` to be called with (transaction, what, subject) in the
+    transaction that credits, refunds or charges a fee.
     """
 
     __slots__ = (
@@ -34,10 +41,12 @@ class Shared:
         "lease",
         "life",
         "owner",
+        "papers",
         "plan_budgets",
         "process",
         "sealer",
         "snapshots",
+        "tiering",
     )
 
     def __init__(
@@ -53,6 +62,8 @@ class Shared:
         self.owner = ""
         self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
+        self.tiering: Tiering | None = None
+        self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
 
     def fresh_owner(self) -> None:

@@ -21,6 +21,7 @@ from nexctl.server.ledger import (
     budgets,
     guards,
     owners,
+    proofs,
     verify_more,
 )
 from nexctl.server.ledger.anchors import Head
@@ -60,6 +61,9 @@ CHECKS = {
     "audit": "each row of the audit log follows from the one before, the last proved by the key",
     "orgs": "each organisation has its account and an owner, each project its wallet",
     "deliveries": "each delivery has its event and somebody who is told",
+    "fees": "each plan fee has its debit",
+    "papers": "each series of papers is without a gap",
+    "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
     "batches": "each batch holds what its waiting lines need, each answered line is one debit",
 }
 
@@ -115,6 +119,7 @@ class _Book:
         self.credited: dict[int, int] = {}
         self.spent: dict[tuple[str, int], int] = {}
         self.system: dict[str, int] = {}
+        self.months: dict[str, list[int]] = {}
         self.heads: dict[int, bytes] = {}
         self.wanted: set[int] = set()
 
@@ -314,6 +319,7 @@ def _usage(
     report.check("prices", prices.get(snapshot) is not None, place, "its price snapshot is gone")
     usage = Usage(request=0)._replace(**msgspec.json.decode(record)["usage"])
     stored = prices.get(snapshot)
+    proofs.count_month(report, book, row, place)
     if reprice is not None and stored is not None:
         again = reprice(stored, usage)
         report.check("recompute", again == charge, place, f"charged {charge}, priced {again}")
@@ -348,6 +354,7 @@ def _ending(
     report.check("debt", debt == book.debt, place, f"{debt}, not {book.debt}")
     _lots(tx, report, book, balance, next_expiry)
     _held(tx, report, book, customer, balance, held, budget_of)
+    proofs.months(tx, report, book, customer)
 
 
 def _lots(tx: Transaction, report: _Report, book: _Book, balance: int, next_expiry: int) -> None:
@@ -490,3 +497,4 @@ def _rows(tx: Transaction, report: _Report, dead: Sequence[str]) -> None:
     ):
         retired = grant == "retired"
         report.check("codes", retired or amount == given, code, f"{amount} was given as {given}")
+    proofs.money_in(tx, report)

@@ -48,7 +48,7 @@ def show(
     Without a key every budget of the customer itself is a layer. Lots that have expired and that
     nobody has written off yet are not counted as spendable.
     """
-    found = wallet or customer
+    found = wallet or of_key(tx, customer, key, parent)
     row = tx.one(
         "SELECT id, customer_id, balance, held, debt, seq, head, last_at, state, next_expiry, "
         "lifetime, currency, scale FROM wallets WHERE id=?",
@@ -94,6 +94,45 @@ def _ended(tx: Transaction, head: Head, now: int) -> int:
             *(head.wallet, now),
         )
     )
+
+
+def of_key(tx: Transaction, customer: str, key: str | None, parent: str | None) -> str:
+    """The wallet that a key spends from: its own, its parent's, else the customer's first."""
+    if key is None:
+        return customer
+    found = tx.value(
+        "SELECT wallet FROM key_wallets WHERE key_id IN (?,?) "
+        "ORDER BY CASE WHEN key_id=? THEN 0 ELSE 1 END LIMIT 1",
+        *(key, parent or key, key),
+    )
+    return customer if found is None else str(found)
+
+
+def keys_of(tx: Transaction, wallet: str) -> list[str]:
+    """The keys that were bound to a wallet."""
+    rows = tx.all("SELECT key_id FROM key_wallets WHERE wallet=? ORDER BY key_id", wallet)
+    return [row[0] for row in rows]
+
+
+def bind(tx: Transaction, customer: str, wallet: str, keys: list[str]) -> None:
+    """Let exactly these keys spend from a wallet; the customer's first one has all the others."""
+    tx.run("DELETE FROM key_wallets WHERE wallet=?", wallet)
+    for key in keys:
+        if tx.one("SELECT 1 FROM keys WHERE id=? AND customer_id=?", key, customer) is None:
+            raise Refused("not_found", "there is no such key")
+        tx.run("DELETE FROM key_wallets WHERE key_id=?", key)
+        if wallet != customer:
+            tx.run("INSERT INTO key_wallets (key_id, wallet) VALUES (?,?)", key, wallet)
+
+
+def rename(tx: Transaction, customer: str, wallet: str, name: str) -> None:
+    """Another name; unique among the customer's."""
+    taken = tx.one(
+        "SELECT 1 FROM wallets WHERE customer_id=? AND name=? AND id<>?", customer, name, wallet
+    )
+    if taken is not None:
+        raise Refused("name_taken", f"there is a wallet {name!r} already", hint="choose another")
+    tx.run("UPDATE wallets SET name=? WHERE id=?", name, wallet)
 
 
 def of_customer(tx: Transaction, customer: str) -> list[str]:

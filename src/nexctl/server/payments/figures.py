@@ -35,22 +35,41 @@ class Figures(NamedTuple):
     total: int
     pack: str | None
     review: str | None
-    tax_note: str | None
 
 
 def figures(
-    book: Book, *, amount: str | None, pack: str | None, currency: str | None, scale: int
+    book: Book,
+    table: Mapping[str, Any],
+    *,
+    amount: str | None,
+    pack: str | None,
+    currency: str | None,
+    scale: int,
 ) -> Figures:
-    """The figures of an order for `amount` or a pack. Refused below and outside what is sold."""
-    table = book.data.get("topup", {})
+    """The figures of an order for `amount` or a pack, before tax and bonus.
+
+    `table` is the book's table of top-ups with the operator's limits. Refused below and outside
+    what is sold.
+    """
     money = str(table.get("currency") or book.unit)
     if currency not in (None, money):
         raise Refuse("invalid_request", f"top-ups are paid in {money}", param="currency")
     units = _amount(table, amount, pack)
     review = _limits(table, units)
     brought, rate = _credits(book, units, money, scale)
-    tax, note = _tax(book, units)
-    return Figures(money, units, brought, rate, units, tax, 0, 0, units + tax, pack, review, note)
+    return Figures(money, units, brought, rate, units, 0, 0, 0, units, pack, review)
+
+
+def money_for(book: Book, units: int, money: str, scale: int) -> int:
+    """The least amount in 10**-9, in whole cents, that brings so many credits."""
+    if not book.is_credit:
+        return -(-units * 100 // int(10**scale)) * CENT_UNITS
+    value = book.credit_value
+    if value is None or value[1] != money:
+        raise Refuse("not_offered", "what a credit costs is not published")
+    top, bottom = ratio_of(value[2])
+    cost_top, cost_bottom = ratio_of(value[0])
+    return -(-units * cost_top * bottom * 100 // int(10**scale * cost_bottom * top)) * CENT_UNITS
 
 
 def number(value: Any) -> int | None:
@@ -121,14 +140,3 @@ def _credits(book: Book, units: int, money: str, scale: int) -> tuple[int, str]:
     brought = round_half_even(units * 10**scale * rate_top, 10**NANO * rate_bottom)
     rate = text_of(round_half_even(rate_top * 10**NANO, rate_bottom))
     return brought, rate
-
-
-def _tax(book: Book, units: int) -> tuple[int, str | None]:
-    """Tax on usage credits by the book; a country's rate needs a billing profile that names it."""
-    for row in book.data.get("tax", {}).get("rates", ()):
-        percent = str(row.get("percent", ""))
-        if row.get("on") == "usage_credits" and percent.replace(".", "", 1).isdigit():
-            top, bottom = ratio_of(percent)
-            cents = round_half_even(units * top, bottom * 100 * CENT_UNITS)
-            return cents * CENT_UNITS, f"{row.get('name', 'tax')} {percent} %"
-    return 0, None

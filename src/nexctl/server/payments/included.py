@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from nexctl.money import parse_units
 from nexctl.server.ledger import customers, funds, settings
-from nexctl.server.ledger.clock import month_of
+from nexctl.server.ledger.months import month_in
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -30,8 +29,8 @@ def grant_now(tx: Transaction, house: House, customer: str, plan: str | None) ->
     amount = str(terms.get("amount"))
     if not amount.replace(".", "", 1).isdigit():
         return False  # custom: the operator gives it
-    start, end = month_of(tx.clock.now())
-    period = month_name(start) if terms.get("every") == "month" else "once"
+    month, _, end = month_in(zone_of(house), tx.clock.now())
+    period = month if terms.get("every") == "month" else "once"
     expires = house.book.rule("included_credits_expire", "never") == "month_end"
     made = funds.grant(
         tx,
@@ -48,25 +47,37 @@ def grant_now(tx: Transaction, house: House, customer: str, plan: str | None) ->
 def due(house: House) -> bool:
     """Whether this month's credits have not been given out yet."""
     seen = house.read(settings.get, MARK)
-    return bool(seen != month_name(month_of(house.now())[0]))
+    return bool(seen != month_in(zone_of(house), house.now())[0])
 
 
 def grant_due(house: House) -> int:
-    """Give every customer what this month brings; how many got some. Safe to repeat."""
+    """Give every customer what this month brings; how many got some. Safe to repeat.
+
+    A subscription's fee is debited first; where it is not covered, its credits wait for it.
+    """
     if not due(house):
         return 0
+    month = month_in(zone_of(house), house.now())[0]
     given, after = 0, None
     while True:
         rows = house.read(customers.listed, after=after, limit=PAGE, state="active")
         for row in rows:
-            given += house.ledger.write(grant_now, house, row.id, row.plan)
+            given += house.ledger.write(_month_of, house, row.id, row.plan)
         if len(rows) < PAGE:
             break
         after = rows[-1].id
-    house.ledger.write(settings.put, MARK, month_name(month_of(house.now())[0]))
+    house.ledger.write(settings.put, MARK, month)
     return given
 
 
-def month_name(start: int) -> str:
-    """A month as YYYY-MM."""
-    return time.strftime("%Y-%m", time.gmtime(start // 1_000_000))
+def _month_of(tx: Transaction, house: House, customer: str, plan: str | None) -> bool:
+    from nexctl.server.payments import subscribing
+
+    if not subscribing.renew(tx, house, customer):
+        return False
+    return grant_now(tx, house, customer, plan)
+
+
+def zone_of(house: House) -> str:
+    """The zone whose midnight ends a month."""
+    return str(house.book.rule("month_zone", "UTC"))

@@ -12,7 +12,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING
 
-from nexctl.money import text_of
+from nexctl.money import NANO, text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
@@ -22,7 +22,10 @@ from nexctl.wire.base import encode
 from nexctl.wire.payments import PaymentEvent, PaymentFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nexctl.server.house import House
+    from nexctl.server.ledger.incoming import Event
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
 
@@ -93,6 +96,61 @@ def signed_event(
     body = encode(event)
     now = house.now() // 1_000_000
     return WEBHOOK, signing.headers(house.read(secret), event.id, now, body), body
+
+
+class Sandbox:
+    """See `providers.PaymentProvider`."""
+
+    id = PROVIDER
+    pays_itself = True
+
+    def offered(self, house: House) -> bool:
+        """Only where it was chosen, and on this machine."""
+        return offered(house)
+
+    def step(self, currency: str) -> int:
+        """Play money has no cents."""
+        return 1
+
+    def open_checkout(self, house: House, order: Order) -> str | None:
+        """The page of this gateway where the order is paid; None where nothing is served."""
+        return house.read(checkout_url, house, order.id)
+
+    def event(self, house: House, headers: Mapping[str, str], raw: bytes) -> Event | None:
+        """Standard Webhooks' signature, then our own event."""
+        from nexctl.safety import signing
+        from nexctl.server import bodies
+        from nexctl.server.ledger.incoming import Event
+        from nexctl.server.shapes import units_of
+
+        try:
+            signing.verify(house.read(secret), headers, raw, now=house.now() // 1_000_000)
+        except signing.SignatureError:
+            raise Refuse("invalid_signature") from None
+        plain = bodies.plain(raw)
+        if isinstance(plain, dict):
+            # Senders may add fields; only ours are read.
+            known = ("id", "type", "data", "created_at")
+            plain = {name: plain[name] for name in known if name in plain}
+        said = bodies.typed(plain, "payments.PaymentEvent")
+        return Event(
+            PROVIDER,
+            said.id,
+            said.type,
+            said.data.order_id,
+            said.data.payment_id,
+            units_of(said.data.amount, NANO),
+            said.data.currency,
+        )
+
+    def refund(self, house: House, call: str, order: Order, amount: int) -> str:
+        """Play money goes back by itself."""
+        return f"play_{call}"
+
+    def pay(self, house: House, order: Order) -> tuple[dict[str, str], bytes] | None:
+        """The signed event, as if the buyer had paid."""
+        _, headers, body = signed_event(house, order.id)
+        return headers, body
 
 
 async def page(call: Call) -> Answer:

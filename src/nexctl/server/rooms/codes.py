@@ -8,6 +8,7 @@ from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
 from nexctl.server.http import Answer
 from nexctl.server.ledger import codes, ids
+from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
 from nexctl.server.shapes import page_of, units_of
 from nexctl.wire import admin as wire
@@ -32,7 +33,13 @@ def listed(tx: Transaction, call: Call) -> wire.CodePage:
 def create(tx: Transaction, call: Call) -> wire.CodePage:
     """Make codes; this answer is the only place where they stand."""
     house, body = call.house, call.body
-    amount = units_of(body.amount, house.scale)
+    promo = body.kind == "promo"
+    if (body.amount is None) == (body.percent is None) or (body.percent and not promo):
+        raise Refuse("invalid_request", "a code has an amount; a promo code that or a percent")
+    if body.uses > 1 and not promo:
+        raise Refuse("invalid_request", "a code of credits is used once", param="uses")
+    # The table wants an amount; a percent is of what is topped up.
+    amount = units_of(body.amount, house.scale) if body.amount is not None else 1
     data = []
     for _ in range(body.count):
         text = spelled()
@@ -46,6 +53,9 @@ def create(tx: Transaction, call: Call) -> wire.CodePage:
             credits_expire_at=micros(body.credits_expire_at),
             note=body.note,
             by=call.caller.id,
+            promo=promo,
+            percent=body.percent,
+            uses=body.uses,
         )
         data.append(_code(house, made, text))
     return wire.CodePage(data=data)
@@ -81,9 +91,13 @@ def _code(house: House, row: Code, text: str | None = None) -> wire.Code:
     return wire.Code(
         id=row.id,
         prefix=row.prefix,
-        amount=str(house.money(row.amount)),
+        amount="0" if row.percent else str(house.money(row.amount)),
         currency=row.currency,
         state=row.state,
+        kind=row.kind,
+        percent=row.percent,
+        uses=row.uses,
+        used=row.used,
         created_at=str(instant(row.created_at)),
         code=text,
         expires_at=instant(row.expires_at),

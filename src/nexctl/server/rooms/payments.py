@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from nexctl.money import NANO
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
-from nexctl.server.ledger import customers, orders
+from nexctl.server.http import Answer
+from nexctl.server.ledger import customers, orders, refunds
+from nexctl.server.payments import outbox, providers
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.topups import fields, normal, page
+from nexctl.server.rooms.topups import MANUAL, fields, normal, outside, page
 from nexctl.server.shapes import units_of
 from nexctl.wire import admin as wire
 
@@ -29,9 +31,29 @@ def shown(tx: Transaction, call: Call) -> wire.Payment:
     return _payment(tx, call, _there(tx, call))
 
 
-def approve(tx: Transaction, call: Call) -> wire.Payment:
-    """Credit a manual order whose money the operator has seen."""
+async def approve(call: Call) -> Answer:
+    """Credit a manual order whose money was seen; let an order under review be paid."""
+    answer = await call.commit(_approve)
+    house = call.house
+    row = house.read(orders.get, call.id)
+    provider = providers.of_house(house)
+    if row is None or row.state != "opened" or row.checkout_url is not None:
+        return answer
+    if provider is None or row.provider != provider.id:
+        return answer
+    url = await outside(house, provider.open_checkout, row)
+    await house.write(orders.shown_at, row.id, url)
+    return Answer(house.read(shown, call), answer.status)
+
+
+def _approve(tx: Transaction, call: Call) -> wire.Payment:
     found, body = _there(tx, call), call.body
+    if found.state == "under_review" and (found.provider != MANUAL or not body.transaction):
+        # Nobody has paid yet: what was looked at is the order, not its money.
+        accepted = orders.accept(tx, found.id, by=call.caller.id, note=body.note)
+        return _payment(tx, call, accepted)
+    if found.provider != MANUAL:
+        raise Refuse("state_conflict", "this order is credited by its provider's event")
     transaction = normal(body.transaction) if body.transaction else None
     done, _ = orders.approve(
         tx, found.id, by=call.caller.id, transaction=transaction, note=body.note
@@ -46,11 +68,23 @@ def reject(tx: Transaction, call: Call) -> wire.Payment:
     return _payment(tx, call, done)
 
 
-def refund(tx: Transaction, call: Call) -> wire.Payment:
-    """Give back what is not spent."""
+async def refund(call: Call) -> Answer:
+    """Give back what is not spent. The provider is told once the ledger has it, until it hears."""
+    answer = await call.commit(_refund)
+    await outside(call.house, outbox.work)
+    return answer
+
+
+def _refund(tx: Transaction, call: Call) -> wire.Payment:
     found, body = _there(tx, call), call.body
     amount = units_of(body.amount, NANO) if body.amount is not None else None
-    done = orders.refund(tx, found.id, amount, by=call.caller.id, note=body.reason)
+    provider = providers.named(call.house, found.provider)
+    step = provider.step(found.currency) if provider is not None else 1
+    if amount is not None and amount % step:
+        raise Refuse("invalid_request", "the payment provider has no such amount", param="amount")
+    done = refunds.refund(tx, found.id, amount, by=call.caller.id, note=body.reason, step=step)
+    if found.provider != MANUAL:
+        outbox.put(tx, found.provider, "refund", found.id, done.refunded - found.refunded)
     return _payment(tx, call, done)
 
 

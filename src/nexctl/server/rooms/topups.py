@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nexctl.money import text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
-from nexctl.server.ledger import orders
+from nexctl.server.ledger import bonuses, codes, orders, profiles, wallets
 from nexctl.server.ledger.clock import DAY
-from nexctl.server.payments import sandbox
+from nexctl.server.payments import providers, sandbox
 from nexctl.server.payments.figures import Figures, figures, number
+from nexctl.server.payments.rules import CREDITS, rules_of, with_promo
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms import secrets
 from nexctl.wire import topups as wire
+from nexctl.wire.base import decode
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
+    from nexctl.server.ledger.bonuses import Bonus
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
+    from nexctl.server.payments.rules import Tax
 
+T = TypeVar("T")
 VALID_DAYS = 7
 MANUAL = "manual"
 _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
@@ -29,7 +36,7 @@ _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
     """Ways to pay, packs, and the limits of self-service."""
     book = call.house.book
-    table = book.data.get("topup", {})
+    table = rules_of(tx, call.house).topup
     found = methods_of(call.house)
     least, most = number(table.get("minimum")), number(table.get("maximum"))
     packs = []
@@ -57,17 +64,19 @@ def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
 
 def methods_of(house: House) -> list[wire.Method]:
     """The book's ways to pay with what this gateway has set up; play money stands alone."""
-    payments = house.facts.get("payments", MANUAL)
+    provider = providers.of_house(house)
+    play = provider is not None and provider.id == sandbox.PROVIDER
     found: list[wire.Method] = []
-    if sandbox.offered(house):
+    if play:
         found.append(
             wire.Method(id=sandbox.PROVIDER, enabled=True, title="play money, for trying out")
         )
-    manual = False
-    for row in house.book.data.get("topup", {}).get("methods", ()):
-        offered = bool(row.get("offered"))
-        enabled = offered and bool(row.get("manual")) and payments == MANUAL
-        manual = manual or enabled
+    rows = house.book.data.get("topup", {}).get("methods", ())
+    by_hand = house.facts.get("payments", MANUAL) != sandbox.PROVIDER
+    online = provider is not None and not play
+    for row in rows:
+        offered, manual = bool(row.get("offered")), bool(row.get("manual"))
+        enabled = offered and (by_hand if manual else online)
         reason = None
         if not enabled:
             reason = "not set up on this gateway" if offered else str(row.get("words", ""))
@@ -75,12 +84,15 @@ def methods_of(house: House) -> list[wire.Method]:
             wire.Method(
                 id=row["id"],
                 enabled=enabled,
-                manual=bool(row.get("manual")),
+                manual=manual,
                 title=row.get("words"),
                 reason=reason,
+                networks=list(row.get("networks", ())),
             )
         )
-    if payments == MANUAL and not manual:
+    if online and not any(method.enabled and not method.manual for method in found):
+        found.append(wire.Method(id="card", enabled=True, title="the provider's payment page"))
+    if by_hand and not online and not any(method.enabled for method in found):
         title = "transfer, credited when the operator has seen it"
         found.append(wire.Method(id=MANUAL, enabled=True, manual=True, title=title))
     return found
@@ -116,48 +128,195 @@ def shown(tx: Transaction, call: Call) -> wire.TopUp:
 async def create(call: Call) -> Answer:
     """Order credits, or with `preview` only say what an order would be."""
     body, house = call.body, call.house
+    method = method_named(house, body.method)
     if body.promo_code is not None:
-        raise Refuse("code_not_found", "there is no such promotional code", param="promo_code")
-    method = _method(house, body.method)
-    wanted = figures(
+        await house.write(codes.attempt, call.customer.id)
+    if body.preview:
+        return Answer(house.read(_preview, call, method))
+    answer = await call.commit(lambda tx, call: _create(tx, call, method))
+    return await opened(call, answer)
+
+
+async def opened(call: Call, answer: Answer) -> Answer:
+    """The answer with the provider's page, asked for once the order is kept.
+
+    Where the provider cannot be reached the order stays; the same call again opens it.
+    """
+    house = call.house
+    provider = providers.of_house(house)
+    made = decode(wire.TopUp, answer.body)
+    if provider is None or made.state != "created" or made.id is None:
+        return answer
+    row = house.read(orders.get, made.id)
+    if row is None or row.provider != provider.id or row.state != "created":
+        return answer
+    url = await outside(house, provider.open_checkout, row)
+    row = await house.write(orders.open_checkout, row.id, url)
+    shown = wire.TopUp(**fields(house, row), replayed=made.replayed)
+    return Answer(shown, answer.status)
+
+
+async def outside(house: House, work: Callable[..., T], *args: Any) -> T:
+    """Do what may take long: in a thread where served, here where not."""
+    if not house.options.served:
+        return work(house, *args)
+    import asyncio
+
+    return await asyncio.to_thread(work, house, *args)
+
+
+class Wanted(NamedTuple):
+    """An order ready to be made: its figures with tax, the bonus' terms, the rules' snapshots."""
+
+    figures: Figures
+    tax: Tax
+    bonus: Bonus
+    details: dict[str, Any]
+    promo: codes.Code | None
+
+
+def wanted(
+    tx: Transaction,
+    house: House,
+    customer: str,
+    figures_: Figures,
+    method: wire.Method,
+    *,
+    promo: str | None = None,
+) -> Wanted:
+    """Tax by the billing profile, bonus by lifetime top-up or code, and what is kept of both."""
+    rules = rules_of(tx, house)
+    profile, version = profiles.current(tx, customer)
+    tax = rules.tax(CREDITS, figures_.amount, profile, version)
+    total = figures_.subtotal + tax.units + figures_.fee
+    code = None
+    if promo is not None:
+        digest = secrets.hash_of(codes.normal(promo))
+        code = codes.promo(tx, customer, house.unit, digest)
+    terms: dict[str, Any] = {"levels": rules.levels(), "with_promo": with_promo(house.book)}
+    if code is not None:
+        given = {"percent": code.percent} if code.percent else {"units": code.amount}
+        terms["promo"] = {"code": code.id, "prefix": code.prefix, **given}
+    bonus = bonuses.due(figures_.credits, terms, bonuses.lifetime(tx, customer))
+    details: dict[str, Any] = {
+        "rate": figures_.rate,
+        "pack": figures_.pack,
+        "tax": tax.snapshot(),
+        "policies": rules.policies(),
+    }
+    if terms["levels"] or code is not None:
+        details["bonus"] = terms
+    if method.manual:
+        details["pay_to"] = dict(house.facts.get("pay_to") or {})
+    changed = figures_._replace(tax=tax.units, bonus=bonus.units, total=total)
+    return Wanted(changed, tax, bonus, details, code)
+
+
+def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
+    """The figures that a body asks for, where its method may be used for them."""
+    house, body = call.house, call.body
+    table = rules_of(tx, house).topup
+    found = figures(
         house.book,
+        table,
         amount=body.amount,
         pack=body.pack,
         currency=body.currency,
         scale=house.scale,
     )
-    if body.preview:
-        return Answer(_preview(house, wanted, method))
-    return await call.commit(lambda tx, call: _create(tx, call, wanted, method))
+    row = _row_of(house, method.id)
+    pack = row.get("from_pack")
+    if pack is not None:
+        least = next((number(p["amount"]) for p in table["packs"] if p["id"] == pack), None)
+        if least is None or found.amount < least:
+            shown = f" (from {text_of(least)})" if least is not None else ""
+            raise Refuse(
+                "payment_method_unavailable",
+                f"{method.id} is for the pack {pack}{shown}",
+                param="method",
+            )
+    networks = row.get("networks", ())
+    if body.network is not None and body.network not in networks:
+        shown = ", ".join(networks) or "none"
+        raise Refuse("invalid_request", f"the networks of {method.id} are {shown}", param="network")
+    return found
 
 
-def _create(tx: Transaction, call: Call, wanted: Figures, method: wire.Method) -> wire.TopUp:
-    house = call.house
-    play = method.id == sandbox.PROVIDER
-    details: dict[str, Any] = {"rate": wanted.rate, "pack": wanted.pack, "tax": wanted.tax_note}
-    if method.manual:
-        details["pay_to"] = dict(house.facts.get("pay_to") or {})
+def _row_of(house: House, method: str) -> dict[str, Any]:
+    rows = house.book.data.get("topup", {}).get("methods", ())
+    return next((row for row in rows if row["id"] == method), {})
+
+
+def _create(tx: Transaction, call: Call, method: wire.Method) -> wire.TopUp:
+    asked = figures_of(tx, call, method)
+    ready = wanted(tx, call.house, call.customer.id, asked, method, promo=call.body.promo_code)
+    made = make(
+        tx,
+        call.house,
+        call.customer.id,
+        ready,
+        method,
+        wallet=wallet_of(tx, call, call.body.wallet),
+        network=call.body.network,
+    )
+    return wire.TopUp(**fields(call.house, made))
+
+
+def make(
+    tx: Transaction,
+    house: House,
+    customer: str,
+    ready: Wanted,
+    method: wire.Method,
+    *,
+    wallet: str | None = None,
+    network: str | None = None,
+    automatic: bool = False,
+) -> Order:
+    """Keep an order. Play money's page is known at once; another provider's is asked for later."""
+    provider = None if method.manual else providers.of_house(house)
+    row = _row_of(house, method.id)
+    networks = list(row.get("networks", ()))
+    days = row.get("due_days", VALID_DAYS)
+    asked = ready.figures
     made = orders.create(
         tx,
-        call.customer.id,
+        customer,
         method=method.id,
-        provider=sandbox.PROVIDER if play else MANUAL,
-        currency=wanted.currency,
-        amount=wanted.amount,
-        credits=wanted.credits,
-        subtotal=wanted.subtotal,
-        tax=wanted.tax,
-        fee=wanted.fee,
-        bonus=wanted.bonus,
-        total=wanted.total,
-        details=details,
-        sandbox=play,
-        expires_at=tx.clock.now() + VALID_DAYS * DAY,
-        state="under_review" if wanted.review else "created",
+        provider=provider.id if provider is not None else MANUAL,
+        currency=asked.currency,
+        amount=asked.amount,
+        credits=asked.credits,
+        subtotal=asked.subtotal,
+        tax=asked.tax,
+        fee=asked.fee,
+        bonus=asked.bonus,
+        total=asked.total,
+        wallet=wallet,
+        details=ready.details,
+        sandbox=provider is not None and provider.id == sandbox.PROVIDER,
+        expires_at=tx.clock.now() + days * DAY,
+        state="under_review" if asked.review else "created",
+        network=network or (networks[0] if networks else None),
+        unique=bool(networks),
+        automatic=automatic,
     )
-    if play and not wanted.review:
+    if ready.promo is not None:
+        codes.use(tx, ready.promo, customer, made.id)
+    if row.get("due_days") and tx.shared.papers is not None:
+        tx.shared.papers(tx, "order", made)
+    if made.sandbox and not asked.review:
         made = orders.open_checkout(tx, made.id, sandbox.checkout_url(tx, house, made.id))
-    return wire.TopUp(**fields(house, made))
+    return made
+
+
+def wallet_of(tx: Transaction, call: Call, name: str | None) -> str:
+    """One of the customer's wallets, its first where none is named."""
+    if name is None or name == call.customer.id:
+        return call.customer.id
+    if name not in wallets.of_customer(tx, call.customer.id):
+        raise Refuse("not_found", "there is no such wallet")
+    return name
 
 
 def submit(tx: Transaction, call: Call) -> wire.TopUp:
@@ -166,12 +325,8 @@ def submit(tx: Transaction, call: Call) -> wire.TopUp:
     if found.provider != MANUAL:
         raise Refuse("state_conflict", "this order is not paid by a transfer")
     body = call.body
-    networks = any(
-        row["id"] == found.method and row.get("networks")
-        for row in call.house.book.data.get("topup", {}).get("methods", ())
-    )
-    if networks and not body.sender:
-        # Nothing on a chain names the order, so the sender has to.
+    if found.network and not body.sender and found.pay_amount is None:
+        # Nothing on a chain names the order: its amount has to, or the sender.
         raise Refuse("invalid_request", "say from which address you paid", param="sender")
     done = orders.submit(
         tx,
@@ -201,7 +356,8 @@ def _owned(tx: Transaction, call: Call) -> Order:
     return found
 
 
-def _method(house: House, name: str | None) -> wire.Method:
+def method_named(house: House, name: str | None) -> wire.Method:
+    """A way to pay that may be used here, the first such where none is named."""
     found = methods_of(house)
     if name is None:
         chosen = next((method for method in found if method.enabled), None)
@@ -213,24 +369,48 @@ def _method(house: House, name: str | None) -> wire.Method:
     return chosen
 
 
-def _preview(house: House, wanted: Figures, method: wire.Method) -> wire.TopUp:
+def _preview(tx: Transaction, call: Call, method: wire.Method) -> wire.TopUp:
+    house = call.house
+    asked = figures_of(tx, call, method)
+    ready = wanted(tx, house, call.customer.id, asked, method, promo=call.body.promo_code)
+    asked = ready.figures
     return wire.TopUp(
-        state="under_review" if wanted.review else "preview",
+        state="under_review" if asked.review else "preview",
         method=method.id,
-        amount=text_of(wanted.amount),
-        currency=wanted.currency,
-        credits=str(house.money(wanted.credits)),
+        amount=text_of(asked.amount),
+        currency=asked.currency,
+        credits=str(house.money(asked.credits)),
         credit_unit=house.unit,
-        rate=wanted.rate,
-        subtotal=text_of(wanted.subtotal),
-        tax=text_of(wanted.tax),
-        fee=text_of(wanted.fee),
-        bonus=str(house.money(wanted.bonus)),
-        total=text_of(wanted.total),
-        pack=wanted.pack,
-        reason=wanted.review,
-        sandbox=method.id == sandbox.PROVIDER,
+        rate=asked.rate,
+        subtotal=text_of(asked.subtotal),
+        tax=text_of(asked.tax),
+        fee=text_of(asked.fee),
+        bonus=str(house.money(asked.bonus)),
+        total=text_of(asked.total),
+        pack=asked.pack,
+        reason=asked.review,
+        sandbox=not method.manual and method.id == sandbox.PROVIDER,
+        **_said(ready.details, ready.bonus.facts),
     )
+
+
+def _said(details: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
+    """What the answer says about tax, bonus and the texts that were shown."""
+    promo = (details.get("bonus") or {}).get("promo") or {}
+    note = None
+    if given and given.get("promo"):
+        note = f"promotional code {promo.get('prefix')}"
+    elif given and given.get("loyalty"):
+        note = f"loyalty level {given['level']}"
+    tax = details.get("tax")
+    return {
+        "promo_code": f"{promo['prefix']}..." if promo else None,
+        "tax_note": tax.get("note") if isinstance(tax, dict) else tax,
+        "bonus_note": note,
+        "policies": {
+            name: wire.PolicyVersion(**row) for name, row in (details.get("policies") or {}).items()
+        },
+    }
 
 
 def fields(house: House, row: Order) -> dict[str, Any]:
@@ -239,10 +419,10 @@ def fields(house: House, row: Order) -> dict[str, Any]:
     if row.provider == MANUAL:
         told = row.details.get("pay_to") or {}
         pay_to = wire.PayTo(
-            amount=text_of(row.total),
+            amount=text_of(row.pay_amount or row.total),
             currency=row.currency,
-            address=told.get("address"),
-            network=told.get("network"),
+            address=told.get(f"address_{row.network}") or told.get("address"),
+            network=row.network or told.get("network"),
             reference=row.id,
             instructions=told.get("instructions"),
         )
@@ -269,4 +449,8 @@ def fields(house: House, row: Order) -> dict[str, Any]:
         "refunded": text_of(row.refunded) if row.refunded else None,
         "reason": row.reason,
         "sandbox": row.sandbox,
+        "wallet": row.wallet,
+        "network": row.network,
+        "automatic": row.automatic,
+        **_said(row.details, row.details.get("bonus_given")),
     }

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import entries, lots, wallets
+from nexctl.server.ledger import entries, lots, tiers, wallets
+from nexctl.server.ledger.months import month_in
+from nexctl.server.payments import claims
 from nexctl.server.shapes import layer_of, sequence_of
 from nexctl.wire import wallet as wire
 
 if TYPE_CHECKING:
     from nexctl.server.ledger.port import Transaction
+    from nexctl.wire.funding import Claimed
 
-GIVEN = ("included", "grant", "code", "bonus", "adjustment")
+GIVEN = ("included", "grant", "code", "bonus", "adjustment", "tier_credit")
 
 
 def show(tx: Transaction, call: Call) -> wire.Wallet:
@@ -51,15 +54,49 @@ def show(tx: Transaction, call: Call) -> wire.Wallet:
         ],
         id=found.id,
         state=found.state,
+        tier=_tier(tx, call),
+        lifetime=house.money(found.lifetime),
+        debt=house.money(found.debt),
+    )
+
+
+def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
+    """The billing tier of this month, where the book has some."""
+    house, tiering = call.house, tx.shared.tiering
+    if tiering is None:
+        return None
+    from nexctl.pricing.tiers import tiers as rows_of
+
+    zone = str(house.book.rule("month_zone", "UTC"))
+    name, _, end = month_in(zone, tx.clock.now())
+    month = tiers.month(tx, call.customer.id, name)
+    rows = rows_of(house.book)
+    current = tiering.tier_of(month.gross)
+    place = next(n for n, row in enumerate(rows) if row.id == current)
+    percent: str | None = rows[place].percent
+    if tiering.negotiable(current):
+        percent = tiers.negotiated(tx, call.customer.id)
+    following = rows[place + 1] if place + 1 < len(rows) else None
+    return wire.Tier(
+        id=current,
+        month=name,
+        gross=str(house.money(month.gross)),
+        saved=str(house.money(month.cut + month.credited)),
+        percent=percent,
+        next_tier=following.id if following else None,
+        next_at=house.money(following.above) if following else None,
+        resets_at=instant(end),
     )
 
 
 def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
     """The customer's book in sequence order."""
     house, query = call.house, call.query
+    from nexctl.server.rooms.topups import wallet_of
+
     page = entries.entries(
         tx,
-        call.customer.id,
+        wallet_of(tx, call, query.wallet),
         after=max(sequence_of(query.cursor), query.after_sequence or 0),
         limit=query.limit,
         start=micros(query.from_),
@@ -111,4 +148,9 @@ def grants(tx: Transaction, call: Call) -> wire.GrantPage:
             )
         )
     cursor = str(shown[-1].lot) if len(rows) > query.limit else None
-    return wire.GrantPage(data=data, next_cursor=cursor)
+    return wire.GrantPage(data=data, next_cursor=cursor, tasks=claims.tasks(tx, call))
+
+
+def claim(tx: Transaction, call: Call) -> Claimed:
+    """Claim the credits of a task."""
+    return claims.claim(tx, call)

@@ -7,6 +7,9 @@ top-ups, grants and credits that an export of usage does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from operator import add as add_up
+from operator import eq
 from typing import Any
 
 from nexctl.usage.audit.terms import Finding, amount
@@ -24,10 +27,10 @@ def links(
     An end is [sequence, delta, balance after, row, error carried]; a gap [customer, last sequence
     before it, first after it, row].
     """
-    if batch.count == 0 or batch.sequence[0] is None:
-        return {}, []
-    after = amounts(batch.after) if batch.after[0] is not None else None
+    after = amounts(batch.after) if any(batch.after) else None
     delta = _deltas(batch, billed)
+    if batch.count == 0:
+        return {}, []
     if delta is None:
         moves = [-bill for bill in billed]
     else:
@@ -38,28 +41,36 @@ def links(
     if customers.count(customers[0]) == batch.count and after is not None and known is None:
         quick = _straight(batch, moves, after)
         if quick is not None:
-            return {batch.known(customers[0]): quick}, []
+            ends, gaps = quick
+            customer = batch.known(customers[0])
+            return {customer: ends}, [[customer, *gap] for gap in gaps]
     return _walk(batch, moves, after, add)
 
 
-def _straight(batch: Batch, moves: list[int], after: list[int]) -> list[Ends] | None:
-    """The ends of one customer's block in which every balance follows; None where one does not."""
+def _straight(
+    batch: Batch, moves: list[int], after: list[int]
+) -> tuple[list[Ends], list[Ends]] | None:
+    """The ends and gaps of one customer's block; None where some balance does not follow."""
     sequence = batch.sequence
-    try:
-        for low, high, before, moved, left in zip(
-            sequence, sequence[1:], after, moves[1:], after[1:], strict=False
-        ):
-            if high - low != 1:  # type: ignore[operator]
-                gaps.append([batch.customer[0], low, high])
-            elif before + moved != left:
-                return None
-    except TypeError:
+    if None in sequence[:1] or not all(sequence):
         return None
+    # What an entry left, and what the next one moved, against what that one left.
+    for index, same in enumerate(map(eq, map(add_up, after, moves[1:]), after[1:]), 1):
+        if not same and sequence[index] == sequence[index - 1] + 1:  # type: ignore[operator]
+            return None
+    gaps: list[Ends] = []
+    if sequence[-1] != sequence[0] + batch.count - 1:  # type: ignore[operator]
+        gaps = [
+            [low, high, index]
+            for index, (low, high) in enumerate(pairwise(sequence), 1)
+            if high > low + 1  # type: ignore[operator]
+        ]
     last = batch.count - 1
-    return [
+    ends = [
         [sequence[0], moves[0], after[0], 0, 0],
         [sequence[last], moves[last], after[last], last, 0],
     ]
+    return ends, gaps
 
 
 def _walk(

@@ -14,7 +14,7 @@ from typing import Any
 
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
-from nexctl.usage.audit.explain import Explainer, Judged, line_of
+from nexctl.usage.audit.explain import Explainer, Judged, Later, Line, line_of
 from nexctl.usage.audit.prices import CACHED, INPUT, OUTPUT, REASONING, WRITE, Conditions, Plan
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch, amounts
@@ -26,10 +26,11 @@ MOST_FINDINGS = 2_000
 class Sums:
     """What is counted of one plan's rows within a block."""
 
-    __slots__ = ("billed", "cached", "plan", "reasoning", "rows", "write")
+    __slots__ = ("billed", "cached", "marked", "plan", "reasoning", "rows", "write")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.marked = plan.model is not None and bool(plan.model.markup["stated"])
         self.clear()
 
     def clear(self) -> None:
@@ -144,8 +145,8 @@ class Checker:
 
     def _judge(self, index: int, plan: Plan, found: _Found) -> None:
         batch = found.batch
-        row = batch.detail(index)
-        if row.charge is None:
+        if batch.charge[index] is None:
+            row = batch.detail(index)
             found.add(
                 Finding(
                     "unpriced", "warning", index, row.request_id, None, None,
@@ -154,7 +155,11 @@ class Checker:
                 )
             )  # fmt: skip
             return
-        line = line_of(index, row, found.billed[index])
+        if batch.rare is not None or batch.into[index] is None or batch.out[index] is None:
+            line = line_of(index, batch.detail(index), found.billed[index])
+        else:
+            usage = _usage(batch, index)
+            line = Line(index, Later(batch.detail, index), found.billed[index], usage, False)
         judged = self.explainer.judge(plan, line)
         if judged.finding is not None and self.reference is not None:
             judged = self._by_the_book(plan, line, judged)
@@ -169,7 +174,7 @@ class Checker:
                 other[0] += _other_cached(plan, line.usage)
                 other[1] += _other_reasoning(plan, line.usage)
 
-    def _by_the_book(self, plan: Plan, line: Any, judged: Judged) -> Judged:
+    def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""
         assert self.reference is not None  # noqa: S101
         twin = self._twin(plan)
@@ -229,9 +234,8 @@ class _Found:
         if finding.expected is None and finding.billed is not None and finding.rule != "balance":
             unit = finding.currency or ""
             self.unknown[unit] = self.unknown.get(unit, 0) + finding.billed
-        if finding.rule == "rate" and finding.meter and finding.implied and finding.model:
-            group = (finding.model, finding.meter, finding.implied)
-            self.groups.setdefault(group, []).append(finding)
+        for meter, rate in finding.causes:
+            self.groups.setdefault((finding.model or "", meter, rate), []).append(finding)
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(finding)
             return
@@ -359,10 +363,12 @@ def _readings(found: _Found, plans: list[Sums]) -> dict[str, list[int]]:
         if plan.book is None or not plan.forms:
             continue
         entry = totals.setdefault(plan.book.id, [0, 0, 0])
-        usage = (0, sums.cached, sums.write, 0, sums.reasoning)
-        entry[0] += _other_cached(plan, usage)
-        entry[1] += _other_reasoning(plan, usage)
-        entry[2] += _other_markup(plan, sums.billed)
+        if sums.cached or sums.write or sums.reasoning:
+            usage = (0, sums.cached, sums.write, 0, sums.reasoning)
+            entry[0] += _other_cached(plan, usage)
+            entry[1] += _other_reasoning(plan, usage)
+        if sums.marked:
+            entry[2] += _other_markup(plan, sums.billed)
     return totals
 
 

@@ -6,7 +6,7 @@ amount is named. The words say what was computed, never why somebody billed othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.pricing import tiers
@@ -45,11 +45,25 @@ _FIELDS = (
 )
 
 
+class Later:
+    """A row that is read in full when one of its fields is first asked for."""
+
+    def __init__(self, detail: Callable[[int], Row], index: int) -> None:
+        self._detail: Callable[[int], Row] | None = detail
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        if self._detail is not None:
+            self.__dict__["_row"] = self._detail(self._index)
+            self._detail = None
+        return getattr(self.__dict__["_row"], name)
+
+
 class Line(NamedTuple):
     """One row under audit. `usage` in the order of METERS, `missing` where no count is given."""
 
     number: int
-    row: Row
+    row: Row | Later
     billed: int
     usage: Quantities
     missing: bool
@@ -92,6 +106,8 @@ class Explainer:
         wanted = prices.expected(plan, form, line.usage)
         if wanted is None:
             return self._unpriced(plan, line, f"the book has no price for {_unpriced(form, line)}")
+        if self.pricing.by_day:
+            return self._by_day(plan, line)
         if len(plan.forms) > 1:
             return self._in_range(plan, line)
         note = _over_limit(plan, line)
@@ -127,6 +143,26 @@ class Explainer:
             return Judged(None, None, 0)
         words = f"it cannot be priced: {why}"
         return Judged(_finding("unpriced", plan, line, None, words), None, None)
+
+    def _by_day(self, plan: Plan, line: Line) -> Judged:
+        """A day's requests in one row: each was rounded, and each may have met any context tier."""
+        ends = [
+            prices.stepped(total, form.denominator, plan.rounding)
+            for forms in plan.forms
+            for form in forms
+            if (total := prices.priced(form, line.usage)) is not None
+        ]
+        slack = max(1, line.usage[METERS.index("request")]) * plan.rounding.step
+        low, high = min(ends), max(ends)
+        if low - slack <= line.billed <= high + slack:
+            return Judged(None, None, line.billed)
+        nearest = low if line.billed < low else high
+        words = (
+            f"the day's counts come to {amount(low)}"
+            + (f" to {amount(high)}" if high > low else "")
+            + f", and no rounding of {line.usage[5]} requests makes the difference"
+        )
+        return Judged(_finding("rate", plan, line, nearest, words), None, nearest)
 
     def _in_range(self, plan: Plan, line: Line) -> Judged:
         """Only the ends of a range are known: what lies within agrees."""
@@ -176,15 +212,14 @@ class Explainer:
             if prices.stepped(total * top, form.denominator * bottom, plan.rounding) == line.billed:
                 return _finding(rule, plan, line, wanted, words)
         version = book.version if book is not None else "the book"
-        meter, implied = _implied(plan, form, line, total)
+        causes = _implied(plan, form, line, total)
         return _finding(
             "rate",
             plan,
             line,
             wanted,
-            _rate_words(plan, form, line, meter, implied, version),
-            meter=meter,
-            implied=implied,
+            _rate_words(plan, form, line, causes, version),
+            causes=causes,
         )
 
     def _candidates(self, plan: Plan, line: Line) -> Iterator[tuple[str, str, Plan]]:
@@ -192,8 +227,8 @@ class Explainer:
         for other, rule, words in self._other_readings(plan, line):
             yield rule, words, other
         yield from self._other_conditions(plan)
+        yield from self._other_days(plan)
         yield from self._other_models(plan)
-        yield from self._other_days(plan, line)
 
     def _other_readings(self, plan: Plan, line: Line) -> Iterator[tuple[Plan, str, str]]:
         cached = line.usage[CACHED] or line.usage[WRITE]
@@ -262,7 +297,7 @@ class Explainer:
             )
             yield "model_substituted", words, other
 
-    def _other_days(self, plan: Plan, line: Line) -> Iterator[tuple[str, str, Plan]]:
+    def _other_days(self, plan: Plan) -> Iterator[tuple[str, str, Plan]]:
         """Prices of the same model that were in force at another time."""
         book, model = plan.book, plan.model
         if book is None or model is None:
@@ -325,41 +360,38 @@ def _scaled(plan: Plan, line: Line) -> Iterator[tuple[str, str, int, int]]:
         yield "multiplier", f"it comes to that without the multiplier {own}", bottom, top
 
 
-def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[str | None, str | None]:
-    """(meter, price per million) of the one rate that, changed alone, gives the billed amount.
+def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str, str], ...]:
+    """(meter, price per million) of each rate that, changed alone, gives the billed amount.
 
-    The price with the fewest decimals is taken; ("all", factor) where every rate moved alike, and
-    (None, None) where neither is a number that somebody would publish.
+    Of each meter the price with the fewest decimals is taken, the plainest first; ("all", factor)
+    where every rate moved alike. () where none is a number that somebody would publish.
     """
-    best: tuple[int, int, str, str] | None = None
+    found: list[tuple[int, int, str, str]] = []
     parts = prices.billed_parts(plan, line.usage)
     for index, quantity in enumerate(parts):
         if quantity <= 0 or not 0 < form.own[index] < prices.POISON // 2:
             continue
         rest = total - quantity * form.own[index]
         top, bottom = _factor(plan, index)
+        short = line.billed * form.denominator - rest
+        if short <= 0:
+            continue
         for places in range(7):
             # Price per million in units of 10**-places, before the row's multipliers.
-            below = form.denominator * 10 ** (6 + places) * bottom
+            below = 10 ** (6 + places) * bottom
             one = quantity * form.denominator * 10**12 * top
-            rate = rounded(
-                (line.billed * form.denominator - rest) * below, one * form.denominator, 0
-            )
-            redone = rest * below + rate * one * form.denominator
-            if rate > 0 and prices.stepped(redone, form.denominator * below, plan.rounding) == (
-                line.billed
-            ):
-                found = (places, index, METERS[index], text_of_ratio(rate, 10**places))
-                best = min(best, found) if best else found
+            rate = rounded(short * below, one, 0)
+            redone = rest * below + rate * one
+            if prices.stepped(redone, form.denominator * below, plan.rounding) == line.billed:
+                found.append((places, index, METERS[index], text_of_ratio(rate, 10**places)))
                 break
     for places in range(4):
         unit = 10**places
         factor = rounded(line.billed * form.denominator * unit, total, 0) if total > 0 else 0
         if prices.stepped(total * factor, form.denominator * unit, plan.rounding) == line.billed:
-            if best is None or places + 1 < best[0]:
-                return "all", text_of_ratio(factor, unit)
+            found.append((places + 1, len(METERS), "all", text_of_ratio(factor, unit)))
             break
-    return (best[2], best[3]) if best else (None, None)
+    return tuple((meter, rate) for _, _, meter, rate in sorted(found))
 
 
 def _factor(plan: Plan, index: int) -> tuple[int, int]:
@@ -371,7 +403,7 @@ def _factor(plan: Plan, index: int) -> tuple[int, int]:
 
 
 def _rate_words(
-    plan: Plan, form: Form, line: Line, meter: str | None, implied: str | None, version: str
+    plan: Plan, form: Form, line: Line, causes: tuple[tuple[str, str], ...], version: str
 ) -> str:
     stated = ", ".join(
         f"{name} {value}"
@@ -383,8 +415,9 @@ def _rate_words(
         if value
     )
     said = f"; the record states {stated} per million" if stated else ""
-    if meter is None or implied is None:
+    if not causes:
         return f"no single rate of {version} explains the difference{said}"
+    meter, implied = causes[0]
     if meter == "all":
         return f"it comes to that with every rate of {version} times {implied}{said}"
     index = METERS.index(meter)

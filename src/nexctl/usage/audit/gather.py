@@ -53,6 +53,7 @@ class Gathered:
         self.readings: dict[str, list[int]] = {}
         self.reference: dict[str, list[int]] = {}
         self.debits = 0
+        self.drifted = 0
         self.bases: list[tuple[Any, int]] = []
         self._ends: dict[str | None, list[Any]] = {}
         self._drifts: dict[tuple[str, str, str], Drift] = {}
@@ -172,42 +173,35 @@ class Gathered:
 
     def fold_drift(self) -> None:
         """Many rows at one other rate, from one time on: one finding instead of one a row."""
-        for (model, meter, implied), held in self._drifts.items():
-            if held.rows < DRIFT_ROWS or held.between * DRIFT_BETWEEN > held.rows:
-                continue
+        folded: set[str] = set()
+        for (model, meter, implied), held in sorted(
+            self._drifts.items(), key=lambda item: (-item[1].rows, item[0])
+        ):
             first, last = held.first, held.last
-            if first is None or last is None:
+            few = held.rows < DRIFT_ROWS or held.between * DRIFT_BETWEEN > held.rows
+            if few or first is None or last is None or model in folded:
                 continue
-            unit = first.currency or ""
+            folded.add(model)
             what = "every rate times" if meter == "all" else f"{meter.replace('_', ' ')} at"
+            per = "" if meter == "all" else " per million"
             words = (
-                f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come "
-                f"to what they bill with {what} {implied}"
-                + ("" if meter == "all" else " per million")
-                + "; the book has no such change then"
+                f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come to "
+                f"what they bill with {what} {implied}{per}; the book has no such change then"
             )
-            self._count("rate", unit, -held.rows, held.expected - held.billed)
-            self.kept = [
-                one
-                for one in self.kept
-                if not (
-                    one.rule == "rate"
-                    and (one.model, one.meter, one.implied) == (model, meter, implied)
-                )
-            ]
+            self._count("rate", first.currency or "", -held.rows, held.expected - held.billed)
+            cause = (meter, implied)
+            self.kept = [one for one in self.kept if one.model != model or cause not in one.causes]
+            self.drifted += held.rows - 1
             self.put(
                 first._replace(
                     rule="drift",
-                    request_id=first.request_id,
                     billed=held.billed,
                     expected=held.expected,
                     explanation=words,
                     severity="error" if held.billed > held.expected else "warning",
+                    causes=(),
                 )
             )
-            self.drifted = getattr(self, "drifted", 0) + held.rows - 1
-
-    drifted = 0
 
     # ------------------------------------------------------------- in the end
 

@@ -152,15 +152,21 @@ def _is_path(name: str) -> bool:
 
 
 class Pricing:
-    """Plans for rows: by the readings and roundings in force for each book."""
+    """Plans for rows: by the readings and roundings in force for each book.
+
+    `by_day`: a row sums up a day's requests, so that no plan is exact.
+    """
 
     def __init__(
         self,
         shelf: Shelf,
         readings: dict[str, Reading] | None = None,
         roundings: dict[str, Rounding] | None = None,
+        *,
+        by_day: bool = False,
     ) -> None:
         self.shelf = shelf
+        self.by_day = by_day
         self.readings = readings or {}
         self.roundings = roundings or {}
 
@@ -210,7 +216,7 @@ class Pricing:
             [form_of(first, chosen, plan, unit) for first, chosen in form]
             for form in plan.pricer.forms
         ]
-        plan.fast = _fast(plan)
+        plan.fast = never(plan) if self.by_day else _fast(plan)
 
 
 _PLAIN = Reading(True, True)

@@ -18,15 +18,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
 
-BUCKETS = 32
+# A bucket's hashes are looked through in memory: about so many bytes of the file to each.
+BYTES_A_BUCKET = 256 * 1024 * 1024
+MOST_BUCKETS = 64
 MOST_AT_ONCE = 200_000
 _HEAD = 2  # each piece begins with its block's index and its number of hashes
+
+
+def buckets_for(size: int) -> int:
+    """How many files the hashes of a file of so many bytes go to: a power of two."""
+    count = 1
+    while count < MOST_BUCKETS and count * BYTES_A_BUCKET < size:
+        count *= 2
+    return count
 
 
 class Spill:
     """The bucket files, in a folder of their own that goes away on `close`."""
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, size: int = 0, folder: str | None = None) -> None:
+        self.buckets = buckets_for(size)
         self._folder = tempfile.TemporaryDirectory(prefix="nexctl-audit-", dir=folder)
         self.path = self._folder.name
 
@@ -41,7 +52,7 @@ class Spill:
         """
         found: dict[int, set[int]] = {}
         held = 0
-        for bucket in range(BUCKETS):
+        for bucket in range(self.buckets):
             pieces = list(self._pieces(bucket, left_out))
             together = array("q")
             for _, hashes in pieces:
@@ -78,17 +89,20 @@ class Spill:
 class Writer:
     """Appends hashes to the bucket files; one in each process."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, buckets: int) -> None:
+        self._last = buckets - 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._files = [os.open(os.path.join(path, str(i)), flags, 0o600) for i in range(BUCKETS)]
+        self._files = [os.open(os.path.join(path, str(i)), flags, 0o600) for i in range(buckets)]
 
     def add(self, block: int, hashes: Iterable[int]) -> None:
         """Write one block's hashes, each piece in one write."""
-        held = [array("q", (block, 0)) for _ in range(BUCKETS)]
-        put = [piece.append for piece in held]
-        last = BUCKETS - 1
-        for value in hashes:
-            put[value & last](value)
+        held = [array("q", (block, 0)) for _ in self._files]
+        if self._last:
+            put, last = [piece.append for piece in held], self._last
+            for value in hashes:
+                put[value & last](value)
+        else:
+            held[0].extend(hashes)
         for piece, handle in zip(held, self._files, strict=True):
             if len(piece) > _HEAD:
                 piece[1] = len(piece) - _HEAD
@@ -102,7 +116,7 @@ class Writer:
 
 def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:
     """A hash for each row that has a request id."""
-    if None in requests or "" in requests:
+    if not all(requests):
         return [hash(pair) for pair in zip(customers, requests, strict=True) if pair[1]]
     return map(hash, zip(customers, requests, strict=True))
 

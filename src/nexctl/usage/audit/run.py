@@ -18,9 +18,9 @@ from nexctl.usage.readers import blocks
 from nexctl.usage.readers.blocks import Block, Reader, Source, Unclear
 from nexctl.usage.reading import Row, open_export
 
-SAMPLE_ROWS = 1_500
+SAMPLE_ROWS = 1_000
 SAMPLE_BLOCKS = 12
-SAMPLE_BYTES = 3 * 1024 * 1024
+SAMPLE_BYTES = 1536 * 1024
 # Below this a second process costs more than it saves.
 PARALLEL_FROM_BYTES = 8 * 1024 * 1024
 
@@ -55,7 +55,9 @@ class Rules(NamedTuple):
     own_readings: dict[str, Reading]
     own_roundings: dict[str, Rounding]
     spill: str
+    buckets: int
     gaps: bool
+    by_day: bool
 
     @property
     def differs(self) -> bool:
@@ -77,11 +79,13 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
             code="malformed",
         )
     pieces = list(blocks.cut(source))
-    inferred = infer.infer(task.shelf, _sample(source, pieces), step=task.step)
-    spill = repeats.Spill(task.spill)
+    by_day = task.grain == "day"
+    sample = () if by_day else _sample(source, pieces)
+    inferred = infer.infer(task.shelf, sample, step=task.step)
+    spill = repeats.Spill(os.path.getsize(source.path), task.spill)
     try:
         others = None if task.batch_id else _others(export.manifest)
-        rules = _rules(task, source, inferred, spill.path, others is not None)
+        rules = _rules(task, source, inferred, spill, others is not None)
         reader = Reader(source)
         gathered = Gathered(lambda block, index: _row_at(reader, block, index), others)
         processes = _processes(task, source)
@@ -108,7 +112,7 @@ def _rules(
     task: Task,
     source: Source,
     inferred: dict[str, infer.Inferred],
-    spill: str,
+    spill: repeats.Spill,
     gaps: bool,
 ) -> Rules:
     own_readings, own_roundings = {}, {}
@@ -127,8 +131,10 @@ def _rules(
         {name: found.rounding for name, found in inferred.items()},
         own_readings,
         own_roundings,
-        spill,
+        spill.path,
+        spill.buckets,
         gaps,
+        task.grain == "day",
     )
 
 
@@ -140,20 +146,18 @@ READING_RULES = (
 
 
 def _others(manifest: dict[str, Any] | None) -> frozenset[int] | None:
-    """Sequences that a manifest lists as entries of another kind; None where gaps say nothing."""
-    if manifest is None or manifest.get("filters"):
+    """The sequences of the ledger's other entries, as the manifest lists them.
+
+    None where a gap says nothing: a filtered file, or one whose manifest does not list them all.
+    """
+    if manifest is None or manifest.get("unfiltered") is not True:
         return None
     listed = manifest.get("other_entries")
-    if not isinstance(listed, list):
+    if not isinstance(listed, dict) or listed.get("complete") is not True:
         return None
     found: set[int] = set()
-    for entry in listed:
-        if isinstance(entry, int):
-            found.add(entry)
-        elif isinstance(entry, dict) and isinstance(entry.get("sequence"), int):
-            found.add(entry["sequence"])
-        elif isinstance(entry, list) and len(entry) == 2:
-            found.update(range(int(entry[0]), int(entry[1]) + 1))
+    for first, last in listed.get("sequences", ()):
+        found.update(range(first, last + 1))
     return frozenset(found)
 
 
@@ -300,7 +304,7 @@ _mine: list[_Mine] = []
 
 def _begin(rules: Rules) -> None:
     reader = Reader(rules.source)
-    pricing = Pricing(rules.shelf, rules.readings, rules.roundings)
+    pricing = Pricing(rules.shelf, rules.readings, rules.roundings, by_day=rules.by_day)
     reference = None
     if rules.differs:
         reference = Pricing(rules.shelf, rules.own_readings, rules.own_roundings)
@@ -308,7 +312,7 @@ def _begin(rules: Rules) -> None:
     checker = Checker(
         pricing, reference, known, debits=rules.source.batch_id is not None, gaps=rules.gaps
     )
-    _mine[:] = [_Mine(rules.source, reader, checker, repeats.Writer(rules.spill))]
+    _mine[:] = [_Mine(rules.source, reader, checker, repeats.Writer(rules.spill, rules.buckets))]
 
 
 def _begin_worker(rules: Rules) -> None:

@@ -91,7 +91,7 @@ class Finding(NamedTuple):
 
     row       number of the row in the file, from 1; 0 for what is about the file as a whole
     severity  error (costs the customer), warning (does not, or cannot be told), note
-    meter, implied  the meter whose rate explains it, and that rate per million, for `drift`
+    causes    (meter, rate per million) of each rate that would explain it alone
     """
 
     rule: str
@@ -105,8 +105,7 @@ class Finding(NamedTuple):
     model: str | None = None
     created_at: str | None = None
     customer_id: str | None = None
-    meter: str | None = None
-    implied: str | None = None
+    causes: tuple[tuple[str, str], ...] = ()
 
     @property
     def difference(self) -> int | None:

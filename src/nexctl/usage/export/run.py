@@ -97,7 +97,7 @@ def to_file(
     the part for `resume`.
     """
     if os.path.isdir(target):
-        raise NexctlError(f"{target} is a folder", hint="name a file in it")
+        raise UsageError(f"{target} is a folder", hint="name a file in it")
     part = Part(target, ask.identity())
     state = part.open(resume=resume)
     try:

@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,8 @@ from nexctl.errors import UsageError
 from nexctl.usage.reading import Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
-BLOCK_BYTES = 1024 * 1024
+# More rows at once would no longer lie in the processor's cache.
+BLOCK_BYTES = 1536 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _AMOUNTS = b"0123456789.-"
 
@@ -177,9 +178,13 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._slim = msgspec.json.Decoder(_Slim).decode_lines
+        self._wide = msgspec.json.Decoder(_Wide).decode_lines
         self._full = msgspec.json.Decoder(Row).decode
         names = source.header
         self._places = {name: names.index(name) for name in names}
+        self._wanted = [name for name in _WANTED if name in self._places]
+        # One more, so that the answer is a tuple even of a single column.
+        self._pick = itemgetter(*(self._places[name] for name in self._wanted), 0, 0)
         columns = tuple(name for name in names if name in Row.__struct_fields__)
         self._columns = columns
         self._make = _row_maker(columns) if columns else None
@@ -191,7 +196,10 @@ class Reader:
     def parse(self, data: bytes) -> Sequence[Any]:
         """Only parse: the records of a JSONL block, the cells of a CSV block."""
         if self.source.kind == "jsonl":
-            return self._slim(data)
+            try:
+                return self._slim(data)
+            except msgspec.ValidationError:
+                return self._wide(data)
         text = data.decode("utf-8")
         delimiter = self.source.style.delimiter
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
@@ -203,10 +211,9 @@ class Reader:
             found.odd = True
             return found
         try:
-            rows = self.parse(data)
             if self.source.kind == "jsonl":
-                return self._of_records(rows, data)
-            return self._of_cells(rows)
+                return self._of_records(self.parse(data), data)
+            return self._of_cells(data)
         except (msgspec.DecodeError, csv.Error, ValueError, RecursionError) as error:
             raise Unclear(str(error)) from None
 
@@ -290,8 +297,12 @@ class Reader:
         found.write = [row.cache_write_tokens for row in rows]
         found.out = [row.output_tokens for row in rows]
         found.reasoning = [row.reasoning_tokens for row in rows]
-        rare = [bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows]
-        found.rare = rare if True in rare else None
+        found.rare = None
+        if rows and type(rows[0]) is _Wide:
+            rare = [
+                bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows
+            ]
+            found.rare = rare if any(rare) else None
         split: list[bytes] = []
 
         def detail(index: int) -> Row:
@@ -306,52 +317,61 @@ class Reader:
 
     # ------------------------------------------------------------- CSV
 
-    def _of_cells(self, rows: Sequence[Any]) -> Batch:
-        width = len(self.source.header)
-        if any(len(cells) != width for cells in rows):
-            rows = [cells for cells in rows if cells]
-            if any(len(cells) != width for cells in rows):
-                raise ValueError("cells")
-        if self.source.batch_id is not None:
-            place = self._places.get("batch_id")
-            known = self._known
-            rows = [
-                cells
-                for cells in rows
-                if place is not None and known(cells[place]) == self.source.batch_id
-            ]
+    def _of_cells(self, data: bytes) -> Batch:
+        rows, kept = self._picked(data)
         found = Batch(len(rows))
-        columns = self._columns_of(rows)
+        columns: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
+        if rows:
+            columns.update(zip(self._wanted, zip(*rows, strict=True), strict=False))
         for name, field in _TEXTS:
             setattr(found, name, columns[field])
         for name, field in _MONEY:
             setattr(found, name, self._decimals(columns[field]))
         for name, field in _WHOLE:
             setattr(found, name, _counts(columns[field]))
-        odd = [columns[field] for field in _RARE]
-        if all(set(column) <= {None, "", "0"} for column in odd):
+        odd = [columns[field] for field in _RARE if rows and field in self._places]
+        if not any("".join(column).strip("0") for column in odd):
             found.rare = None
         else:
             found.rare = [
                 any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
             ]
-        found.detail = lambda index: self._row(rows[index])
+        whole: list[list[str]] = []
+
+        def detail(index: int) -> Row:
+            # Whole rows are wanted rarely, so they are read again then.
+            if not whole:
+                whole.extend(cells for cells in self.parse(data) if cells)
+            return self._row(whole[index if kept is None else kept[index]])
+
+        found.detail = detail
         found.known = self.known
         return found
 
-    def _columns_of(self, rows: Sequence[list[str]]) -> dict[str, Any]:
-        """The wanted columns of a CSV's rows; one that the file lacks holds None."""
-        wanted = [name for name in _WANTED if name in self._places]
-        pick = itemgetter(*(self._places[name] for name in wanted), 0)
-        found: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
-        if rows:
-            found.update(zip(wanted, zip(*map(pick, rows), strict=True), strict=False))
-        return found
+    def _picked(self, data: bytes) -> tuple[list[tuple[str, ...]], list[int] | None]:
+        """The wanted cells of each row, taken while it is at hand; and which rows, if not all."""
+        text = data.decode("utf-8")
+        delimiter = self.source.style.delimiter
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        width, pick = len(self.source.header), self._pick
+        # A row that is too short or too long has no place in the columns.
+        found: list[Any] = [pick(cells) if len(cells) == width else cells for cells in reader]
+        if list in set(map(type, found)):
+            if any(type(row) is list and row for row in found):
+                raise ValueError("cells")
+            found = [row for row in found if row]
+        if self.source.batch_id is None:
+            return found, None
+        if "batch_id" not in self._wanted:
+            return [], []
+        place = self._wanted.index("batch_id")
+        kept = [i for i, row in enumerate(found) if self._known(row[place]) == self.source.batch_id]
+        return [found[i] for i in kept], kept
 
     def _decimals(self, column: Sequence[Any]) -> Sequence[Any]:
         if self.source.style.decimal == ",":
             return [cell.replace(",", ".") if cell else None for cell in column]
-        return [cell or None for cell in column] if "" in column else column
+        return column if all(column) else [cell or None for cell in column]
 
     def _known(self, cell: Any) -> Any:
         return self.source.style.unguarded(cell) if cell else None
@@ -400,7 +420,7 @@ def _counts(column: Sequence[Any]) -> Sequence[int | None]:
         return [None] * len(column)
     if not (joined.isascii() and joined.isdigit()):
         raise ValueError("count")
-    if "" not in column:
+    if all(column):
         return list(map(int, column))
     return [int(cell) if cell else None for cell in column]
 
@@ -422,8 +442,8 @@ _KINDS = _kinds()
 
 def amounts(column: Sequence[str | None]) -> list[int]:
     """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
-    if None in column:
-        column = [text or "0" for text in column]
+    if not all(column):
+        column = ["0" if text is None else text for text in column]
     texts: Sequence[str] = column  # type: ignore[assignment]
     if "".join(texts).encode().translate(None, _AMOUNTS):
         raise ValueError("amount")
@@ -443,7 +463,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Slim(msgspec.Struct, gc=False):
-    """The fields that the audit looks at in every row."""
+    """The fields that the audit looks at in every row, for rows without rare meters."""
 
     created_at: str
     request_id: str | None = None
@@ -457,10 +477,10 @@ class _Slim(msgspec.Struct, gc=False):
     cache_write_tokens: Count | None = None
     output_tokens: Count | None = None
     reasoning_tokens: Count | None = None
-    images: Count | None = None
-    videos: Count | None = None
-    seconds: Count | None = None
-    gpu_seconds: Count | None = None
+    images: Literal[0] | None = None
+    videos: Literal[0] | None = None
+    seconds: Literal[0] | None = None
+    gpu_seconds: Literal[0] | None = None
     semantic_cache_hit: bool | None = None
     batch_id: str | None = None
     tier: str | None = None
@@ -470,3 +490,12 @@ class _Slim(msgspec.Struct, gc=False):
     balance_after: str | None = None
     sequence: int | None = None
     price_book: str | None = None
+
+
+class _Wide(_Slim, gc=False):
+    """The same for rows that count images, videos or seconds too."""
+
+    images: Count | None = None  # type: ignore[assignment]
+    videos: Count | None = None  # type: ignore[assignment]
+    seconds: Count | None = None  # type: ignore[assignment]
+    gpu_seconds: Count | None = None  # type: ignore[assignment]

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""The audit beside merely parsing the same file, beside genai-prices; memory; planted faults.
+
+Usage: audit.py [ROWS]   (default 300000; 10000000 takes about half an hour and 20 GB of disk)
+In one run, for JSONL and for CSV: the file is parsed by the same parser over as many processes,
+then audited, in turn, the best of three each. Times are processor seconds of all processes, for
+other programs share this machine; wall time is printed beside them. genai-prices prices the first
+rows one by one. The audit must find what was planted and nothing else.
+Goals: at most 2x the parse, at least 20x the rows a second of genai-prices, at most 200 MB resident
+in any process.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.usage_data import ROW_FAULTS, Made, Shape, write
+from nexctl.tokens import pool
+from nexctl.usage.audit.prices import Shelf
+from nexctl.usage.audit.run import Task, audit
+from nexctl.usage.readers import blocks
+from nexctl.usage.reading import open_export
+
+PROCESSES = 2
+ROUNDS = 3
+GENAI_ROWS = 5_000
+GOALS = {"ratio": 2.0, "genai": 20.0, "memory": 200}
+
+_reader: list[blocks.Reader] = []
+
+
+def begin(source: blocks.Source) -> None:
+    import gc
+
+    gc.disable()
+    _reader[:] = [blocks.Reader(source)]
+
+
+def parse_block(block: blocks.Block) -> int:
+    (reader,) = _reader
+    return len(reader.parse(blocks.read(reader.source, block)))
+
+
+def parse(path: Path) -> int:
+    """Rows of a file, parsed and nothing else."""
+    source = blocks.source_of(open_export(str(path)), path.name)
+    pieces = list(blocks.cut(source))
+    found = pool.in_order(pieces, parse_block, (), PROCESSES, begin, (source,))
+    return sum(rows for _, rows in found)
+
+
+def measured(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """(processor seconds of all processes, seconds, result)."""
+    before, start = sum(os.times()[:4]), time.perf_counter()
+    result = work()
+    return sum(os.times()[:4]) - before, time.perf_counter() - start, result
+
+
+def checked(made: Made) -> str:
+    report = audit(Task(str(made.path), made.path.name, Shelf(), processes=PROCESSES))
+    found = Counter((one.rule, one.row) for one in (*report.findings, *report.notes))
+    told = Counter(made.truth)
+    if found == told:
+        return f"all {len(made.truth)} planted faults found, nothing else"
+    return f"DIFFERS: extra {sorted(found - told)[:5]}, missing {sorted(told - found)[:5]}"
+
+
+def genai_rate(path: Path) -> float:
+    """Rows a second of genai-prices, one call for each row."""
+    from genai_prices import Usage, calc_price
+
+    rows = [row for row, _ in zip(open_export(str(path)).rows(), range(GENAI_ROWS), strict=False)]
+    start = time.process_time()
+    for row in rows:
+        usage = Usage(input_tokens=row.input_tokens or 0, output_tokens=row.output_tokens or 0)
+        price = calc_price(usage, model_ref="gpt-4o-mini", provider_id="openai")
+        _ = str(price.total_price) == row.charge
+    return len(rows) / (time.process_time() - start)
+
+
+def measure(made: Made, rows: int) -> bool:
+    path = made.path
+    parses, audits = [], []
+    for _ in range(ROUNDS):
+        parses.append(measured(lambda: parse(path)))
+        audits.append(measured(lambda: checked(made)))
+    parsed, audited = min(parses)[:2], min(audits)[:2]
+    ratio = audited[0] / parsed[0]
+    rate = rows / audited[0]
+    theirs = genai_rate(path)
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    print(
+        f"{path.suffix[1:]:6} {rows:,} rows, {path.stat().st_size >> 20} MB\n"
+        f"  parse  {parsed[0]:6.2f} s processor, {parsed[1]:6.2f} s wall\n"
+        f"  audit  {audited[0]:6.2f} s processor, {audited[1]:6.2f} s wall\n"
+        f"  ratio  {ratio:6.2f}   (goal: at most {GOALS['ratio']})\n"
+        f"  {rate:,.0f} rows a processor second, genai-prices {theirs:,.0f}: "
+        f"{rate / theirs:.0f}x (goal: at least {GOALS['genai']:.0f}x)\n"
+        f"  resident {mine} MB here, {workers} MB in a worker "
+        f"(goal: at most {GOALS['memory']} MB)\n"
+        f"  {audits[0][2]}",
+        flush=True,
+    )
+    return (
+        ratio <= GOALS["ratio"]
+        and rate / theirs >= GOALS["genai"]
+        and max(mine, workers) <= GOALS["memory"]
+        and "DIFFERS" not in audits[0][2]
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Measure; 1 where a goal is missed."""
+    rows = int(arguments[0]) if arguments else 300_000
+    good = True
+    with tempfile.TemporaryDirectory(prefix="nexctl-audit-") as folder:
+        for kind in ("jsonl", "csv"):
+            shape = Shape(rows, "nextoken", customers=1, faults=ROW_FAULTS, each=1)
+            made = write(Path(folder, f"usage.{kind}"), shape)
+            good = measure(made, rows) and good
+            made.path.unlink()
+        for book in ("nexrelay", "deeptoken", "openai", "anthropic"):
+            for other in (False, True):
+                shape = Shape(rows // 10, book, other_reading=other, faults=ROW_FAULTS)
+                made = write(Path(folder, "usage.jsonl"), shape)
+                reading = "the other reading" if other else "its own reading"
+                verdict = checked(made)
+                good = good and "DIFFERS" not in verdict
+                print(f"{book}, {reading}: {verdict}", flush=True)
+    print("every goal met" if good else "a goal was missed")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

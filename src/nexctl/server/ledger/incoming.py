@@ -1,0 +1,149 @@
+"""What payment providers say: each event acted on once, in whatever order it comes.
+
+An event credits only where its amount and currency are the order's, once an event id and once a
+payment id. The order's own row is locked first, so two deliveries come one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nexctl.server.ledger import funds, orders, refunds
+from nexctl.server.ledger.orders import NEXT, Order
+from nexctl.server.ledger.port import Transaction
+
+
+class Event(NamedTuple):
+    """A payment provider's event, its signature checked already."""
+
+    provider: str
+    id: str
+    kind: str
+    order: str
+    payment: str
+    amount: int
+    currency: str
+
+
+class Received(NamedTuple):
+    """What an event did: `outcome` is credited, repeated, refunded, disputed, noted, or why not."""
+
+    outcome: str
+    order: Order | None
+    credited: bool
+
+
+def receive(tx: Transaction, event: Event) -> Received:
+    """Act on a provider's event, once an event id and once a payment id, in any order.
+
+    Kinds: payment.succeeded, payment.failed, payment.refunded (a part) or payment.refunded_to (all
+    of it so far), payment.disputed, payment.dispute_won. What comes before its payment is acted on
+    when that has come. A payment whose amount or currency is not the order's credits nothing:
+    outcome "mismatch".
+    """
+    if not event.order:
+        event = event._replace(order=_order_of(tx, event))
+    found = orders.locked_order(tx, event.order)
+    if tx.one(
+        "SELECT 1 FROM payment_events WHERE provider=? AND event_id=?", event.provider, event.id
+    ):
+        return Received("repeated", found, False)
+    if found is None:
+        return Received("unknown_order", None, False)  # told again, it may be known
+    outcome = "unknown_order"
+    if found.provider == event.provider:
+        outcome = _act(tx, found, event)
+    _keep(tx, event, outcome)
+    return Received(outcome, orders.get(tx, event.order), outcome == "credited")
+
+
+def _order_of(tx: Transaction, event: Event) -> str:
+    """The order that a payment was made for, where the event does not name it."""
+    found = tx.value(
+        "SELECT id FROM orders WHERE provider=? AND payment_id=?", event.provider, event.payment
+    )
+    return str(found or "")
+
+
+def _keep(tx: Transaction, event: Event, outcome: str) -> None:
+    tx.run(
+        "INSERT INTO payment_events (provider, event_id, kind, order_id, payment_id, amount, "
+        "currency, outcome, received_at) VALUES (?,?,?,?,?,?,?,?,?)",
+        *(event.provider, event.id, event.kind, event.order, event.payment, event.amount),
+        *(event.currency, outcome, tx.clock.now()),
+    )
+
+
+def _act(tx: Transaction, found: Order, event: Event) -> str:
+    if event.currency != found.currency:
+        return "mismatch"
+    if event.kind == "payment.succeeded":
+        return _paid(tx, found, event)
+    if event.kind == "payment.failed":
+        return "noted"
+    if found.payment_id != event.payment or found.credited_at is None:
+        return "not_credited"
+    if event.kind == "payment.refunded_to":
+        # A sum of all refunds so far: told twice or too late it says nothing new.
+        if event.amount <= found.refunded:
+            return "noted"
+        event = event._replace(kind="payment.refunded", amount=event.amount - found.refunded)
+    return _gone_back(tx, found, event)
+
+
+def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
+    left = found.total - found.refunded
+    if event.kind == "payment.refunded":
+        if not 0 < event.amount <= left:
+            return "mismatch"
+        refunds.outside(tx, found, event.amount)
+        return "refunded"
+    if event.kind == "payment.disputed":
+        if not 0 < event.amount <= left - found.disputed:
+            return "mismatch"
+        refunds.disputed(tx, found, event.amount)
+        return "disputed"
+    if event.kind == "payment.dispute_won":
+        if not 0 < event.amount <= found.disputed:
+            return "mismatch"
+        funds.dispute_won(
+            tx,
+            found.wallet,
+            refunds.won_back(found, event.amount),
+            provider=found.provider,
+            reference=found.id,
+            sandbox=found.sandbox,
+        )
+        tx.run("UPDATE orders SET disputed=disputed-? WHERE id=?", event.amount, found.id)
+        return "dispute_won"
+    return "noted"
+
+
+def _paid(tx: Transaction, found: Order, event: Event) -> str:
+    if event.amount != found.total:
+        return "mismatch"
+    if found.credited_at is not None:
+        return "already_credited" if found.payment_id == event.payment else "paid_twice"
+    other = tx.one(
+        "SELECT 1 FROM orders WHERE provider=? AND payment_id=? AND id<>?",
+        *(event.provider, event.payment, found.id),
+    )
+    if other is not None:
+        return "paid_twice"
+    if "paid" not in NEXT[found.state]:
+        return f"order_{found.state}"
+    orders.move(tx, found, "paid", payment_id=event.payment, paid_at=tx.clock.now())
+    orders.credit(tx, orders.locked_one(tx, found.id))
+    _catch_up(tx, found)
+    return "credited"
+
+
+def _catch_up(tx: Transaction, found: Order) -> None:
+    """Refunds and disputes that were told before the payment that they are about."""
+    for id_, kind, payment, amount, currency in tx.all(
+        "SELECT event_id, kind, payment_id, amount, currency FROM payment_events "
+        "WHERE order_id=? AND provider=? AND outcome='not_credited' ORDER BY received_at, event_id",
+        *(found.id, found.provider),
+    ):
+        event = Event(found.provider, f"{id_}:late", kind, found.id, payment, amount, currency)
+        _keep(tx, event, _act(tx, orders.locked_one(tx, found.id), event))

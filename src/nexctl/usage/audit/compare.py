@@ -1,0 +1,145 @@
+"""Two lists of usage side by side, or a list and the total of an invoice.
+
+Joined by request id where both lists have it in every row, else by day, model and key. The lists
+go into a temporary database, so that their length does not matter; amounts are added in Python.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from nexctl.usage.audit.terms import amount
+from nexctl.usage.readers.blocks import amounts
+from nexctl.usage.reading import Row
+
+MOST_GAPS = 1_000
+_BY = ("day", "model", "key")
+
+
+def with_amount(billed: int, currency: str, invoiced: int) -> dict[str, Any]:
+    """A list's total against an invoice's, in pico."""
+    return {
+        "kind": "amount",
+        "by": "total",
+        "billed": amount(billed),
+        "against": amount(invoiced),
+        "difference": amount(billed - invoiced),
+        "currency": currency,
+        "gaps": [],
+        "gaps_left_out": 0,
+        "differs": billed != invoiced,
+    }
+
+
+def lists(here: Iterable[Row], there: Iterable[Row], name: str) -> dict[str, Any]:
+    """Two lists joined, the largest gaps first. A gap is (what is joined, here, there)."""
+    with tempfile.TemporaryDirectory(prefix="nexctl-compare-") as folder:
+        base = sqlite3.connect(os.path.join(folder, "lists.sqlite"))
+        try:
+            base.execute("PRAGMA journal_mode=OFF")
+            base.execute("PRAGMA synchronous=OFF")
+            base.execute(
+                "CREATE TABLE rows (side INTEGER, request TEXT, day TEXT, model TEXT, key TEXT, "
+                "charge TEXT)"
+            )
+            rows = [_fill(base, 0, here), _fill(base, 1, there)]
+            by = "request" if _have_requests(base) else ", ".join(_BY)
+            return _joined(base, by, rows, name)
+        finally:
+            base.close()
+
+
+def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row]) -> int:
+    count = 0
+
+    def cells() -> Iterator[tuple[Any, ...]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield (
+                side,
+                row.request_id,
+                (row.created_at or "")[:10],
+                row.model_served or row.model_requested or "",
+                row.key_name or row.key_id or "",
+                str(amounts([row.charge])[0]),
+            )
+
+    base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?)", cells())
+    return count
+
+
+def _have_requests(base: sqlite3.Connection) -> bool:
+    (without,) = base.execute("SELECT count(*) FROM rows WHERE request IS NULL").fetchone()
+    return bool(without == 0)
+
+
+def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> dict[str, Any]:
+    if by != "request" and not _both_name_keys(base):
+        by = "day, model"
+    sums = [0, 0]
+    gaps: list[tuple[int, int, tuple[str, ...], int | None, int | None]] = []
+    count = 0
+    for place, (key, pair) in enumerate(_groups(base, by)):
+        for side in (0, 1):
+            sums[side] += pair[side] or 0
+        if pair[0] == pair[1]:
+            continue
+        count += 1
+        size = abs((pair[0] or 0) - (pair[1] or 0))
+        entry = (size, -place, key, pair[0], pair[1])
+        if len(gaps) < MOST_GAPS:
+            heapq.heappush(gaps, entry)
+        else:
+            heapq.heappushpop(gaps, entry)
+    fields = [field.strip() for field in by.split(",")]
+    return {
+        "kind": "list",
+        "with": name,
+        "by": by.replace(", ", "+"),
+        "rows": rows[0],
+        "rows_against": rows[1],
+        "billed": amount(sums[0]),
+        "against": amount(sums[1]),
+        "difference": amount(sums[0] - sums[1]),
+        "gaps": [
+            {
+                **dict(zip(fields, key, strict=True)),
+                "billed": amount(one),
+                "against": amount(other),
+                "difference": amount((one or 0) - (other or 0)),
+            }
+            for _, _, key, one, other in sorted(gaps, reverse=True)
+        ],
+        "gaps_left_out": count - len(gaps),
+        "differs": count > 0,
+    }
+
+
+def _both_name_keys(base: sqlite3.Connection) -> bool:
+    (sides,) = base.execute("SELECT count(DISTINCT side) FROM rows WHERE key <> ''").fetchone()
+    return bool(sides == 2)
+
+
+def _groups(
+    base: sqlite3.Connection, by: str
+) -> Iterator[tuple[tuple[str, ...], list[int | None]]]:
+    """Each key with the sums of both sides; None where a side does not have it."""
+    held: tuple[str, ...] | None = None
+    pair: list[int | None] = [None, None]
+    # `by` is one of two constants above.
+    for *key, side, charge in base.execute(
+        f"SELECT {by}, side, charge FROM rows ORDER BY {by}"  # noqa: S608
+    ):
+        if tuple(key) != held:
+            if held is not None:
+                yield held, pair
+            held, pair = tuple(key), [None, None]
+        pair[side] = (pair[side] or 0) + int(charge)
+    if held is not None:
+        yield held, pair

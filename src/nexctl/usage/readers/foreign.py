@@ -1,0 +1,385 @@
+"""Usage that other gateways wrote, as rows with nexctl's columns.
+
+    found = recognised("logs.json")          # None: nexctl's own export
+    for row in found.rows(): ...
+
+Known by their fields: new-api and one-api logs, LiteLLM spend logs, OpenRouter activity; any CSV or
+JSONL by a map. Each as a JSON document, JSONL or CSV. Fields as those projects name them.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from nexctl.errors import UsageError
+from nexctl.usage.columns import COLUMNS
+from nexctl.usage.reading import Row
+
+# A document of JSON is read whole; more than this has to be JSONL.
+MOST_DOCUMENT = 512 * 1024 * 1024
+_KINDS = {column.name: column.kind for column in COLUMNS}
+_PICO = Decimal("0.000000000001")
+
+Record = Mapping[str, Any]
+
+
+class Foreign(NamedTuple):
+    """A recognised file. `step` is a rounding of its money in pico, `grain` request or day."""
+
+    path: str
+    kind: str
+    grain: str
+    step: int | None
+    says: tuple[str, ...]
+    convert: Callable[[Record], Row | None]
+
+    def rows(self) -> Iterator[Row]:
+        """Its records; UsageError naming the line, or the record's number in a document."""
+        for place, record in records(self.path):
+            try:
+                row = self.convert(record)
+            except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+                raise UsageError(
+                    f"{os.path.basename(self.path)}, {place}: {_plain(error)}",
+                    hint=f"it was taken for {self.kind}; --map names the columns of another file",
+                    code="malformed",
+                ) from None
+            if row is not None:
+                yield row
+
+
+def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | None:
+    """What a file is by the fields of its first record; None where it has nexctl's own."""
+    with _opened(path) as stream:
+        if stream.read(4) == b"PAR1":
+            return None
+    first = next((record for _, record in records(path)), None)
+    if mapped:
+        if first is not None:
+            _check_map(mapped, first, path)
+        return Foreign(path, "a mapped file", "request", None, (), lambda one: _mapped(one, mapped))
+    if first is None or "charge" in first:
+        return None
+    names = set(first)
+    if {"quota", "model_name"} <= names:
+        says = ("quota is read as USD / 500000, as new-api keeps it",)
+        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api)
+    if "spend" in names and names & {"request_id", "startTime"}:
+        says = ("spend is read at 12 decimals, for it is written as a binary fraction",)
+        return Foreign(path, "LiteLLM spend logs", "request", None, says, _litellm)
+    if {"date", "model", "usage"} <= names:
+        return Foreign(path, "OpenRouter activity", "day", None, (), _openrouter)
+    return None
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+def records(path: str) -> Iterator[tuple[str, Record]]:
+    """(place, record) of a JSON document, JSONL or CSV. Numbers of JSON stay text."""
+    with _opened(path) as stream:
+        head = stream.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not head:
+        raise UsageError(f"{path}: the file is empty", code="malformed")
+    if head[:1] == b"[" or (head[:1] == b"{" and not _is_line(head)):
+        yield from _document(path)
+    elif head[:1] == b"{":
+        yield from _lines(path)
+    else:
+        yield from _cells(path, head)
+
+
+def _opened(path: str) -> io.BufferedReader:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror or error}", hint="name a file of usage"
+        ) from None
+
+
+def _is_line(head: bytes) -> bool:
+    """Whether the first line alone is a record (JSONL), not the beginning of a document."""
+    line = head.partition(b"\n")[0]
+    try:
+        found = json.loads(line)
+    except ValueError:
+        # A first line longer than what was looked at.
+        return b"\n" not in head
+    return not (isinstance(found, dict) and isinstance(found.get("data"), list | dict))
+
+
+def _loads(text: str | bytes) -> Any:
+    return json.loads(text, parse_float=str, parse_constant=_no_number)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _document(path: str) -> Iterator[tuple[str, Record]]:
+    if os.path.getsize(path) > MOST_DOCUMENT:
+        raise UsageError(
+            f"{path}: a JSON document of more than {MOST_DOCUMENT >> 20} MiB is not read whole",
+            hint="write one record on each line (jq -c '.data[]')",
+        )
+    with _opened(path) as stream:
+        raw = stream.read()
+    try:
+        found = _loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: {_plain(error)}", code="malformed") from None
+    # {"data": [...]}, {"data": {"items": [...]}}, {"items": [...]} or the list alone.
+    for _ in range(2):
+        if isinstance(found, dict):
+            found = found.get("data", found.get("items", found.get("logs")))
+    if not isinstance(found, list):
+        raise UsageError(
+            f"{path}: there is no list of records in it",
+            hint="'nexctl usage export' files, new-api logs, LiteLLM spend logs and OpenRouter "
+            "activity are read",
+            code="malformed",
+        )
+    for number, record in enumerate(found, 1):
+        yield f"record {number}", _object(record, path, f"record {number}")
+
+
+def _lines(path: str) -> Iterator[tuple[str, Record]]:
+    with _opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                found = _loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                raise UsageError(
+                    f"{os.path.basename(path)}, line {number}: {_plain(error)}", code="malformed"
+                ) from None
+            yield f"line {number}", _object(found, path, f"line {number}")
+
+
+def _object(found: Any, path: str, place: str) -> Record:
+    if not isinstance(found, dict):
+        raise UsageError(f"{os.path.basename(path)}, {place}: it is no object", code="malformed")
+    return found
+
+
+def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
+    line = head.partition(b"\n")[0]
+    delimiter = ";" if line.count(b";") > line.count(b",") else ","
+    with open(path, encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        try:
+            names = [name.strip() for name in next(reader, [])]
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) != len(names):
+                    raise csv.Error(f"it has {len(cells)} cells, not {len(names)}")
+                yield f"line {reader.line_num}", dict(zip(names, cells, strict=True))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{os.path.basename(path)}, line {reader.line_num}: {_plain(error)}",
+                code="malformed",
+            ) from None
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return str(error)[:200] or type(error).__name__
+
+
+def money(value: Any) -> str | None:
+    """An amount as plain decimal text of at most 12 decimals; None where there is none."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no amount")
+    found = Decimal(str(value).strip())
+    if not found.is_finite() or abs(found) >= 10**12:
+        raise ValueError(f"{str(value)[:40]} is no amount")
+    text = f"{found.quantize(_PICO):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def whole(value: Any) -> int | None:
+    """A count; None where there is none."""
+    if value is None or value == "":
+        return None
+    found = Decimal(str(value))
+    if found != found.to_integral_value() or not 0 <= found < 10**15:
+        raise ValueError(f"{str(value)[:40]} is no count")
+    return int(found)
+
+
+def moment(value: Any) -> str:
+    """A time as RFC 3339 UTC: from ISO text (naive is UTC), a date, or Unix seconds."""
+    text = str(value).strip()
+    if text.isascii() and text.isdigit():
+        seconds = int(text) // (1000 if len(text) > 11 else 1)
+        found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    else:
+        found = datetime.datetime.fromisoformat(text)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=datetime.UTC)
+    return found.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _inner(value: Any) -> dict[str, Any]:
+    """An object that may be JSON text."""
+    if isinstance(value, str) and value.strip():
+        value = _loads(value)
+    return value if isinstance(value, dict) else {}
+
+
+# --- the formats ---------------------------------------------------------------------------------
+
+
+def _new_api(record: Record) -> Row | None:
+    """A log of new-api: type 2 is a charge, 5 an error; others are no requests."""
+    kind = str(record.get("type", "2"))
+    if kind not in ("2", "5"):
+        return None
+    other = _inner(record.get("other"))
+    quota = whole(record["quota"]) or 0
+    ratio = money(other.get("model_ratio"))
+    completion = money(other.get("completion_ratio"))
+    into = None if ratio is None else Decimal(ratio) * 2
+    out = None if into is None or completion is None else into * Decimal(completion)
+    return Row(
+        created_at=moment(record["created_at"]),
+        request_id=record.get("request_id") or None,
+        gateway="new-api",
+        key_name=record.get("token_name") or None,
+        customer_id=str(record.get("username") or record.get("user_id") or "") or None,
+        model_requested=record["model_name"],
+        model_served=record["model_name"],
+        status="error" if kind == "5" else "ok",
+        input_tokens=whole(record.get("prompt_tokens")),
+        output_tokens=whole(record.get("completion_tokens")),
+        cached_input_tokens=whole(other.get("cache_tokens")),
+        cache_write_tokens=whole(other.get("cache_creation_tokens")),
+        rate_input=money(into),
+        rate_output=money(out),
+        multiplier=money(other.get("group_ratio")),
+        charge=money(Decimal(quota) * 2 / 10**6),  # not money: exact Decimal, six decimals
+        currency="USD",
+    )
+
+
+def _litellm(record: Record) -> Row | None:
+    """A spend log of LiteLLM. What its own cache answered used nothing."""
+    details = _inner(record.get("metadata"))
+    used = details.get("usage_object") or details.get("additional_usage_values") or {}
+    prompt = used.get("prompt_tokens_details") or {}
+    completion = used.get("completion_tokens_details") or {}
+    failed = str(record.get("status") or details.get("status") or "success") == "failure"
+    kept = str(record.get("cache_hit") or "").lower() == "true"
+    cached = used.get("cache_read_input_tokens")
+    return Row(
+        created_at=moment(record["startTime"]),
+        request_id=record.get("request_id") or None,
+        gateway="LiteLLM",
+        customer_id=record.get("user") or None,
+        key_id=record.get("api_key") or None,
+        endpoint=record.get("call_type") or None,
+        model_requested=record.get("model_group") or record.get("model") or None,
+        model_served=record.get("model") or None,
+        provider=record.get("custom_llm_provider") or None,
+        status="error" if failed else "ok",
+        requests=0 if kept else 1,
+        input_tokens=0 if kept else whole(record.get("prompt_tokens")),
+        output_tokens=0 if kept else whole(record.get("completion_tokens")),
+        cached_input_tokens=0 if kept else whole(cached or prompt.get("cached_tokens")),
+        cache_write_tokens=0 if kept else whole(used.get("cache_creation_input_tokens")),
+        reasoning_tokens=0 if kept else whole(completion.get("reasoning_tokens")),
+        charge=money(record["spend"]),
+        currency="USD",
+    )
+
+
+def _openrouter(record: Record) -> Row | None:
+    """One day of one model and provider."""
+    return Row(
+        created_at=moment(record["date"]),
+        gateway="OpenRouter",
+        endpoint=record.get("endpoint_id") or None,
+        model_requested=record["model"],
+        model_served=record.get("model_permaslug") or record["model"],
+        provider=record.get("provider_name") or None,
+        status="ok",
+        requests=whole(record.get("requests")),
+        input_tokens=whole(record.get("prompt_tokens")),
+        output_tokens=whole(record.get("completion_tokens")),
+        reasoning_tokens=whole(record.get("reasoning_tokens")),
+        cached_input_tokens=whole(record.get("cached_tokens")),
+        charge=money(record["usage"]),
+        currency="USD",
+    )
+
+
+# --- a map ---------------------------------------------------------------------------------------
+
+
+def parse_map(given: tuple[str, ...]) -> dict[str, str]:
+    """`charge=Cost,created_at=Date` as column -> name there; `currency=@USD` is a fixed value."""
+    found: dict[str, str] = {}
+    for part in ",".join(given).split(","):
+        name, equals, column = part.partition("=")
+        if not equals or name.strip() not in _KINDS or not column:
+            raise UsageError(
+                f"--map: {part[:60]!r} is not COLUMN=NAME with a column of 'usage export'",
+                hint="write it like charge=Cost,created_at=Date,model_served=Model,currency=@USD",
+            )
+        found[name.strip()] = column
+    return found
+
+
+def _check_map(mapped: Mapping[str, str], first: Record, path: str) -> None:
+    missing = [name for name in mapped.values() if not name.startswith("@") and name not in first]
+    if missing:
+        raise UsageError(
+            f"--map: {os.path.basename(path)} has no column {missing[0]!r}",
+            hint=f"it has {', '.join(list(first)[:30])}",
+        )
+
+
+def _mapped(record: Record, mapped: Mapping[str, str]) -> Row:
+    found: dict[str, Any] = {}
+    for name, column in mapped.items():
+        value = column[1:] if column.startswith("@") else record.get(column)
+        found[name] = _READ[_KINDS[name]](value)
+    if found.get("created_at") is None:
+        raise ValueError("created_at is not mapped")
+    found.setdefault("status", "ok")
+    return Row(**found)
+
+
+def _truth(value: Any) -> bool | None:
+    text = str(value).lower()
+    return None if value in (None, "") else text in ("true", "1", "yes")
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "time": moment,
+    "decimal": money,
+    "whole": whole,
+    "truth": _truth,
+    "json": lambda value: _inner(value) or None,
+}

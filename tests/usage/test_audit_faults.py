@@ -1,0 +1,203 @@
+"""Usage with planted faults: the audit finds each of them, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.usage_data import ROW_FAULTS, Made, Shape, write
+from nexctl.usage.audit import run
+from nexctl.usage.audit.prices import Shelf
+from nexctl.usage.audit.report import Report
+from nexctl.usage.audit.run import Task, audit
+
+BOOKS = ("nextoken", "nexrelay", "deeptoken", "openai", "anthropic")
+ROWS = 1_500
+
+
+def audited(path: Path, processes: int = 1, book: str | None = None) -> Report:
+    return audit(Task(str(path), path.name, Shelf(book), processes=processes))
+
+
+def found(report: Report) -> Counter[tuple[str, int]]:
+    return Counter((one.rule, one.row) for one in (*report.findings, *report.notes))
+
+
+def told(made: Made) -> Counter[tuple[str, int]]:
+    return Counter(made.truth)
+
+
+@pytest.mark.parametrize("other", [False, True], ids=["own-reading", "other-reading"])
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+@pytest.mark.parametrize("book", BOOKS)
+def test_every_planted_fault_is_found_and_nothing_else(
+    tmp_path: Path, book: str, kind: str, other: bool
+) -> None:
+    shape = Shape(ROWS, book, seed=7, other_reading=other, faults=ROW_FAULTS)
+    made = write(tmp_path / f"usage.{kind}", shape)
+    assert len({rule for rule, _ in made.truth}) >= 7
+    assert found(audited(made.path)) == told(made)
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_clean_file_has_no_finding(tmp_path: Path, book: str) -> None:
+    # Rows share seconds, ids repeat between customers, top-ups lie between the entries.
+    made = write(tmp_path / "usage.jsonl", Shape(ROWS, book))
+    report = audited(made.path)
+    assert report.clean
+    assert report.matched == report.rows == ROWS
+    assert report.totals[0].difference == 0
+    assert not report.rounding or not report.rounding["inferred"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_missing_columns_are_no_fault(tmp_path: Path, kind: str) -> None:
+    made = write(tmp_path / f"usage.{kind}", Shape(ROWS, "nextoken", sparse=True))
+    assert audited(made.path).clean
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_rate_that_changes_in_time_is_one_finding(tmp_path: Path, book: str) -> None:
+    rows = ROWS * 3 if book == "openai" else ROWS  # it has many models
+    made = write(tmp_path / "usage.jsonl", Shape(rows, book, drift=True))
+    report = audited(made.path)
+    (finding,) = report.findings
+    assert [(finding.rule, finding.row)] == made.truth
+    assert finding.difference is not None
+    assert finding.difference > 0
+    assert report.totals[0].difference == finding.difference
+    assert report.counts == {"drift": 1}
+
+
+def test_findings_are_the_same_over_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PARALLEL_FROM_BYTES", 0)
+    monkeypatch.setattr("nexctl.usage.readers.blocks.cut.__defaults__", (64 * 1024,))
+    for kind in ("jsonl", "csv"):
+        shape = Shape(ROWS, faults=ROW_FAULTS, drift=True, seed=3)
+        made = write(tmp_path / f"usage.{kind}", shape)
+        assert found(audited(made.path, processes=2)) == told(made)
+
+
+def test_a_reading_that_the_book_leaves_open_only_informs(tmp_path: Path) -> None:
+    made = write(tmp_path / "usage.jsonl", Shape(ROWS, "nextoken", other_reading=True))
+    report = audited(made.path)
+    assert report.clean
+    (row,) = [row for row in report.readings if row["question"] == "cached"]
+    assert (row["read"], row["book_says"]) == ("cached tokens beside input", None)
+    own = audited(write(tmp_path / "own.jsonl", Shape(ROWS, "nextoken")).path)
+    # The other reading's total is what a file of that reading bills, to the rounding of its rows.
+    gap = own.totals[0].billed - int(row["other_total"].replace(".", "").ljust(14, "0")[:14])
+    assert abs(gap) < ROWS * 1_000
+
+
+def test_a_reading_that_the_book_contradicts_is_a_finding_with_its_total(tmp_path: Path) -> None:
+    made = write(tmp_path / "usage.jsonl", Shape(ROWS, "openai", other_reading=True))
+    own = audited(write(tmp_path / "own.jsonl", Shape(ROWS, "openai")).path)
+    report = audited(made.path)
+    (finding,) = report.findings
+    assert (finding.rule, finding.row, finding.severity) == ("reading", 0, "error")
+    assert finding.difference == report.totals[0].billed - own.totals[0].billed
+    assert report.totals[0].expected == own.totals[0].billed
+
+
+def test_another_rounding_is_inferred_with_its_places_and_mode(tmp_path: Path) -> None:
+    for book in ("nextoken", "openai"):
+        made = write(tmp_path / "usage.jsonl", Shape(ROWS, book, places=6))
+        report = audited(made.path)
+        rounding = report.rounding
+        assert rounding is not None
+        assert (rounding["places"], rounding["mode"], rounding["inferred"]) == (6, "up", True)
+        # No shipped book states a rounding of its page, so it is told and no finding.
+        assert report.clean
+
+
+def test_one_nano_off_is_a_finding(tmp_path: Path) -> None:
+    shape = Shape(ROWS, "nextoken", faults=("rounding",), each=1)
+    (finding,) = audited(write(tmp_path / "usage.jsonl", shape).path).findings
+    assert (finding.rule, finding.difference) == ("rounding", 1_000)
+
+
+def test_totals_add_up_over_the_findings(tmp_path: Path) -> None:
+    made = write(tmp_path / "usage.jsonl", Shape(ROWS, "nextoken", faults=ROW_FAULTS))
+    report = audited(made.path)
+    (total,) = report.totals
+    priced = [one for one in report.findings if one.rule != "balance"]
+    assert total.difference == sum(one.difference or 0 for one in priced)
+    assert total.unknown == sum(one.billed or 0 for one in priced if one.expected is None)
+    assert total.billed == total.expected + total.difference + total.unknown
+    assert report.matched == ROWS + 3 - len(priced)
+
+
+def test_words_accuse_nobody(tmp_path: Path) -> None:
+    made = write(tmp_path / "usage.jsonl", Shape(ROWS, "nextoken", faults=ROW_FAULTS))
+    words = " ".join(one.explanation for one in audited(made.path).findings).lower()
+    for word in ("wrong", "overcharg", "fraud", "cheat", "error", "mistake", "should have"):
+        assert word not in words
+
+
+# --- sequences, which only a manifest makes decidable --------------------------------------------
+
+
+def with_manifest(path: Path, **more: object) -> None:
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    held = {row["sequence"] for row in rows}
+    others = sorted(set(range(1, max(held) + 1)) - held)
+    manifest = {
+        "unfiltered": True,
+        "other_entries": {"complete": True, "sequences": [[n, n] for n in others]},
+        **more,
+    }
+    (path.parent / f"{path.name}.manifest.json").write_text(json.dumps(manifest))
+
+
+def without_a_row(path: Path, number: int) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[: number - 1] + lines[number:]))
+
+
+def test_an_entry_that_is_nowhere_is_a_gap(tmp_path: Path) -> None:
+    path = write(tmp_path / "usage.jsonl", Shape(300, "nextoken", customers=1)).path
+    with_manifest(path)
+    assert audited(path).clean
+    without_a_row(path, 120)
+    (finding,) = audited(path).findings
+    assert (finding.rule, finding.row) == ("sequence_gap", 120)
+
+
+@pytest.mark.parametrize(
+    "more", [{"unfiltered": False}, {"other_entries": None}], ids=["filtered", "unlisted"]
+)
+def test_without_a_full_manifest_a_gap_says_nothing(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    path = write(tmp_path / "usage.jsonl", Shape(300, "nextoken", customers=1)).path
+    with_manifest(path, **more)
+    without_a_row(path, 120)
+    assert audited(path).clean
+
+
+def test_a_balance_is_compared_between_consecutive_entries_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "usage.jsonl", Shape(300, "nextoken", customers=1)).path
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[110]["balance_after"] = "1.5"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (finding,) = audited(path).findings
+    # The row alone shows another balance: the next one follows from the true balance again.
+    assert (finding.rule, finding.row) == ("balance", 111)
+    rows[110]["sequence"] = None
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert audited(path).clean
+
+
+def test_the_chain_of_balances_goes_on_over_the_ends_of_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexctl.usage.readers.blocks.cut.__defaults__", (1,))
+    shape = Shape(200, "nextoken", customers=2, faults=("balance", "duplicate"))
+    made = write(tmp_path / "usage.jsonl", shape)
+    assert found(audited(made.path)) == told(made)

@@ -1,0 +1,214 @@
+"""What the audit makes of files: malformed ones by line, cells over lines, prices by date."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.usage_data import Shape, rows, write
+from nexctl.errors import UsageError
+from nexctl.usage.audit.prices import Shelf
+from nexctl.usage.audit.report import Report
+from nexctl.usage.audit.run import Task, audit
+from nexctl.usage.columns import NAMES
+
+ROW = {
+    "created_at": "2026-11-26T12:00:00Z",
+    "request_id": "r1",
+    "model_served": "nex-pro",
+    "status": "ok",
+    "input_tokens": 1_000,
+    "output_tokens": 100,
+    "charge": "0.00014",
+    "currency": "USD",
+    "price_book": "nextoken@2026-11-20",
+}
+
+
+def jsonl(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def audited(path: Path, book: str | None = None, **more: Any) -> Report:
+    return audit(Task(str(path), path.name, Shelf(book), **more))
+
+
+def rules(report: Report) -> list[str]:
+    return [one.rule for one in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"charge": "1e-5"}, "charge"),
+        ({"charge": "1_000"}, "charge"),
+        ({"charge": 0.00014}, "charge"),
+        ({"charge": "NaN"}, "charge"),
+        ({"input_tokens": -5}, "input_tokens"),
+        ({"input_tokens": "many"}, "int"),
+        ({"created_at": None}, "created_at"),
+        ({"balance_after": "+5"}, "balance_after"),
+    ],
+)
+def test_a_malformed_row_is_refused_by_its_line(
+    tmp_path: Path, change: dict[str, Any], says: str
+) -> None:
+    path = jsonl(tmp_path / "usage.jsonl", *[ROW] * 2, {**ROW, **change}, ROW)
+    with pytest.raises(UsageError, match="line 3") as refused:
+        audited(path)
+    assert says in refused.value.message
+    assert refused.value.exit == 2
+
+
+def test_what_is_no_json_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "usage.jsonl", ROW, ROW)
+    path.write_text(path.read_text() + "\n{not json\n")
+    with pytest.raises(UsageError, match="line 4"):
+        audited(path)
+
+
+@pytest.mark.parametrize("cell", ["x", "-3", "1_0"])
+def test_a_malformed_cell_is_refused_by_its_line(tmp_path: Path, cell: str) -> None:
+    made = write(tmp_path / "usage.csv", Shape(50))
+    lines = made.path.read_text().splitlines()
+    cells = next(csv.reader([lines[20]]))
+    cells[NAMES.index("input_tokens")] = cell
+    lines[20] = ",".join('"' + one.replace('"', '""') + '"' for one in cells)
+    made.path.write_text("\r\n".join(lines) + "\r\n")
+    with pytest.raises(UsageError, match="line 21"):
+        audited(made.path)
+
+
+def test_a_list_without_charges_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("created_at,model_served\r\n2026-11-26T12:00:00Z,nex-pro\r\n")
+    with pytest.raises(UsageError, match="no column 'charge'"):
+        audited(path)
+
+
+def test_a_cell_may_go_over_lines_wherever_the_file_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexctl.usage.readers.blocks.cut.__defaults__", (700,))
+    path = tmp_path / "usage.csv"
+    with path.open("w", newline="") as stream:
+        put = csv.writer(stream)
+        put.writerow(NAMES)
+        for row, _ in rows(Shape(200, "nextoken")):
+            row["key_name"] = 'a "key"\nover\nlines, with more'
+            cells = {**row, "labels": json.dumps(row["labels"])}
+            cells["semantic_cache_hit"] = "true" if row["semantic_cache_hit"] else "false"
+            put.writerow([cells.get(name) for name in NAMES])
+    report = audited(path)
+    assert (report.rows, report.clean) == (200, True)
+
+
+def test_all_three_styles_of_a_csv_are_audited_alike(tmp_path: Path) -> None:
+    from nexctl.usage.styles import STYLES
+
+    for style in STYLES.values():
+        path = tmp_path / f"{style.name}.csv"
+        with path.open("w", newline="", encoding="utf-8-sig" if style.bom else "utf-8") as stream:
+            put = csv.writer(stream, delimiter=style.delimiter)
+            put.writerow(NAMES)
+            for row, _ in rows(Shape(100, "nextoken", faults=("rate",), each=1)):
+                cells = {**row, "labels": "{}"}
+                cells["semantic_cache_hit"] = "true" if row["semantic_cache_hit"] else "false"
+                for name in ("charge", "balance_delta", "balance_after"):
+                    cells[name] = str(row[name]).replace(".", style.decimal)
+                for name in ("request_id", "customer_id", "model_served", "model_requested"):
+                    cells[name] = style.guarded(row[name])
+                put.writerow([cells.get(name) for name in NAMES])
+        report = audited(path)
+        assert (report.rows, rules(report)) == (100, ["rate"]), style.name
+
+
+def test_the_price_in_force_then_is_taken(tmp_path: Path) -> None:
+    # o3 was 10 and 40 per million until 2025-06-10, and 2 and 8 since.
+    def at(day: str, charge: str) -> dict[str, Any]:
+        return {**ROW, "created_at": f"{day}T12:00:00Z", "model_served": "o3", "charge": charge}
+
+    old, new = at("2025-06-01", "0.014"), at("2025-07-01", "0.0028")
+    assert audited(jsonl(tmp_path / "a.jsonl", old, new), "openai").clean
+    swapped = audited(
+        jsonl(tmp_path / "b.jsonl", at("2025-06-01", "0.0028"), at("2025-07-01", "0.014")), "openai"
+    )
+    assert rules(swapped) == ["rate", "rate"]
+    assert all("prices in force on" in one.explanation for one in swapped.findings)
+
+
+def test_before_the_first_price_it_is_assumed_and_said(tmp_path: Path) -> None:
+    early = {**ROW, "request_id": "r0", "created_at": "2026-10-01T00:00:00Z"}
+    report = audited(jsonl(tmp_path / "usage.jsonl", early, ROW))
+    assert report.clean
+    assert report.books[0]["price_assumed"] == 1
+    assert any("price assumed" in said for said in report.says)
+
+
+def test_a_routing_model_is_charged_by_its_own_row(tmp_path: Path) -> None:
+    row = {**ROW, "model_requested": "nex-auto", "model_served": "nex-pro", "charge": "0.00042"}
+    assert audited(jsonl(tmp_path / "usage.jsonl", row)).clean
+
+
+def test_what_is_unknown_is_never_zero(tmp_path: Path) -> None:
+    unknown = {**ROW, "model_served": "no-such-model"}
+    silent = {**ROW, "input_tokens": None, "output_tokens": None}
+    report = audited(jsonl(tmp_path / "usage.jsonl", unknown, silent))
+    assert rules(report) == ["unpriced", "usage_missing"]
+    assert [one.expected for one in report.findings] == [None, None]
+    assert report.totals[0].unknown == report.totals[0].billed
+    # A failed call that costs nothing needs no price.
+    free = {**unknown, "status": "error", "charge": "0"}
+    assert audited(jsonl(tmp_path / "usage.jsonl", free)).clean
+
+
+def test_credits_are_compared_in_money_where_the_book_gives_their_value(tmp_path: Path) -> None:
+    row = {
+        **ROW,
+        "model_served": "gpt-5.2",
+        "input_tokens": 100_000,
+        "cached_input_tokens": 50_000,
+        "output_tokens": 20_000,
+        "charge": "0.125",
+        "price_book": None,
+    }
+    assert audited(jsonl(tmp_path / "usage.jsonl", row), "nexrelay").clean
+    euros = audited(jsonl(tmp_path / "usage.jsonl", {**row, "currency": "EUR"}), "nexrelay")
+    assert rules(euros) == ["unpriced"]
+
+
+def test_a_request_id_billed_twice_with_other_content_is_no_duplicate(tmp_path: Path) -> None:
+    other = {**ROW, "output_tokens": 200, "charge": "0.00018"}
+    assert audited(jsonl(tmp_path / "a.jsonl", ROW, other)).clean
+    elsewhere = {**ROW, "customer_id": "somebody-else"}
+    assert audited(jsonl(tmp_path / "b.jsonl", ROW, elsewhere)).clean
+    report = audited(jsonl(tmp_path / "c.jsonl", ROW, other, ROW))
+    assert [(one.rule, one.row, one.expected) for one in report.findings] == [("duplicate", 3, 0)]
+
+
+def test_a_duplicate_is_told_instead_of_what_else_is_in_the_row(tmp_path: Path) -> None:
+    dear = {**ROW, "charge": "0.00099"}
+    report = audited(jsonl(tmp_path / "usage.jsonl", dear, dear))
+    assert rules(report) == ["rate", "duplicate"]
+    assert report.totals[0].expected == 140_000_000
+
+
+def test_only_the_lines_of_one_batch(tmp_path: Path) -> None:
+    line = {**ROW, "batch_id": "b1", "charge": "0.000098", "balance_delta": "-0.000098"}
+    odd = {**line, "request_id": "r2", "charge": "0.00014", "balance_delta": "-0.00014"}
+    report = audited(jsonl(tmp_path / "usage.jsonl", ROW, line, odd), batch_id="b1")
+    assert (report.rows, rules(report)) == (2, ["multiplier"])
+    assert report.batch is not None
+    assert (report.batch["billed"], report.batch["debited"]) == ("0.000238", "0.000238")
+
+
+def test_an_empty_list_is_clean(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(",".join(NAMES) + "\r\n")
+    report = audited(path)
+    assert (report.rows, report.clean, report.totals) == (0, True, ())

@@ -1,0 +1,182 @@
+"""Usage that other gateways wrote: recognised by its fields, read as it is meant, or refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexctl.errors import UsageError
+from nexctl.usage.audit.prices import Shelf
+from nexctl.usage.audit.report import Report
+from nexctl.usage.audit.run import Task, audit
+from nexctl.usage.readers.foreign import Foreign, parse_map, recognised
+from nexctl.usage.readers.spool import spooled
+
+NEW_API = {
+    "id": 7,
+    "created_at": 1790000000,
+    "type": 2,
+    "model_name": "gpt-4o-mini",
+    "token_name": "ci",
+    "quota": 225,
+    "prompt_tokens": 1000,
+    "completion_tokens": 500,
+    "other": json.dumps({"model_ratio": 0.075, "completion_ratio": 4, "group_ratio": 1}),
+}
+LITELLM = {
+    "request_id": "chatcmpl-1",
+    "call_type": "acompletion",
+    "api_key": "hash",
+    "spend": 0.00045000000000000004,
+    "prompt_tokens": 1000,
+    "completion_tokens": 500,
+    "startTime": "2026-11-21T10:00:00.123000+00:00",
+    "model": "openai/gpt-4o-mini",
+    "model_group": "gpt-4o-mini",
+    "user": "u1",
+    "cache_hit": "False",
+    "status": "success",
+    "metadata": {},
+}
+OPENROUTER = {
+    "date": "2026-11-20",
+    "model": "openai/gpt-4o-mini",
+    "model_permaslug": "openai/gpt-4o-mini",
+    "provider_name": "OpenAI",
+    "requests": 10,
+    "prompt_tokens": 10_000,
+    "completion_tokens": 5_000,
+    "reasoning_tokens": 0,
+    "usage": 0.0045,
+}
+
+
+def put(path: Path, found: Any) -> Path:
+    path.write_text(json.dumps(found))
+    return path
+
+
+def known(path: Path, mapped: dict[str, str] | None = None) -> Foreign:
+    found = recognised(str(path), mapped)
+    assert found is not None
+    return found
+
+
+def audited(found: Foreign) -> Report:
+    with spooled(found.rows()) as path:
+        return audit(
+            Task(path, "log", Shelf("openai"), grain=found.grain, step=found.step, says=found.says)
+        )
+
+
+def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> None:
+    topup = {**NEW_API, "type": 1}
+    data = {"success": True, "data": {"items": [NEW_API, topup], "total": 2}}
+    found = known(put(tmp_path / "log.json", data))
+    (row,) = found.rows()
+    assert (row.charge, row.currency, row.created_at) == ("0.00045", "USD", "2026-09-21T14:13:20Z")
+    assert (row.rate_input, row.rate_output, row.multiplier) == ("0.15", "0.6", "1")
+    # The id of a user's own list repeats, so it is no request id.
+    assert row.request_id is None
+    assert audited(found).clean
+
+
+def test_the_step_of_new_api_s_quota_is_inferred(tmp_path: Path) -> None:
+    logs = []
+    for n in range(40):
+        exact = (1000 + n) * 15 + (500 + n) * 60  # of 10**-8 USD
+        quota = -(-exact // 200)  # always up to 1/500000
+        logs.append(
+            {**NEW_API, "prompt_tokens": 1000 + n, "completion_tokens": 500 + n, "quota": quota}
+        )
+    report = audited(known(put(tmp_path / "log.json", logs)))
+    assert report.clean
+    assert report.rounding is not None
+    assert (report.rounding["step"], report.rounding["mode"]) == ("0.000002", "up")
+
+
+def test_litellm_spend_logs_are_read_at_twelve_decimals(tmp_path: Path) -> None:
+    failed = {**LITELLM, "request_id": "2", "status": "failure", "spend": 0, "model": "what"}
+    kept = {**LITELLM, "request_id": "3", "cache_hit": "True", "spend": 0}
+    found = known(put(tmp_path / "logs.json", [LITELLM, failed, kept]))
+    rows = list(found.rows())
+    assert [row.charge for row in rows] == ["0.00045", "0", "0"]
+    assert [row.status for row in rows] == ["ok", "error", "ok"]
+    assert audited(found).clean
+    dear = put(tmp_path / "dear.json", [{**LITELLM, "spend": 0.00065}])
+    assert [one.rule for one in audited(known(dear)).findings] == ["rate"]
+
+
+def test_openrouter_activity_is_audited_by_the_day_and_said_so(tmp_path: Path) -> None:
+    found = known(put(tmp_path / "activity.json", {"data": [OPENROUTER]}))
+    report = audited(found)
+    assert (report.grain, report.clean) == ("day", True)
+    assert any("audited by day" in said for said in report.says)
+    # Ten requests, each rounded, cannot make half a dollar of difference.
+    dear = known(put(tmp_path / "dear.json", {"data": [{**OPENROUTER, "usage": 0.5}]}))
+    (finding,) = audited(dear).findings
+    assert (finding.rule, finding.expected) == ("rate", 4_500_000_000)
+
+
+def test_another_csv_is_read_by_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "Date;Model;In;Out;Cost\n2026-11-21;gpt-4o-mini;1000;500;0.00045\n"
+        "2026-11-21 10:00:00;gpt-4o-mini;1000;500;0.00046\n"
+    )
+    mapped = parse_map(
+        (
+            "created_at=Date,model_served=Model,input_tokens=In",
+            "output_tokens=Out,charge=Cost,currency=@USD",
+        )
+    )
+    report = audited(known(path, mapped))
+    assert (report.rows, [one.row for one in report.findings]) == (2, [2])
+    with pytest.raises(UsageError, match="no column 'Price'"):
+        recognised(str(path), {"charge": "Price"})
+    with pytest.raises(UsageError, match="--map"):
+        parse_map(("cost=Cost",))
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"spend": "a lot"}, "record 2"),
+        ({"startTime": "yesterday"}, "record 2"),
+        ({"prompt_tokens": -1}, "record 2"),
+        ({"prompt_tokens": 1.5}, "record 2"),
+    ],
+)
+def test_a_malformed_record_is_refused_by_its_place(
+    tmp_path: Path, change: dict[str, Any], place: str
+) -> None:
+    found = known(put(tmp_path / "logs.json", [LITELLM, {**LITELLM, **change}]))
+    with pytest.raises(UsageError, match=place) as refused:
+        list(found.rows())
+    assert refused.value.exit == 2
+
+
+def test_lines_are_numbered_in_jsonl_and_csv(tmp_path: Path) -> None:
+    path = tmp_path / "logs.jsonl"
+    path.write_text(json.dumps(LITELLM) + "\n" + json.dumps(LITELLM) + "\n{oops\n")
+    with pytest.raises(UsageError, match="line 3"):
+        list(known(path).rows())
+    path = tmp_path / "logs.csv"
+    path.write_text("request_id,startTime,spend,model\na,2026-11-21,1,m\nb,2026-11-21,x,m\n")
+    with pytest.raises(UsageError, match="line 3"):
+        list(known(path).rows())
+
+
+def test_nexctl_s_own_export_is_left_to_its_reader(tmp_path: Path) -> None:
+    assert recognised(str(put(tmp_path / "a.jsonl", {"charge": "1", "created_at": "x"}))) is None
+
+
+@pytest.mark.parametrize("text", ["", "   \n", '{"data": [5]}', "[1, 2]"])
+def test_what_is_no_list_of_usage_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(UsageError):
+        recognised(str(path))
