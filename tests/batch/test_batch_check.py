@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pipeline_kit import ASK, MODEL, line
 
@@ -17,6 +17,9 @@ from nexctl.batch.ids import Uniqueness, digest_of, wire_id
 from nexctl.batch.scan import Terms
 from nexctl.batch.shards import Group, Limits, Planner, limits_of
 from nexctl.errors import UsageError
+
+# How busy the machine is proves nothing.
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 OPENAI = limits.of("openai")
 ANTHROPIC = limits.of("anthropic")
@@ -135,6 +138,7 @@ def test_more_faults_than_are_kept_are_still_counted(
     assert (len(found.faults), found.fault_counts) == (5, {"invalid_json_line": 30})
 
 
+@BUSY
 @given(st.lists(st.integers(0, 12), max_size=60), st.integers(1, 7))
 def test_duplicates_are_found_however_the_ids_are_spilled(ids: list[int], run: int) -> None:
     unique = Uniqueness(run)
@@ -149,6 +153,7 @@ def test_duplicates_are_found_however_the_ids_are_spilled(ids: list[int], run: i
     unique.close()
 
 
+@BUSY
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.integers(1, 50), st.integers(0, 40), st.integers(0, 3)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,28 @@ def test_killed_at_random_again_and_again_nothing_is_lost_or_doubled(
             run.prove()
         finally:
             faulty.close()
+
+
+@pytest.mark.parametrize(("when", "count"), [("before", 6), ("call", 4), ("after", 8)])
+def test_killed_on_the_embedded_gateway_every_line_is_charged_once(
+    tmp_path: Path, when: str, count: int
+) -> None:
+    path = write_lines(tmp_path / "r.jsonl", 12)
+    path.write_text(path.read_text().replace("gpt-4o-mini", "nex-pro"))
+    environ = {**os.environ, "NEXCTL_CONFIG_DIR": str(tmp_path / "home")}
+
+    def nexctl(moment: str, number: int, *words: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, str(KILLED), moment, str(number), *words, "-q", "-o", "json"]
+        return subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, check=False)
+
+    run = ("batch", "run", "r.jsonl", "--yes", "--max-requests", "5")
+    assert nexctl(when, count, *run).returncode == -9
+    done = nexctl("never", 1, *run)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)["data"]
+    assert (report["counts"]["succeeded"], len(report["shards"])) == (12, 3)
+    wallet = json.loads(nexctl("never", 1, "wallet", "show").stdout)["data"]
+    assert Decimal(30) - Decimal(wallet["balance"]) == Decimal(report["charge"]) > 0
+    assert wallet["held"] == "0"
+    usage = json.loads(nexctl("never", 1, "usage", "list").stdout)["data"]
+    assert len(usage) == 12

@@ -284,6 +284,30 @@ def test_what_a_process_left_half_admitted_is_taken_away(kit: Batches) -> None:
     assert len(rows) == 1
 
 
+def test_items_whose_commit_was_only_thought_lost_keep_their_file(
+    kit: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was made though its caller is told that it was not: its input must stay."""
+    from nexctl.server.ledger.errors import Unavailable
+
+    house = kit.rig.house
+    write = house.ledger.write
+
+    def losing(operation: Any, *args: Any, **named: Any) -> Any:
+        found = write(operation, *args, **named)
+        if operation.__name__ == "_admitted":
+            raise Unavailable("the connection was lost during COMMIT")
+        return found
+
+    monkeypatch.setattr(house.ledger, "write", losing)
+    got = kit.rig.ask("POST", "/v1/batches", {"items": [line(1)]})
+    assert (got.status, got.code) == (503, "ledger_unavailable")
+    monkeypatch.undo()
+    (batch,) = kit.rig.ask("GET", "/v1/batches").body["data"]
+    assert kit.done(batch["id"])["request_counts"]["completed"] == 1
+    proved(kit.rig)
+
+
 def test_lists_come_newest_first_in_pages(kit: Batches) -> None:
     made = [kit.made([embed(n)], EMBED)["id"] for n in range(5)][::-1]
     page = kit.rig.ask("GET", "/v1/batches?limit=3").body

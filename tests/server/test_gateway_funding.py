@@ -289,6 +289,14 @@ def test_a_fee_that_nobody_has_said_is_no_zero(make: Callable[..., Rig]) -> None
     assert rig.ask("GET", "/v1/subscription").body["fee"] is None
 
 
+def test_a_fee_of_nothing_is_no_entry(make: Callable[..., Rig]) -> None:
+    rig = make(plan="developer")
+    set_terms(rig, {"plan_fees": {"pro": "0"}})
+    assert rig.ask("PUT", "/v1/subscription", {"plan": "pro"}).body["fee"] == "0"
+    assert rig.wallet()["balance"] == "15"
+    assert proved(rig)
+
+
 def test_given_credits_pay_no_fee(make: Callable[..., Rig]) -> None:
     rig = make(plan="business")
     set_terms(rig, {"plan_fees": {"pro": "20"}})

@@ -264,5 +264,5 @@ def test_a_statement_adds_up(make: Callable[..., Rig]) -> None:
     assert got["closed"] is False
     before = rig.ask("GET", "/v1/statements?month=2020-01").body
     assert (before["entries"], before["closing"], before["closed"]) == (0, "0", True)
-    for month in ("2026-13", "2026-1", "x"):
+    for month in ("2026-13", "2026-1", "0000-01", "9999-12", "x"):
         assert rig.ask("GET", f"/v1/statements?month={month}").status == 400

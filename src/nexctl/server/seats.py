@@ -61,14 +61,6 @@ def of_own_key(tx: Transaction, key: Key, parent: Key | None) -> Seat | None:
     return orgs.seat(tx, org, member, whose.project, own=False)
 
 
-def standing(tx: Transaction, account: str, key: Key, parent: Key | None) -> Seat | None:
-    """The seat of a key that has acted for an account, as it is now; None where it has none."""
-    if key.customer == account:
-        return of_own_key(tx, key, parent)
-    place = of_member(tx, account, key)
-    return None if place is None else place.seat
-
-
 class Place(NamedTuple):
     """A member's seat, and the organisation's account: its state, plan and policy."""
 

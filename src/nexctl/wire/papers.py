@@ -9,7 +9,7 @@ from msgspec import Meta, field
 from nexctl.wire.base import Answer, Id, Money, Name, PageQuery, Request, Time
 
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", examples=["SG"])]
-Month = Annotated[str, Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])\Z", examples=["2026-12"])]
+Month = Annotated[str, Meta(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])\Z", examples=["2026-12"])]
 
 
 class BillingProfileSet(Request, kw_only=True):

@@ -221,15 +221,16 @@ def quoted(call: Call, scan: Scan) -> list[NewLine]:
 
 def _fair_output(call: Call, scan: Scan, priced: Priced, open_ended: list[Entry]) -> int:
     caller = call.caller
+    seat = caller.seat
     wallet = call.house.read(
         wallets.show,
         call.customer.id,
-        wallet=caller.seat.wallet if caller.seat else None,
+        wallet=seat.wallet if seat else None,
         key=caller.id,
         parent=caller.parent.id if caller.parent else None,
         model=scan.model,
-        member=caller.seat.member if caller.seat else None,
-        project=caller.seat.project if caller.seat else None,
+        member=seat.member if seat else None,
+        project=seat.project if seat else None,
     )
     certain = [_sized(priced, entry, entry.cap if entry.asked else 0) for entry in scan.entries]
     share = holding.SHARE * len(open_ended)
@@ -306,7 +307,7 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
     except BaseException:
         await discard(house, batch)
         raise
-    ask = None
+    ask, seat = None, caller.seat
     if found and scan.priced is not None:
         ask = Ask(
             call.customer.id,
@@ -318,9 +319,10 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
             usage=_worst(found),
             key=caller.id,
             parent=parent,
-            wallet=caller.seat.wallet if caller.seat else None,
-            member=caller.seat.member if caller.seat else None,
-            project=caller.seat.project if caller.seat else None,
+            wallet=seat.wallet if seat else None,
+            member=seat.member if seat else None,
+            project=seat.project if seat else None,
+            fallback=seat.payer if seat else None,
             rule="operator",
             lasting=True,
         )

@@ -42,12 +42,20 @@ def caller_of(tx: Transaction, batch: Batch) -> Caller | None:
     if key is None or customer is None:
         return None
     parent = None if key.parent is None else keys.get(tx, key.parent)
-    holder = Holder(customer.id, customer.state, customer.plan)
-    seat = seats.standing(tx, batch.customer, key, parent)
-    if seat is None and orgs.get(tx, batch.customer) is not None:
-        return None
+    seat = None
+    if key.customer != batch.customer:
+        # A member's own key, which acted for an organisation.
+        there = seats.of_member(tx, batch.customer, key)
+        if there is None:
+            return None
+        seat = there.seat
+    elif orgs.get(tx, key.customer) is not None:
+        seat = seats.of_own_key(tx, key, parent)
+        if seat is None:
+            return None
     return Caller(
-        *(key.kind, key.id, key.prefix, key.name, key, parent, holder),
+        *(key.kind, key.id, key.prefix, key.name, key, parent),
+        Holder(customer.id, customer.state, customer.plan),
         seat=seat,
         policy=policies.of(customer.policy),
     )
@@ -192,7 +200,8 @@ class Work:
         plan = call.plan
         fallback = plan is None or plan.features.get("fallback", True) is not False
         board = self._house.switchboard
-        return await board.first(board.lines(target.served.id), attempt, fallback=fallback)
+        places = policies.lines_allowed(self.caller.policy, board.lines(target.served.id))
+        return await board.first(places, attempt, fallback=fallback)
 
 
 def _count(line: Line) -> Count:
@@ -211,7 +220,9 @@ def begun(
     if stopped is not None or caller is None:
         return None, _refused(tx, house, batch, stopped or Refuse("invalid_api_key"), most)
     frozen = tx.one(
-        "SELECT 1 FROM wallets WHERE id=? AND (state<>'active' OR debt>0)", batch.customer
+        "SELECT 1 FROM wallets w JOIN holds h ON h.wallet=w.id "
+        "WHERE h.id=? AND (w.state<>'active' OR w.debt>0)",
+        batch.hold,
     )
     if frozen is not None:
         # What is held stays held; lines go on when the wallet is free again, or expire.

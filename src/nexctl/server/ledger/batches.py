@@ -387,7 +387,7 @@ def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str)
         mine, left = [], []
         for part in budgets.parts_of(layers):
             budget = budgets.by_id(tx, part.budget)
-            need = 0 if budget is None else budgets.counted(budget, amount, worst)
+            need = 0 if budget is None else budgets.worst(budget, amount, worst)
             mine.append(part._replace(amount=need))
             left.append(part._replace(amount=part.amount - need))
         found = tx.one(

@@ -93,7 +93,7 @@ def usage(
         ("u.key_id=?", key),
         ("u.status=?", status),
         ("u.request_id=?", request_id),
-        ("u.seq IN (SELECT l.seq FROM batch_lines l WHERE l.batch_id=?)", batch),
+        ("u.hold IN (SELECT l.hold FROM batch_lines l WHERE l.batch_id=?)", batch),
     )
     rows = tx.all(
         f"SELECT {_USAGE} {_JOINED} WHERE {where} ORDER BY u.seq LIMIT ?", *values, limit + 1

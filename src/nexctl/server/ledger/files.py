@@ -13,6 +13,7 @@ from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Transaction
 
 PARTS = {"output": "('ok')", "error": "('error', 'cancelled', 'expired')"}
+_AT_WORK = "('admitting', 'validating', 'in_progress', 'finalizing', 'cancelling')"
 # An upload that has not ended after this long has no caller any more.
 STALE = 2 * HOUR
 CHECKED_EVERY = 32
@@ -237,14 +238,14 @@ def remove(tx: Transaction, file: str) -> None:
 
 def is_used(tx: Transaction, file: str) -> bool:
     """Whether a batch still works on a file."""
-    return (
-        tx.one(
-            "SELECT 1 FROM batches WHERE input_file=? AND state IN "
-            "('admitting', 'validating', 'in_progress', 'finalizing', 'cancelling') LIMIT 1",
-            file,
-        )
-        is not None
-    )
+    sql = f"SELECT 1 FROM batches WHERE input_file=? AND state IN {_AT_WORK} LIMIT 1"
+    return tx.one(sql, file) is not None
+
+
+def drop(tx: Transaction, file: str) -> None:
+    """Take away a file that nobody was told of, unless a batch was made of it after all."""
+    if not is_used(tx, file):
+        remove(tx, file)
 
 
 def expire_due(tx: Transaction, most: int = 20) -> int:
@@ -252,12 +253,11 @@ def expire_due(tx: Transaction, most: int = 20) -> int:
     now = tx.clock.now()
     names = tx.all(
         "SELECT id FROM files WHERE state<>'deleted' AND "
-        "(expires_at<=? OR (state='uploading' AND created_at<=?)) ORDER BY expires_at LIMIT ?",
+        "(expires_at<=? OR (state='uploading' AND created_at<=?)) "
+        f"AND id NOT IN (SELECT input_file FROM batches WHERE state IN {_AT_WORK}) "
+        "ORDER BY expires_at LIMIT ?",
         *(now, now - STALE, most),
     )
-    done = 0
     for (name,) in names:
-        if not is_used(tx, name):
-            remove(tx, name)
-            done += 1
-    return done
+        remove(tx, name)
+    return len(names)

@@ -66,10 +66,10 @@ async def create(call: Call) -> Answer:
             await admission.discard(house, prepared.batch)
     except BaseException:
         if made is not None:
-            await house.write(files.remove, made)
+            await house.write(files.drop, made)
         raise
     if not is_new and made is not None:
-        await house.write(files.remove, made)
+        await house.write(files.drop, made)
     house.crew.wake()
     return answer
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nexctl.usage.reading import Row
 
 # A bucket's hashes are looked through in memory: about so many bytes of the file to each.
-BYTES_A_BUCKET = 256 * 1024 * 1024
+BYTES_A_BUCKET = 96 * 1024 * 1024
 MOST_BUCKETS = 64
 MOST_AT_ONCE = 200_000
 _HEAD = 2  # each piece begins with its block's index and its number of hashes

@@ -89,6 +89,7 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
         reader = Reader(source)
         gathered = Gathered(lambda block, index: _row_at(reader, block, index), others)
         processes = _processes(task, source)
+        _mine.clear()
         _begin(rules)
         left_out = _run(rules, pieces, reader, gathered, processes, progress)
         _find_repeats(rules, spill, left_out, gathered, processes)
@@ -236,7 +237,9 @@ def _spread(
         return
     from nexctl.tokens import pool
 
-    yield from pool.in_order(items, work, (), processes, _begin_worker, (rules,))
+    # The first is done here: the plans that it needed are there already when processes fork.
+    yield items[0], work(items[0])
+    yield from pool.in_order(items[1:], work, (), processes, _begin_worker, (rules,))
 
 
 def _find_repeats(
@@ -322,7 +325,8 @@ def _begin_worker(rules: Rules) -> None:
 
     pool.leave_the_interrupt()
     gc.disable()
-    _begin(rules)
+    if not _mine:
+        _begin(rules)
 
 
 def _work(block: Block) -> dict[str, Any] | None:

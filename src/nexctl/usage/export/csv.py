@@ -50,6 +50,8 @@ class Csv:
         values, column = batch.columns[place], COLUMNS[place]
         if place == PLACE["request_id"]:
             return map(self._rare, values)
+        if place == PLACE["sequence"] and None not in values:
+            return map(str, values)
         if column.kind == "text":
             return map(self._text.__getitem__, values)
         if column.kind == "whole":

@@ -215,7 +215,9 @@ class Order:
 
 
 class Memory(dict[Any, str]):
-    """Cells made once for each value, as long as there are not too many of them."""
+    """Cells made once for each value. Where there are too many it begins anew: the common ones
+    are soon back, and rare ones cannot keep them out.
+    """
 
     def __init__(self, make: Callable[[Any], str], most: int = 32_768) -> None:
         super().__init__()
@@ -224,8 +226,9 @@ class Memory(dict[Any, str]):
 
     def __missing__(self, value: Any) -> str:
         made = self._make(value)
-        if len(self) < self._most:
-            self[value] = made
+        if len(self) >= self._most:
+            self.clear()
+        self[value] = made
         return made
 
 

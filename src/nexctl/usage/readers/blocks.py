@@ -20,7 +20,7 @@ from nexctl.usage.reading import Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
 # More rows at once would no longer lie in the processor's cache.
-BLOCK_BYTES = 1536 * 1024
+BLOCK_BYTES = 768 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _AMOUNTS = b"0123456789.-"
 
