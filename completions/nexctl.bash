@@ -25,7 +25,7 @@ _nexctl_commands() {
     'audit-log') R='list' ;;
     'routes') R='show set remove cache' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
-    'admin') R='customers keys operators webhooks audit-log payments providers models routes prices margin usage codes terms invoices' ;;
+    'admin') R='customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices' ;;
     'admin customers') R='list create suspend credit policy import' ;;
     'admin keys') R='list disable enable revoke' ;;
     'admin operators') R='list create revoke' ;;
@@ -37,6 +37,7 @@ _nexctl_commands() {
     'admin models') R='list set' ;;
     'admin routes') R='list set remove' ;;
     'admin prices') R='list draft diff apply' ;;
+    'admin subscriptions') R='list set' ;;
     'admin codes') R='list create' ;;
     'admin terms') R='show set' ;;
     'admin invoices') R='list void' ;;
@@ -62,7 +63,7 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin subscriptions'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -80,7 +81,7 @@ _nexctl_options() {
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import'|'admin customers import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topups'|'batch list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topups'|'batch list'|'admin subscriptions list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -126,7 +127,7 @@ _nexctl_options() {
     'admin customers create') R='--plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers suspend') R='--resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers credit') R='--note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin keys list') R='--customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin operators create') R='--role --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin webhooks endpoints add') R='--event --note --write --idempotency-key --allow-private -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -147,6 +148,8 @@ _nexctl_options() {
     'admin prices apply') R='--at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin margin') R='--before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin usage') R='--from --to --customer -m --model -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin reconcile') R='--month -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin subscriptions set') R='--charge --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin codes create') R='--promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin invoices list') R='--kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth login') R='--operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -161,7 +164,7 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys create --member'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys create --member'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin customers policy --discount'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'admin providers cost --toml'|'admin margin --prices'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
@@ -182,7 +185,8 @@ _nexctl_takes() {
     'admin webhooks deliveries --state') V='24' ;;
     'admin providers add --kind') V='25' ;;
     'admin margin --by') V='26' ;;
-    'admin codes list --state') V='27' ;;
+    'admin subscriptions list --state') V='27' ;;
+    'admin codes list --state') V='28' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
     *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --key'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --reason'|*' --customer') V='3' ;;
@@ -287,15 +291,16 @@ _nexctl_arguments() {
     'admin routes remove') A='3' ;;
     'admin prices diff') A='4' ;;
     'admin prices apply') A='4' ;;
+    'admin subscriptions set') A='3 3' ;;
     'admin codes create') A='3' ;;
     'admin terms set') A='4' ;;
     'admin invoices void') A='3' ;;
-    'config get') A='28' ;;
-    'config set') A='28 3' ;;
+    'config get') A='29' ;;
+    'config set') A='29 3' ;;
     'profile add') A='3' ;;
     'profile use') A='5' ;;
     'profile remove') A='5' ;;
-    'help') A='29 +' ;;
+    'help') A='30 +' ;;
   esac
 }
 
@@ -344,14 +349,15 @@ _nexctl_values() {
     '19 '*) W='on off' ;;
     '20 '*) W='sandbox manual stripe' ;;
     '21 '*) W='active suspended' ;;
-    '22 '*) W='models providers denied rpm concurrency quota' ;;
+    '22 '*) W='models providers denied rpm concurrency quota discount' ;;
     '23 '*) W='owner billing support read-only' ;;
     '24 '*) W='pending delivered failed dropped' ;;
     '25 '*) W='openai echo' ;;
     '26 '*) W='model provider customer month' ;;
-    '27 '*) W='open redeemed expired void' ;;
-    '28 '*) W='default_profile output color timeout no_input model books' ;;
-    '29 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '27 '*) W='given active past_due cancelled none' ;;
+    '28 '*) W='open redeemed expired void' ;;
+    '29 '*) W='default_profile output color timeout no_input model books' ;;
+    '30 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
   esac
 }
 

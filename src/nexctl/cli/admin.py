@@ -350,6 +350,13 @@ COMMANDS = (
     ),
     Entry("margin", "nexctl.cli.admin_margin:margin", "What was charged and what it cost."),
     Entry("usage", "nexctl.cli.admin_margin:usage", "Usage of all customers with its cost."),
+    Entry("reconcile", "nexctl.cli.admin_reconcile:reconcile", "Whether money and papers agree."),
+    Entry(
+        "subscriptions",
+        "nexctl.cli.admin_reconcile:SUBSCRIPTIONS",
+        "Customers' plans: list, set.",
+        group=True,
+    ),
     Entry("codes", "nexctl.cli.admin:CODES", "Codes that give credits: list, create.", group=True),
     Entry(
         "terms",

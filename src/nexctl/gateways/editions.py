@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from nexctl.gateways.client import GatewayClient
-    from nexctl.wire import prices
+    from nexctl.wire import checks, prices
 
 
 class Editions:
@@ -43,3 +43,20 @@ class Editions:
 
     def usage(self, query: prices.CostQuery) -> Iterator[prices.CostedUsage]:
         return self._client.every("admin_usage.list", query)
+
+    def reconcile(self, month: str | None = None) -> checks.Reconciled:
+        from nexctl.wire.checks import ReconcileQuery
+
+        found = self._ask("reconcile.show", query=ReconcileQuery(month=month))
+        return cast("checks.Reconciled", found)
+
+    def plans(self, query: checks.PlanQuery) -> Iterator[checks.PlanOf]:
+        return self._client.every("admin_subscriptions.list", query)
+
+    def set_plan(
+        self, customer: str, wanted: checks.PlanSet, *, idempotency_key: str | None = None
+    ) -> checks.PlanOf:
+        found = self._ask(
+            "admin_subscriptions.set", customer, body=wanted, idempotency_key=idempotency_key
+        )
+        return cast("checks.PlanOf", found)

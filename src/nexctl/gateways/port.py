@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         batches,
         budgets,
         chat,
+        checks,
         counts,
         embeddings,
         files,
@@ -464,6 +465,17 @@ class Editions(Protocol):
 
     def usage(self, query: editions.CostQuery) -> Iterator[editions.CostedUsage]:
         """Usage of all customers with its cost."""
+
+    def reconcile(self, month: str | None = None) -> checks.Reconciled:
+        """Whether money, credits and papers agree."""
+
+    def plans(self, query: checks.PlanQuery) -> Iterator[checks.PlanOf]:
+        """Customers' plans."""
+
+    def set_plan(
+        self, customer: str, wanted: checks.PlanSet, *, idempotency_key: str | None = None
+    ) -> checks.PlanOf:
+        """Put a customer on a plan."""
 
 
 class Gateway(Societies, Protocol):

@@ -865,6 +865,24 @@ ROUTES: tuple[Route, ...] = (
         query="prices.CostQuery",
     ),
     Route(
+        "reconcile.show",
+        *("GET", "/admin/v1/reconcile", "Whether money, credits and papers agree", _MONEY),
+        "checks.Reconciled",
+        query="checks.ReconcileQuery",
+    ),
+    Route(
+        "admin_subscriptions.list",
+        *("GET", "/admin/v1/subscriptions", "Customers' plans", _OPERATORS, "checks.PlanPage"),
+        query="checks.PlanQuery",
+    ),
+    Route(
+        "admin_subscriptions.set",
+        *("PUT", "/admin/v1/subscriptions/{id}", "Put a customer on a plan", _MONEY),
+        *("checks.PlanOf", "checks.PlanSet"),
+        refusals=("not_offered", "plan_limit", "insufficient_balance"),
+        idempotent=True,
+    ),
+    Route(
         "codes.list",
         *("GET", "/admin/v1/codes", "Codes and their states", _OPERATORS, "admin.CodePage"),
         query="admin.CodeQuery",

@@ -57,6 +57,13 @@ class BookCosts:
             return Cost(None, None, None, error.code, kept.book, name, named, day)
         return Cost(units, book.unit, book.scale, PROFILE, kept.book, name, _named(theirs), day)
 
+    def again(self, body: str, model: str, usage: Mapping[str, int], at: str) -> int | None:
+        """The cost from what was kept with it."""
+        try:
+            return charged(cost_book(body), model, Usage(request=0)._replace(**usage), at)
+        except NexctlError:
+            return None
+
     @property
     def currency(self) -> str:
         """What a cost of nothing is told in: the currency behind the wallet's unit."""

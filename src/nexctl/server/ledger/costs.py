@@ -41,6 +41,9 @@ class Costing(Protocol):
     def cost_of(self, tx: Transaction, outcome: Outcome, model: str) -> Cost:
         """The cost of a request that was charged as `model`. It never raises."""
 
+    def again(self, body: str, model: str, usage: Mapping[str, int], at: str) -> int | None:
+        """The units that follow from what a cost has kept; None where none follow."""
+
 
 class Profile(NamedTuple):
     """A provider's cost profile: where its rates come from and the book they are kept as."""
