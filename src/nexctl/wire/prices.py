@@ -79,7 +79,7 @@ class PricedModel(Request):
     context: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     max_output: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     aliases: Annotated[list[Id], Meta(max_length=50)] | None = None
-    capabilities: Annotated[list[Id], Meta(max_length=20)] | None = None
+    capabilities: list[Literal["stream", "tools", "vision", "embeddings"]] | None = None
     context_tiers: Annotated[list[ContextTier], Meta(max_length=10)] = field(default_factory=list)
 
 

@@ -85,7 +85,7 @@ class Drafter:
             provider=model.provider,
             context=model.context,
             max_output=model.max_output,
-            capabilities=list(model.capabilities) or None,
+            capabilities=list(model.capabilities) or None,  # type: ignore[arg-type]
             rates=tables[0],
             context_tiers=[
                 ContextTier(above=start - 1, rates=table)
