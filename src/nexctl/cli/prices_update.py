@@ -147,9 +147,7 @@ def _view(
     def write(screen: Screen) -> None:
         screen.line((f"{book.version} of profile {app.profile.name}: {said}", "bold"))
         if found is None:
-            screen.line(
-                f"a book that was not known before, with {plural(len(book.models), 'model')}"
-            )
+            screen.line(f"a new book, with {plural(len(book.models), 'model')}")
         elif rows:
             screen.table(_table(rows))
         if needs:
