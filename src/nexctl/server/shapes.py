@@ -119,7 +119,6 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
         balance_delta=text_of(row.amount, snapshot["scale"]),
         balance_after=text_of(row.balance, snapshot["scale"]),
         sequence=row.seq,
-        wallet=row.wallet,
         price_book=snapshot["price_book"],
         latency_ms=record.get("latency_ms"),
         ttft_ms=record.get("ttft_ms"),

@@ -55,7 +55,7 @@ class SummaryQuery(Request):
 class UsageRecord(Answer, kw_only=True):
     """One metered request; fields and meanings are those of `nexctl usage export`.
 
-    `created_at` is the reservation, `sequence` the place in the book of `wallet`. `rate_*` are
+    `created_at` is the reservation, `sequence` the place in its wallet's book. `rate_*` are
     prices per 1,000,000 of that meter. A number that is not known is null.
     """
 
@@ -102,7 +102,6 @@ class UsageRecord(Answer, kw_only=True):
     price_book: str | None = None
     latency_ms: int | None = None
     ttft_ms: int | None = None
-    wallet: str | None = None
 
 
 class UsageDetail(UsageRecord, kw_only=True):
@@ -111,6 +110,7 @@ class UsageDetail(UsageRecord, kw_only=True):
     `picked` says why this model answered and `score` by which figure, `tries` where it failed
     before. `quantities` keep apart what was served, what a provider consumed and what is billable,
     where these differ. `own_key`: it went out with the customer's own provider key.
+    `wallet` paid for it.
     """
 
     picked: str | None = None
@@ -118,6 +118,7 @@ class UsageDetail(UsageRecord, kw_only=True):
     tries: list[dict[str, str]] = field(default_factory=list)
     quantities: dict[str, dict[str, int]] | None = None
     own_key: bool = False
+    wallet: str | None = None
 
 
 class UsagePage(Answer):

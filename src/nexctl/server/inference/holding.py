@@ -94,9 +94,7 @@ async def hold(
     `worst` are the quantities where they are not tokens that a count and an output tell.
     """
     from nexctl.server.inference import policy
-    from nexctl.server.payments import recharged
 
-    recharged.check(call)
     caller, house = call.caller, call.house
     request_id = call.body.request_id or new_id()
     floor_usage = Usage(input=count.tokens) if worst is None else worst

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from nexctl.server.ledger import customers
 from nexctl.server.payments.figures import number
-from nexctl.server.refusing import Refuse
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book
-    from nexctl.server.calls import Call
     from nexctl.server.house import House
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
@@ -37,9 +35,3 @@ def credited(tx: Transaction, house: House, order: Order) -> None:
     before = next((price for price, name in known if name == row.plan), -1)
     if reached[-1][0] > before:
         customers.change(tx, order.customer, plan=reached[-1][1])
-
-
-def check(call: Call) -> None:
-    """Refuse what is asked before the first recharge: there is no plan to serve it under."""
-    if call.plan is None and applies(call.house.book):
-        raise Refuse("insufficient_balance", "nothing was recharged yet, so there is no plan")

@@ -97,6 +97,7 @@ def shown(tx: Transaction, call: Call) -> wire.UsageDetail:
         tries=kept.get("tries", []),
         quantities=kept.get("quantities"),
         own_key=bool(kept.get("own_key")),
+        wallet=row.wallet,
     )
 
 
