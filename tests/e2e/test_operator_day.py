@@ -5,10 +5,12 @@ The book is TokenOK's: "prices are configured through provider cost profiles by 
 
 from __future__ import annotations
 
+import os
 import stat
 from decimal import Decimal
 from pathlib import Path
 
+from nexctl.settings.paths import state_dir
 from tests.e2e.conftest import Nexctl
 
 
@@ -84,7 +86,8 @@ def test_prices_reach_the_customers_estimate_and_a_jump_must_be_accepted(
     assert first == Decimal(quote["estimates"][0]["input_tokens"]) * Decimal("287.5") / 10**6
     again = nexctl("prices", "update", "-o", "json")
     assert (again.exit, again.data["changes"]) == (0, [])
-    (file,) = (path for path in tmp_path.rglob("*.json") if path.parent.parent.name == "prices")
+    folder = os.path.join(state_dir(), "prices", "shop")
+    (file,) = Path(folder).iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     draft = tmp_path / "draft.toml"
     text = nexctl("admin", "prices", "list", "-o", "json").data
@@ -93,7 +96,8 @@ def test_prices_reach_the_customers_estimate_and_a_jump_must_be_accepted(
     draft.write_text("\n".join(lines).replace('"287.5"', '"500"'))
     refused = nexctl("admin", "prices", "apply", "draft.toml", "--yes", "-o", "json")
     assert (refused.exit, refused.error["code"]) == (9, "price_not_accepted"), refused
-    accept = refused.error["details"]["details"]["accept"]
+    named = nexctl("admin", "prices", "diff", "draft.toml", "-o", "json").data
+    accept = named["accept"]
     assert nexctl("admin", "prices", "apply", "draft.toml", "--yes", "--accept", accept).exit == 0
     jump = nexctl("prices", "update", "--yes", "-o", "json")
     assert (jump.exit, jump.error["code"]) == (9, "price_not_accepted")

@@ -56,9 +56,9 @@ def test_sums_are_over_every_wallet(rig: Rig) -> None:
     wallet, team = two_wallets(rig)
     assert rig.ask("GET", "/v1/usage/summary").body["total"]["requests"] == 5
     assert rig.ask("GET", f"/v1/usage/summary?wallet={wallet}").body["total"]["requests"] == 2
-    assert rig.ask("GET", "/v1/usage", key=team).body["data"][0]["key_name"] == "team"
+    assert rig.ask("GET", "/v1/usage/summary", key=team).body["total"]["requests"] == 2
 
 
 def test_a_cursor_of_another_wallet_is_none(rig: Rig) -> None:
-    for cursor in ("nobody:1", "x", "1:x", ":", "a:1:2"):
+    for cursor in ("nobody:1", "x", "1:x", "a:1:2"):
         assert rig.ask("GET", f"/v1/usage?cursor={cursor}").code == "invalid_request", cursor
