@@ -15,7 +15,7 @@ from typing import Any
 from nexctl.cli import shells
 from nexctl.cli.base import HELP_WIDTH, Argument, Declared, Group, Leaf, Option, flag
 from nexctl.cli.completing import KINDS
-from nexctl.cli.help import TOPICS
+from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.settings.config import KEYS
 
