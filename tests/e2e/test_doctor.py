@@ -121,6 +121,12 @@ def test_a_broken_configuration_is_told_first(nexctl: Nexctl, own_home: Path) ->
     assert nexctl("doctor", "-p", "nobody").exit == 78
 
 
+def test_a_variable_that_is_no_value_is_found(nexctl: Nexctl) -> None:
+    done = nexctl("doctor", "-o", "json", NEXCTL_TIMEOUT="soon")
+    assert (done.exit, checks(done)["settings"]["exit"]) == (78, 78)
+    assert "NEXCTL_TIMEOUT" in done.error["message"]
+
+
 def test_secrets_that_others_may_read_are_not_used(nexctl: Nexctl, own_home: Path) -> None:
     nexctl("keys", "list")
     state = own_home / ".local/state/nexctl"

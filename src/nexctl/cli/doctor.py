@@ -67,8 +67,10 @@ def _checks(app: App, offline: bool) -> list[Check]:
     profile = None
     try:
         config = app.config
+        config.settings()  # values of variables too
     except NexctlError as error:
-        here = [failed("settings", error), skipped("profile", "the settings cannot be read")]
+        first = failed("settings", error, exit=EXIT_CONFIG)
+        here = [first, skipped("profile", "the settings cannot be read")]
     else:
         there = config.path if config.exists else f"no {config.path}; defaults hold"
         profile, judged = _profile(app)
