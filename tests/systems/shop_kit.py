@@ -31,9 +31,7 @@ class Shop:
         made = self("gateway", "init", NAME, "--book", book, "--use", *more)
         assert made.exit == 0, made
 
-    def __call__(
-        self, *arguments: str | Path, stdin: str | bytes = b"", **environ: str
-    ) -> Ran:
+    def __call__(self, *arguments: str | Path, stdin: str | bytes = b"", **environ: str) -> Ran:
         """Run the installed program."""
         known = {
             name: value
