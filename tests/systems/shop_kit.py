@@ -1,4 +1,4 @@
-"""A gateway as its operator and its customers meet it: the installed program, and a served socket."""
+"""A gateway as operator and customers meet it: the installed program, and a served socket."""
 
 from __future__ import annotations
 

@@ -40,16 +40,16 @@ def run_in(file: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_there(id: str) -> bool:
+def is_there(test: str) -> bool:
     """Whether a test id names a test that runs."""
-    file, _, name = id.partition("::")
+    file, _, name = test.partition("::")
     return name in run_in(file)
 
 
 def faults_of(found: dict[str, Any]) -> list[str]:
     """What is wrong with one cell of the list."""
-    faults = [f"no such test: {id}" for id in found["proof"] if not is_there(id)]
-    end_to_end = [id for id in found["proof"] if id.split("/")[1] in END_TO_END]
+    faults = [f"no such test: {one}" for one in found["proof"] if not is_there(one)]
+    end_to_end = [one for one in found["proof"] if one.split("/")[1] in END_TO_END]
     if not end_to_end and not found.get("not_yet"):
         faults.append("neither an end-to-end scenario nor not_yet")
     if not set(found["said"]) <= {"page", "docs", "reading", "ours"} or not found["said"]:
@@ -88,7 +88,7 @@ def test_each_refusal_has_its_end_to_end_test() -> None:
             assert "proof" not in found, code
             continue
         assert is_there(found["proof"]), (code, found["proof"])
-        file, _, name = found["proof"].partition("::")
+        file = found["proof"].split("::")[0]
         folder = file.split("/")[1]
         assert folder in (("e2e", "systems") if found["by"] != "a request" else END_TO_END), code
         source = (ROOT / file).read_text(encoding="utf-8")

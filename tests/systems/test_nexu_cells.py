@@ -65,11 +65,11 @@ def test_credits_are_earned_by_tasks_and_without_them_it_is_429(open_shop: Open)
 def test_the_table_is_printed_to_the_digit_and_in_its_order(shop: Shop) -> None:
     listed = shop.data("prices", "list", "--on", "nexu")
     assert [row["model"] for row in listed] == [row[0] for row in TABLE]
-    for model, rate, credits, hundred, group in TABLE:
+    for model, rate, each, hundred, group in TABLE:
         shown = shop.data("prices", "show", model, "--on", "nexu")
         relative = shown["relative"]
         assert relative["rate"] == rate
-        assert relative["credits_per_conversation"] == credits
+        assert relative["credits_per_conversation"] == each
         assert relative["conversations_per_100"] == hundred
         assert group in shown["tags"]
     fresh = shop.data("estimate", "-", "--on", "nexu", stdin="hello")["estimates"][0]

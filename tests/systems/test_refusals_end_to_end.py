@@ -83,7 +83,7 @@ def test_a_refusal_through_the_program(shop: Shop, code: str) -> None:
 
 
 def test_a_ledger_that_cannot_be_written_is_7(shop: Shop) -> None:
-    """No file may grow, as on a full disk: nothing is sent, nothing billed, and it goes on after."""
+    """No file may grow, as on a full disk: nothing is billed, and it goes on after."""
     shop.wallet()
     before = shop.balance()
     (shop.home / "request.json").write_text(json.dumps(request()))
