@@ -82,7 +82,7 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     by_day = task.grain == "day"
     sample = () if by_day else _sample(source, pieces)
     inferred = infer.infer(task.shelf, sample, step=task.step)
-    spill = repeats.Spill(os.path.getsize(source.path), task.spill)
+    spill = repeats.Spill(_about(source, pieces), task.spill)
     try:
         others = None if task.batch_id else _others(export.manifest)
         rules = _rules(task, source, inferred, spill, others is not None)
@@ -98,6 +98,14 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     gathered.fold_drift()
     file_findings(gathered, inferred)
     return report(task, gathered, inferred)
+
+
+def _about(source: Source, pieces: list[Block]) -> int:
+    """About how many rows the file has, by its first block."""
+    if not pieces:
+        return 0
+    first = blocks.read(source, pieces[0])
+    return first.count(b"\n") * len(pieces)
 
 
 def _processes(task: Task, source: Source) -> int:
@@ -351,5 +359,5 @@ def _again(asked: tuple[Block, set[int]]) -> list[tuple[int, Row]]:
     return [
         (index, batch.detail(index))
         for index, pair in enumerate(zip(batch.customer, batch.request, strict=True))
-        if pair[1] and hash(pair) in wanted
+        if pair[1] and repeats.hash_of(*pair) in wanted
     ]

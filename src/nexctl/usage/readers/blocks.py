@@ -19,8 +19,9 @@ from nexctl.errors import UsageError
 from nexctl.usage.reading import Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
-# More rows at once would no longer lie in the processor's cache.
-BLOCK_BYTES = 768 * 1024
+# More rows at once would no longer lie in the processor's cache; fewer cost more a block.
+BLOCK_BYTES = {"jsonl": 1024 * 1024, "csv": 384 * 1024}
+_PART_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _AMOUNTS = b"0123456789.-"
 
@@ -114,8 +115,9 @@ def source_of(export: Export, name: str, batch_id: str | None = None) -> Source:
     return Source(export.path, name, export.kind, style, header, start, batch_id)
 
 
-def cut(source: Source, size: int = BLOCK_BYTES) -> Iterator[Block]:
+def cut(source: Source, size: int | None = None) -> Iterator[Block]:
     """The blocks of a file, in order, each ending at a line end."""
+    size = size or BLOCK_BYTES[source.kind]
     with open(source.path, "rb", buffering=0) as stream:
         total = os.fstat(stream.fileno()).st_size
         start, index = source.start, 0
@@ -164,7 +166,7 @@ def line_at(source: Source, offset: int) -> int:
     number, place = 1, 0
     with open(source.path, "rb") as stream:
         while place < offset:
-            part = stream.read(min(BLOCK_BYTES, offset - place))
+            part = stream.read(min(_PART_BYTES, offset - place))
             if not part:
                 break
             number += part.count(b"\n")
@@ -330,6 +332,7 @@ class Reader:
         for name, field in _WHOLE:
             setattr(found, name, _counts(columns[field]))
         odd = [columns[field] for field in _RARE if rows and field in self._places]
+        odd = [column for column in odd if column.count("0") < len(column)]
         if not any("".join(column).strip("0") for column in odd):
             found.rare = None
         else:
@@ -415,13 +418,20 @@ def _counts(column: Sequence[Any]) -> Sequence[int | None]:
     """Counts from cells; None where a cell is empty. ValueError where one is no whole number."""
     if not column or column[0] is None:
         return column
+    first = column[0]
+    if first in _DIGITS and column.count(first) == len(column):
+        return [int(first)] * len(column)
     joined = "".join(column)
     if not joined:
         return [None] * len(column)
     if not (joined.isascii() and joined.isdigit()):
         raise ValueError("count")
     if all(column):
-        return list(map(int, column))
+        try:
+            return _integers(f"[{','.join(column)}]")
+        except msgspec.DecodeError:
+            # More digits than JSON's numbers have here, or zeros before them.
+            return list(map(int, column))
     return [int(cell) if cell else None for cell in column]
 
 
@@ -447,6 +457,47 @@ def amounts(column: Sequence[str | None]) -> list[int]:
     texts: Sequence[str] = column  # type: ignore[assignment]
     if "".join(texts).encode().translate(None, _AMOUNTS):
         raise ValueError("amount")
+    if texts:
+        try:
+            found = _alike(texts)
+        except (KeyError, msgspec.DecodeError):
+            found = None
+        if found is not None:
+            return found
+    return _apart(texts)
+
+
+def _alike(texts: Sequence[str]) -> list[int] | None:
+    """Amounts that are all below 1, or all have their dot at one place; None where they are not.
+
+    One list of JSON integers is read at once, and each brought to pico by the length of its text.
+    """
+    joined = f",{','.join(texts)},"
+    if ",0," in joined:
+        # Twice, for two of them share a comma.
+        joined = joined.replace(",0,", ",0.,").replace(",0,", ",0.,")
+    if joined.count(".") != len(texts):
+        return None
+    if joined.count(",0.") == len(texts):
+        # 1 instead of "0.": JSON has no zeros before a number, and a one is easily taken away.
+        numbers = _integers(f"[{joined.replace(',0.', ',1')[1:-1]}]")
+        scales = _BELOW_ONE
+        return [n * scales[size] - _ONE for n, size in zip(numbers, map(len, texts), strict=True)]
+    place = texts[0].find(".")
+    if place < 1 or ",-" in joined:
+        return None
+    try:
+        if set(map(itemgetter(place), texts)) != {"."}:
+            return None
+    except IndexError:
+        return None
+    numbers = _integers(f"[{joined[1:-1].replace('.', '')}]")
+    scales = {place + 1 + places: scale for places, scale in enumerate(_SCALES)}
+    return [n * scales[size] for n, size in zip(numbers, map(len, texts), strict=True)]
+
+
+def _apart(texts: Sequence[str]) -> list[int]:
+    """Any amounts, one by one."""
     try:
         return [
             int(whole + part) * _SCALES[len(part)]
@@ -456,7 +507,12 @@ def amounts(column: Sequence[str | None]) -> list[int]:
         raise ValueError("amount") from None
 
 
+_ONE = 10**12
 _SCALES = tuple(10 ** (12 - places) for places in range(13))
+# By the length of a text that begins with "0.", or is "0".
+_BELOW_ONE = {1: _ONE, **{2 + places: scale for places, scale in enumerate(_SCALES)}}
+_DIGITS = frozenset("0123456789")
+_integers = msgspec.json.Decoder(list[int]).decode
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
