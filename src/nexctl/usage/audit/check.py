@@ -14,7 +14,16 @@ from typing import Any
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
 from nexctl.usage.audit.explain import Explainer, Judged, Later, Line, line_of
-from nexctl.usage.audit.prices import CACHED, INPUT, OUTPUT, REASONING, WRITE, Conditions, Form, Plan
+from nexctl.usage.audit.prices import (
+    CACHED,
+    INPUT,
+    OUTPUT,
+    REASONING,
+    WRITE,
+    Conditions,
+    Form,
+    Plan,
+)
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch, amounts
 
@@ -34,7 +43,8 @@ class Sums:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.marked = plan.model is not None and bool(plan.model.markup["stated"])
+        stated = plan.model.markup["stated"] if plan.model is not None else None
+        self.marked = ratio_of(stated) if stated else None
         book = plan.book
         self.book = book.id if book is not None and plan.forms else None
         # Of rows that the loop settles, the first context tier is the right one.
@@ -267,7 +277,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
         """The fast plan of each row. Only what differs within the block is looked up a row."""
         if not batch.count:
             return []
-        columns = (
+        columns: tuple[Sequence[Any], ...] = (
             _days(batch.created),
             batch.served,
             batch.requested,
@@ -397,11 +407,7 @@ def _other_reasoning(plan: Plan, form: Form, count: int) -> int:
     return found if plan.reading.reasoning_inside else -found
 
 
-def _other_markup(plan: Plan, bill: int) -> int:
-    stated = plan.model.markup["stated"] if plan.model is not None else None
-    if not stated or not bill:
-        return 0
-    top, bottom = ratio_of(stated)
+def _other_markup(plan: Plan, bill: int, top: int, bottom: int) -> int:
     if plan.reading.markup_added:
         return -rounded(bill * top, bottom + top, 0)
     return rounded(bill * top, bottom, 0)
@@ -420,8 +426,8 @@ def _readings(found: _Found, plans: list[Sums]) -> dict[str, list[int]]:
         if form is not None and (sums.cached or sums.write or sums.reasoning):
             entry[0] += _other_cached(sums.plan, form, sums.cached + sums.write)
             entry[1] += _other_reasoning(sums.plan, form, sums.reasoning)
-        if sums.marked:
-            entry[2] += _other_markup(sums.plan, sums.billed)
+        if sums.marked is not None and sums.billed:
+            entry[2] += _other_markup(sums.plan, sums.billed, *sums.marked)
     return totals
 
 

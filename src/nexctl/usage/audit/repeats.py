@@ -12,6 +12,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter, xor
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,10 @@ class Spill:
             together = array("q")
             for _, hashes in pieces:
                 together.extend(hashes)
-            if len(set(together)) == len(together):
+            once = set(together)
+            if len(once) == len(together):
                 continue
-            twice = {value for value, count in Counter(together).items() if count > 1}
+            twice = _twice(pieces, once)
             held += len(twice)
             for block, hashes in pieces:
                 here = twice.intersection(hashes)
@@ -84,6 +86,18 @@ class Spill:
             if block not in left_out:
                 yield block, held[place + _HEAD : place + _HEAD + count]
             place += _HEAD + count
+
+
+def _twice(pieces: list[tuple[int, array[int]]], once: set[int]) -> set[int]:
+    """The hashes that come more than once. `once` is used up: each leaves it as it first comes."""
+    found: set[int] = set()
+    for _, hashes in pieces:
+        here = set(hashes)
+        if len(here) < len(hashes):
+            found.update(value for value, count in Counter(hashes).items() if count > 1)
+        found.update(here.difference(once))
+        once.difference_update(here)
+    return found
 
 
 class Writer:
@@ -119,7 +133,7 @@ def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:
     if not all(requests):
         return [hash_of(*pair) for pair in zip(customers, requests, strict=True) if pair[1]]
     if customers and customers.count(customers[0]) == len(customers):
-        return map(hash(customers[0]).__xor__, map(hash, requests))
+        return map(xor, repeat(hash(customers[0])), map(hash, requests))
     return map(xor, map(hash, customers), map(hash, requests))
 
 

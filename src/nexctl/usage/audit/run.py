@@ -190,7 +190,7 @@ def _sample(source: Source, pieces: list[Block]) -> Iterator[tuple[Row, int]]:
             billed = blocks.amounts(batch.charge) if batch.count else []
         except (Unclear, ValueError):
             continue
-        for index in range(0, batch.count, max(1, batch.count // each)):
+        for index in range(0, batch.count, max(1, -(-batch.count // each))):
             if batch.charge[index] is not None:
                 yield batch.detail(index), billed[index]
 
@@ -210,7 +210,7 @@ def _run(
     left_out: set[int] = set()
     pending: list[Block] = []
     for block, result in _spread(rules, pieces, _work, processes):
-        if pending or result is None or "odd" in result:
+        if pending or result is None:
             pending.append(block)
             left_out.add(block.number)
             whole = Block(
@@ -221,7 +221,7 @@ def _run(
                 continue
             block, result = whole, _work(whole)
             pending = []
-            if result is None or "odd" in result:
+            if result is None:
                 first = blocks.line_at(rules.source, whole.offset)
                 reader.careful(data, first)
                 raise UsageError(
@@ -338,12 +338,10 @@ def _begin_worker(rules: Rules) -> None:
 
 
 def _work(block: Block) -> dict[str, Any] | None:
-    """A block's result, None where it needs the careful reader, {"odd"} where a cell goes on."""
+    """A block's result; None where it needs the careful reader, or ends within a cell."""
     (mine,) = _mine
     try:
         batch = mine.reader.batch(blocks.read(mine.source, block))
-        if batch.odd:
-            return {"odd": True}
         result = mine.checker.check(batch)
     except (Unclear, ValueError):
         return None
