@@ -99,6 +99,7 @@ def make_gateway(folder: str, upstream: str | None = None) -> str:
         secrets,
         book=books.load("nextoken"),
         plan="enterprise",
+        semantic_cache=False,
         upstream=None if upstream is None else bootstrap.Upstream(upstream, allow_private=True),
     )
     house = bootstrap.open_house(place, secrets)

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# What a property says does not depend on how busy the machine is.
+settings.register_profile("nexctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nexctl")
 
 REQUIRE_TOOLS = os.environ.get("NEXCTL_REQUIRE_TOOLS") == "1"
 

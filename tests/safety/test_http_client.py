@@ -217,11 +217,11 @@ def test_silence_after_a_late_beginning_does_not_get_the_whole_time_again(
 
 
 def test_tries_share_one_total_time(gateway: LoopbackGateway) -> None:
-    gateway.expect("GET", "/v1/me", *[reply(503, retry_after="0.2")] * 3)
-    client = client_of(gateway, seconds=0.5, tries=10, sleep=time.sleep)
+    gateway.expect("GET", "/v1/me", *[reply(503, retry_after="0.8")] * 3)
+    client = client_of(gateway, seconds=2.2, tries=10, sleep=time.sleep)
     started = time.monotonic()
     assert client.send(GET).status == 503
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 3.5
 
 
 def test_a_stream_may_last_longer_than_the_time_between_its_pieces(

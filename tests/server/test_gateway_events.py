@@ -79,6 +79,18 @@ def test_what_happens_to_keys_and_budgets_is_told_signed(rig: Rig, hook: Hook) -
     assert verify(rig.house.ledger).violations == ()
 
 
+def test_each_step_of_an_order_is_told(make: Callable[..., Rig], hook: Hook) -> None:
+    rig = make(options=Options(base_url="http://127.0.0.1:8787"))
+    secret = listen(rig, hook, "order.*")["secret"]
+    order = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "50", "method": "sandbox"}).body
+    path = order["checkout_url"].removeprefix("http://127.0.0.1:8787")
+    assert rig.raw("POST", path).status == 200
+    send(rig)
+    told = [verified(hook, secret, number) for number in range(len(hook.got))]
+    assert {row["data"]["id"] for row in told} == {order["id"]}
+    assert "order.credited" in {row["type"] for row in told}
+
+
 def test_a_forged_or_changed_event_does_not_verify(rig: Rig, hook: Hook) -> None:
     secret = listen(rig, hook)["secret"]
     rig.key("ci")

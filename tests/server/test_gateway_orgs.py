@@ -296,6 +296,30 @@ def test_a_project_is_paid_from_its_pool(acme: Acme) -> None:
     acme.proved()
 
 
+def test_a_batch_counts_for_its_keys_project_and_is_paid_from_its_pool(acme: Acme) -> None:
+    acme.credit(acme.id, "5")
+    pool = acme.ask("POST", "/pools", {"name": "research"}).body["id"]
+    acme.ask("POST", "/transfers", {"to": pool, "amount": "2"})
+    project = acme.ask("POST", "/projects", {"name": "search", "pool": pool}).body["id"]
+    limit = {"scope": "project", "scope_id": project, "amount": "0.000000001"}
+    budget = acme.rig.ask("PUT", "/v1/budgets", limit).body["id"]
+    made = acme.rig.ask("POST", "/v1/keys", {"name": "k", "project": "search"}, key=acme.key)
+    body = {"model": MODEL, "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    item = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+    def submit() -> Got:
+        return acme.rig.ask("POST", "/v1/batches", {"items": [item]}, key=made.body["secret"])
+
+    assert submit().details["contract_code"] == "budget_exceeded"
+    acme.rig.ask("DELETE", f"/v1/budgets/{budget}")
+    got = submit()
+    assert got.status == 200, got
+    balance = {row["id"]: row for row in acme.ask("GET", "/pools").body["data"]}
+    assert balance[acme.id]["held"] == "0"
+    assert balance[pool]["held"] != "0" or balance[pool]["balance"] != "2"
+    acme.proved()
+
+
 def test_who_is_let_go_acts_no_more(acme: Acme) -> None:
     acme.credit(acme.id, "5")
     own = acme.rig.ask(

@@ -64,6 +64,8 @@ Environment
                        price book, plan and model of that profile
   NEXCTL_API_KEY       key for calls; never for a profile chosen with -p
   NEXCTL_OPERATOR_KEY  key for operating the gateway
+  NEXCTL_MAIL          where a gateway sends alerts: file:PATH, smtp://HOST[:PORT] or smtps://
+  NEXCTL_MAIL_FROM     their sender; NEXCTL_MAIL_USER and NEXCTL_MAIL_PASSWORD log in
   NEXCTL_OUTPUT        output format
   NEXCTL_TIMEOUT       longest wait in seconds
   NEXCTL_NO_INPUT      never ask anything

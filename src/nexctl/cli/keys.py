@@ -47,6 +47,8 @@ _LIMITS = (
     option("--name", metavar="N", required=True, help="The key's name, unique among yours."),
     *_LIMITS,
     option("--parent", metavar="KEY", help="Make a sub-key inside this key."),
+    option("--project", metavar="P", help="Of an organisation's key: count for this project."),
+    option("--member", metavar="ID", help="Of an organisation's key: count for this member."),
     flag("--if-not-exists", help="A key of that name and settings is as good."),
     _WRITE,
     _IDEMPOTENCY,
@@ -109,6 +111,8 @@ def _wanted(
     ip: tuple[str, ...],
     rpm: int | None,
     label: tuple[str, ...],
+    project: str | None = None,
+    member: str | None = None,
 ) -> KeyCreate:
     """The request's body, checked as the gateway will check it."""
     import msgspec
@@ -124,6 +128,8 @@ def _wanted(
         "expires_in_seconds": expires,
         "parent_id": parent,
         "labels": dict(terms.parse_label(text) for text in label) or None,
+        "project": project,
+        "member_id": member,
     }
     try:
         return msgspec.convert(given, KeyCreate)

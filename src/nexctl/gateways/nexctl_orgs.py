@@ -97,27 +97,35 @@ class Alerts(_Noun):
 
 
 class Endpoints(_Noun):
-    """`/v1/webhook-endpoints`, or with another noun the operator's."""
+    """`/v1/webhook-endpoints`."""
 
-    noun = "webhook_endpoints"
+    _list, _add, _remove = (
+        "webhook_endpoints.list",
+        "webhook_endpoints.add",
+        "webhook_endpoints.remove",
+    )
 
     def list(self) -> Iterator[alerts.Endpoint]:
-        return self._client.every(f"{self.noun}.list")
+        return self._client.every(self._list)
 
     def add(
         self, wanted: alerts.EndpointCreate, *, idempotency_key: str | None = None
     ) -> alerts.EndpointSecret:
-        found = self._ask(f"{self.noun}.add", body=wanted, idempotency_key=idempotency_key)
+        found = self._ask(self._add, body=wanted, idempotency_key=idempotency_key)
         return cast("alerts.EndpointSecret", found)
 
     def remove(self, endpoint: str) -> budgets.Removed:
-        return cast("budgets.Removed", self._ask(f"{self.noun}.remove", endpoint))
+        return cast("budgets.Removed", self._ask(self._remove, endpoint))
 
 
 class OperatorEndpoints(Endpoints):
     """`/admin/v1/webhook-endpoints`."""
 
-    noun = "operator_endpoints"
+    _list, _add, _remove = (
+        "operator_endpoints.list",
+        "operator_endpoints.add",
+        "operator_endpoints.remove",
+    )
 
 
 class Deliveries(_Noun):

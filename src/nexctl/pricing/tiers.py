@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import UnpricedError, UsageError
@@ -36,6 +37,7 @@ class Settlement(NamedTuple):
     alert: bool
 
 
+@lru_cache(maxsize=64)
 def tiers(book: Book) -> tuple[Tier, ...]:
     """The book's billing tiers, lowest first; () where it has none."""
     rows = book.data.get("billing_tiers", {}).get("tiers", ())

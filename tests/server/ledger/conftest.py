@@ -55,6 +55,7 @@ class Server:
         options = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder}"
             " -c fsync=off -c max_connections=60 -c deadlock_timeout=50ms"
+            " -c dynamic_shared_memory_type=mmap"
         )
         log = str(self.folder / "log")
         self._as_postgres("pg_ctl", "-D", str(self.data), "-o", options, "-l", log, "-w", "start")

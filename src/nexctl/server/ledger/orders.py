@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import bonuses, codes, funds, ids, wallets
+from nexctl.server.ledger import bonuses, codes, events, funds, ids, wallets
 from nexctl.server.ledger.chain import locked
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
@@ -371,6 +371,8 @@ def move(tx: Transaction, found: Order, state: str, **fields: Any) -> None:
     )
     if not done:
         raise Refused("state_conflict", "the order changed in between", hint="try again")
+    data = {"id": found.id, "state": state, "method": found.method}
+    events.emit(tx, f"order.{state}", found.customer, data)
 
 
 def locked_order(tx: Transaction, order: str) -> Order | None:

@@ -30,6 +30,9 @@ FEATURES = (
     "grants",
     "usage",
     "prices",
+    "alerts",
+    "webhooks",
+    "audit_log",
 )
 
 
@@ -63,7 +66,7 @@ def show(tx: Transaction, call: Call) -> wire.Me:
         customer=customer,
         price_book=house.book.version,
         currency=house.unit,
-        features=list(FEATURES),
+        features=[*FEATURES, *(("orgs",) if "organisations" in house.book.data else ())],
         server_time=instant(house.now()),
         version=__version__,
     )
