@@ -13,6 +13,7 @@ from nexctl.server.ledger.life import Life
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexctl.server.ledger.costs import Costing
     from nexctl.server.ledger.tiers import Tiering
 
 
@@ -35,13 +36,14 @@ class Sealer(Protocol):
 class Shared:
     """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its
     heartbeat is good for, in microseconds. Whoever runs the gateway hands in the book's rules:
-    `tiering` for each debit, `papers` to be called with (transaction, what, subject) in the
-    transaction that credits, refunds or charges a fee.
+    `tiering` and `costing` for each debit, `papers` to be called with (transaction, what, subject)
+    in the transaction that credits, refunds or charges a fee.
     """
 
     __slots__ = (
         "anchor_key",
         "beaten_at",
+        "costing",
         "lease",
         "life",
         "owner",
@@ -70,6 +72,7 @@ class Shared:
         self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
         self.tiering: Tiering | None = None
+        self.costing: Costing | None = None
         self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
 
