@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, TextIO
 
-from nexctl.errors import ConfirmationNeeded, NexctlError
+from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
 if TYPE_CHECKING:
     from nexctl.cli.progress import Progress
@@ -69,6 +69,7 @@ class App:
         self._profile: Profile | None = None
         self._secrets: SecretStore | None = None
         self._emitted = False
+        self._deprecated: set[str] = set()
         self._progress: Progress | None = None
 
     @classmethod
@@ -279,6 +280,19 @@ class App:
     def warn(self, text: str) -> None:
         """A warning on standard error, shown with --quiet too."""
         self.say(f"warning: {text}")
+
+    def deprecated(self, what: str, instead: str) -> None:
+        """Something that still works and is going away: said once a run, not with --quiet.
+
+        UsageError (exit 2) with NEXCTL_DEPRECATION_ERRORS=1, so that scripts learn of it in CI.
+        """
+        if self.environ.get("NEXCTL_DEPRECATION_ERRORS", "").lower() not in _OFF:
+            raise UsageError(
+                f"{what} is going away", hint=f"use {instead} instead", code="deprecated"
+            )
+        if what not in self._deprecated:
+            self._deprecated.add(what)
+            self.note(f"deprecated: {what} is going away; use {instead} instead")
 
     def say(self, text: str) -> None:
         """One line on standard error, cleaned of control characters. Never fails."""

@@ -21,7 +21,7 @@ WINDOW = (
     option("--to", metavar="TIME", help="Reserved before this instant."),
 )
 FILTERS = (
-    option("--key", metavar="KEY", help="Only this key's: its id or name."),
+    option("--key", metavar="KEY", suggest="keys", help="Only this key's: its id or name."),
     option("-m", "--model", metavar="MODEL", suggest="models", help="Only this model's."),
     option("--project", metavar="PROJECT", help="Only this project's."),
     option("--label", metavar="NAME=VALUE", help="Only with this label."),

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.money import text_of
-from nexctl.server.allowances import plan_budgets
+from nexctl.server.allowances import plan_budgets, recharge_plan
 from nexctl.server.attempts import Attempts
 from nexctl.server.inference.failures import Failures
 from nexctl.server.refusing import Refuse, Words
@@ -36,6 +36,10 @@ READING_SECONDS = 30.0  # not money: seconds
 WRITING_SECONDS = 30.0  # not money: seconds
 COUNTING_SECONDS = 10.0  # not money: seconds
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+# The feature of a plan that keeps labels for who pays: on keys, and of a request's `metadata`.
+COST_LABELS = "cost_labels"
 
 
 class Options(NamedTuple):
@@ -88,6 +92,7 @@ class House:
         self.book_hash: str | None = None
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
+        ledger.shared.recharge_plan = recharge_plan(book)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         # The plan whose budgets a customer was seen to have, and the names of all such budgets.
         self.allowed: dict[str, str] = {}
