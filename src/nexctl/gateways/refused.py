@@ -117,7 +117,7 @@ HINTS = {
     "request_in_progress": "wait, then run the same command again",
     "already_billed": "'nexctl usage show REQUEST' shows what it was charged",
     "idempotency_conflict": "use a new --idempotency-key for another request",
-    "price_not_accepted": "'nexctl admin prices diff FILE' shows the changes and their hash for --accept",
+    "price_not_accepted": "'nexctl admin prices diff FILE' shows the hash for --accept",
     "not_found": "check the id",
     "code_not_found": "check the code for a slip",
     "upstream_error": "try again, or another model",
