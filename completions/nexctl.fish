@@ -729,7 +729,7 @@ function __nexctl_complete
   set -l path ''
   set -l expect ''
   set -l ended ''
-  set -l placed 0
+  set -l placed
   for word in $words
     if test -n "$expect"
       set expect ''
@@ -761,7 +761,7 @@ function __nexctl_complete
     end
     __nexctl_commands "$path"
     if not set -q __nexctl_R[1]
-      set placed (math $placed + 1)
+      set -a placed $word
       continue
     end
     __nexctl_alias "$path $word"
@@ -797,11 +797,11 @@ function __nexctl_complete
           break
         end
         set last $candidate
-        if test $placed -le 0
+        if not set -q placed[1]
           set number $candidate
           break
         end
-        set placed (math $placed - 1)
+        set -e placed[1]
       end
       test -n "$number"; and __nexctl_offer $number "$cur" ''
     end
