@@ -6,7 +6,7 @@ function __nexctl_commands
     case ''
       set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
     case 'prices'
-      set -g __nexctl_R list show compare whatif history markup validate
+      set -g __nexctl_R list show compare whatif history markup validate update
     case 'models'
       set -g __nexctl_R list show
     case 'keys'
@@ -48,7 +48,7 @@ function __nexctl_commands
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes codes terms invoices
+      set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
       set -g __nexctl_R list create suspend credit policy import
     case 'admin keys'
@@ -64,11 +64,15 @@ function __nexctl_commands
     case 'admin payments'
       set -g __nexctl_R list approve reject refund
     case 'admin providers'
-      set -g __nexctl_R list add set remove
+      set -g __nexctl_R list add set remove cost
     case 'admin models'
       set -g __nexctl_R list set
     case 'admin routes'
       set -g __nexctl_R list set remove
+    case 'admin prices'
+      set -g __nexctl_R list draft diff apply
+    case 'admin subscriptions'
+      set -g __nexctl_R list set
     case 'admin codes'
       set -g __nexctl_R list create
     case 'admin terms'
@@ -107,7 +111,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -121,8 +125,10 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'prices update'
+      set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
@@ -143,14 +149,14 @@ function __nexctl_options
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'batch list' 'admin codes list'
+    case 'wallet topups' 'batch list' 'admin subscriptions list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet redeem' 'subscription set'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
-      set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
@@ -166,13 +172,13 @@ function __nexctl_options
     case 'statement'
       set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage export'
-      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
-      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage list'
-      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
-      set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --key -m --model --project --label --status --wallet --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage audit'
       set -g __nexctl_R --book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
@@ -236,7 +242,7 @@ function __nexctl_options
     case 'admin customers credit'
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
-      set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin keys list'
       set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin operators create'
@@ -261,10 +267,26 @@ function __nexctl_options
       set -g __nexctl_R --kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin providers set'
       set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin providers cost'
+      set -g __nexctl_R --book --toml -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin models set'
       set -g __nexctl_R --enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices draft'
+      set -g __nexctl_R --markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices diff'
+      set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices apply'
+      set -g __nexctl_R --at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin margin'
+      set -g __nexctl_R --before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin usage'
+      set -g __nexctl_R --from --to --customer -m --model -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin reconcile'
+      set -g __nexctl_R --month -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin subscriptions set'
+      set -g __nexctl_R --charge --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin codes create'
       set -g __nexctl_R --promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin invoices list'
@@ -457,12 +479,20 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin providers remove'
       set -g __nexctl_A 3
+    case 'admin providers cost'
+      set -g __nexctl_A 3
     case 'admin models set'
       set -g __nexctl_A 1
     case 'admin routes set'
       set -g __nexctl_A 3 1 +
     case 'admin routes remove'
       set -g __nexctl_A 3
+    case 'admin prices diff'
+      set -g __nexctl_A 4
+    case 'admin prices apply'
+      set -g __nexctl_A 4
+    case 'admin subscriptions set'
+      set -g __nexctl_A 3 3
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'admin terms set'
@@ -470,9 +500,9 @@ function __nexctl_arguments
     case 'admin invoices void'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 29
+      set -g __nexctl_A 31
     case 'config set'
-      set -g __nexctl_A 29 3
+      set -g __nexctl_A 31 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
@@ -480,9 +510,9 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'completion install'
-      set -g __nexctl_A 30
+      set -g __nexctl_A 32
     case 'help'
-      set -g __nexctl_A 31 +
+      set -g __nexctl_A 33 +
   end
 end
 
@@ -605,7 +635,7 @@ function __nexctl_values
     case '23 *'
       set -g __nexctl_W 'active suspended'
     case '24 *'
-      set -g __nexctl_W 'models providers denied rpm concurrency quota'
+      set -g __nexctl_W 'models providers denied rpm concurrency quota discount'
     case '25 *'
       set -g __nexctl_W 'owner billing support read-only'
     case '26 *'
@@ -613,12 +643,16 @@ function __nexctl_values
     case '27 *'
       set -g __nexctl_W 'openai echo'
     case '28 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'model provider customer month'
     case '29 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'given active past_due cancelled none'
     case '30 *'
-      set -g __nexctl_W 'bash zsh fish powershell'
+      set -g __nexctl_W 'open redeemed expired void'
     case '31 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '32 *'
+      set -g __nexctl_W 'bash zsh fish powershell'
+    case '33 *'
       set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
   end
 end
@@ -684,6 +718,11 @@ function __nexctl_takes
     case '--map'
       switch "$argv[1]"
         case 'prices whatif' 'usage audit'
+          set -g __nexctl_V 3
+      end
+    case '--accept'
+      switch "$argv[1]"
+        case 'prices update' 'admin prices apply'
           set -g __nexctl_V 3
       end
     case '--system'
@@ -851,6 +890,8 @@ function __nexctl_takes
           set -g __nexctl_V 3
         case 'wallet runway'
           set -g __nexctl_V 11
+        case 'admin margin'
+          set -g __nexctl_V 28
       end
     case '--interval'
       switch "$argv[1]"
@@ -1009,6 +1050,11 @@ function __nexctl_takes
         case 'admin customers policy'
           set -g __nexctl_V 3
       end
+    case '--discount'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
     case '--endpoint'
       switch "$argv[1]"
         case 'admin webhooks deliveries'
@@ -1044,9 +1090,31 @@ function __nexctl_takes
         case 'admin providers add' 'admin providers set'
           set -g __nexctl_V 3
       end
+    case '--book'
+      switch "$argv[1]"
+        case 'admin providers cost'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 2
+      end
     case '--alias'
       switch "$argv[1]"
         case 'admin models set'
+          set -g __nexctl_V 3
+      end
+    case '--markup'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 3
+      end
+    case '--places'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 3
+      end
+    case '--credit-rate'
+      switch "$argv[1]"
+        case 'admin prices draft'
           set -g __nexctl_V 3
       end
     case '--uses'
@@ -1134,6 +1202,16 @@ function __nexctl_takes
         case 'admin providers add' 'admin providers set' 'auth login'
           set -g __nexctl_V 4
       end
+    case '--toml'
+      switch "$argv[1]"
+        case 'admin providers cost'
+          set -g __nexctl_V 4
+      end
+    case '--prices'
+      switch "$argv[1]"
+        case 'admin margin'
+          set -g __nexctl_V 4
+      end
     case '-o'
       switch "$argv[1]"
         case 'diff'
@@ -1166,8 +1244,10 @@ function __nexctl_takes
           set -g __nexctl_V 23
         case 'admin webhooks deliveries'
           set -g __nexctl_V 26
+        case 'admin subscriptions list'
+          set -g __nexctl_V 29
         case 'admin codes list'
-          set -g __nexctl_V 28
+          set -g __nexctl_V 30
         case '*'
           set -g __nexctl_V 3
       end
@@ -1232,11 +1312,6 @@ function __nexctl_takes
           set -g __nexctl_V 1
       end
     case '--on'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 2
-      end
-    case '--book'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 2

@@ -131,3 +131,31 @@ def test_a_mapped_model_is_named(nexctl: Nexctl, october: Path) -> None:
     assert "nexrelay: gpt-4o priced as gpt-5.2" in done.out
     assert "nexrelay: 14,800 credits" in done.out
     assert all(len(text) <= 80 for text in done.out.splitlines() if not text.startswith("note"))
+
+
+def test_another_gateway_s_log_is_replayed_like_an_export(nexctl: Nexctl, tmp_path: Path) -> None:
+    log = {
+        "created_at": 1791194400,
+        "type": 2,
+        "model_name": "gpt-4o",
+        "quota": 3500,
+        "prompt_tokens": 1000,
+        "completion_tokens": 450,
+        "other": json.dumps({"cache_tokens": 400}),
+    }
+    (tmp_path / "logs.json").write_text(json.dumps({"data": {"items": [log, log]}}))
+    asked = ("prices", "whatif", "--on", "openai", "-o", "json", "--usage")
+    done = nexctl(*asked, "logs.json")
+    assert done.exit == 0, done
+    assert "logs.json is read as new-api logs" in done.err
+    assert (done.data["usage"]["rows"], done.data["usage"]["cached_input_tokens"]) == (2, 800)
+    assert done.data["usage"]["billed"] == {"USD": "0.014"}
+    # The same two requests as an export say the same.
+    own = line(created_at="2026-10-05T12:00:00Z", output_tokens=450, charge="0.007", price_book="")
+    (tmp_path / "own.jsonl").write_text(f"{own}\n{own}\n")
+    again = nexctl(*asked, "own.jsonl")
+    assert [row["charge"] for row in again.data["books"]] == [
+        row["charge"] for row in done.data["books"]
+    ]
+    piped = nexctl(*asked, "-", stdin=(tmp_path / "logs.json").read_text())
+    assert piped.data["books"] == done.data["books"]

@@ -61,7 +61,7 @@ def remember_profiles(app: App, config: Config) -> None:
     from nexctl.settings.profiles import names
 
     remember(app, "profiles", names(config))
-    folder = app.books_folder
+    folder = app.own_books_folder
     if folder is not None:
         with contextlib.suppress(OSError):
             books = [name.removesuffix(".toml") for name in os.listdir(folder)]

@@ -175,6 +175,26 @@ class App:
 
     @property
     def books_folder(self) -> str | None:
+        """Folders of price books, one a line: what the profile's gateway serves, the user's own."""
+        folders = [self.served_folder, self.own_books_folder]
+        return "\n".join(folder for folder in folders if folder is not None) or None
+
+    @property
+    def served_folder(self) -> str | None:
+        """Where `prices update` keeps what the profile's gateway serves; None before it did."""
+        import contextlib
+
+        from nexctl.errors import ConfigError
+        from nexctl.settings.paths import state_dir
+
+        with contextlib.suppress(ConfigError):
+            folder = os.path.join(state_dir(self.environ), "prices", self.profile.name, "")
+            if os.path.isdir(folder):
+                return folder
+        return None
+
+    @property
+    def own_books_folder(self) -> str | None:
         """Folder of the user's own price books: the `books` setting, else the usual one if made."""
         chosen: str | None = self.config.get("books")
         if chosen is not None:

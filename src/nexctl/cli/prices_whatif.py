@@ -20,7 +20,7 @@ USAGE = option(
     required=True,
     metavar="FILE",
     suggest="files",
-    help="Recorded usage, as 'usage export' writes it; - is standard input; repeatable.",
+    help="An export of usage, or another gateway's log; - is standard input; repeatable.",
 )
 BAR = 12
 
@@ -102,12 +102,10 @@ def whatif(
 
 
 def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
-    """The records of export files, one after the other; `-` is standard input."""
-    from nexctl.usage.reading import open_export
-
+    """The records of exports or others' logs, one after the other; `-` is standard input."""
     for name in files:
         if name != "-":
-            yield from open_export(name).rows()
+            yield from _read(app, name, name)
             continue
         import shutil
         import tempfile
@@ -118,7 +116,19 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
         with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
             shutil.copyfileobj(app.stdin_buffer, spool, 1 << 20)
             spool.flush()
-            yield from open_export(spool.name).rows()
+            yield from _read(app, spool.name, "standard input")
+
+
+def _read(app: App, path: str, name: str) -> Iterator[Any]:
+    """An export, or another gateway's log, told as what it was read."""
+    from nexctl.usage.readers.foreign import any_rows
+
+    rows, foreign = any_rows(path)
+    if foreign is not None:
+        app.note(f"note: {name} is read as {foreign.kind}")
+        if foreign.grain == "day":
+            app.note("note: each of its rows sums up a day: context tiers are those of the sums")
+    yield from rows
 
 
 def _maps(

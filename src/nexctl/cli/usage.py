@@ -26,6 +26,7 @@ FILTERS = (
     option("--project", metavar="PROJECT", help="Only this project's."),
     option("--label", metavar="NAME=VALUE", help="Only with this label."),
     option("--status", metavar="STATUS", choices=STATUSES, help=f"One of {', '.join(STATUSES)}."),
+    option("--wallet", metavar="ID", help="Only what this wallet paid."),
 )
 
 
@@ -42,7 +43,8 @@ def filters_in(given: dict[str, Any]) -> Filters:
 
     label = label_of(given.pop("label"))
     return Filters(
-        given.pop("key"), given.pop("model"), given.pop("project"), label, given.pop("status")
+        *(given.pop("key"), given.pop("model"), given.pop("project"), label),
+        *(given.pop("status"), given.pop("wallet")),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from operator import add as add_up
 from operator import eq
+from operator import sub as subtract
 from typing import Any
 
 from nexctl.usage.audit.terms import Finding, amount
@@ -31,31 +32,31 @@ def links(
     delta = _deltas(batch, billed)
     if batch.count == 0:
         return {}, []
-    if delta is None:
-        moves = [-bill for bill in billed]
-    else:
-        moves = delta
+    if delta is not None:
         _overdrawn(batch, billed, delta, add)
-    known = None if after is None or all(batch.after) else batch.after
     customers = batch.customer
-    if customers.count(customers[0]) == batch.count and after is not None and known is None:
-        quick = _straight(batch, moves, after)
+    if (
+        after is not None
+        and customers.count(customers[0]) == batch.count
+        and all(batch.after)
+        and all(batch.sequence)
+    ):
+        quick = _straight(batch, billed, delta, after)
         if quick is not None:
             ends, gaps = quick
             customer = batch.known(customers[0])
             return {customer: ends}, [[customer, *gap] for gap in gaps]
-    return _walk(batch, moves, after, add)
+    return _walk(batch, [-bill for bill in billed] if delta is None else delta, after, add)
 
 
 def _straight(
-    batch: Batch, moves: list[int], after: list[int]
+    batch: Batch, billed: list[int], delta: list[int] | None, after: list[int]
 ) -> tuple[list[Ends], list[Ends]] | None:
     """The ends and gaps of one customer's block; None where some balance does not follow."""
     sequence = batch.sequence
-    if None in sequence[:1] or not all(sequence):
-        return None
     # What an entry left, and what the next one moved, against what that one left.
-    for index, same in enumerate(map(eq, map(add_up, after, moves[1:]), after[1:]), 1):
+    follow, moved = (subtract, billed) if delta is None else (add_up, delta)
+    for index, same in enumerate(map(eq, map(follow, after, moved[1:]), after[1:]), 1):
         if not same and sequence[index] == sequence[index - 1] + 1:  # type: ignore[operator]
             return None
     gaps: list[Ends] = []
@@ -65,10 +66,9 @@ def _straight(
             for index, (low, high) in enumerate(pairwise(sequence), 1)
             if high > low + 1  # type: ignore[operator]
         ]
-    last = batch.count - 1
     ends = [
-        [sequence[0], moves[0], after[0], 0, 0],
-        [sequence[last], moves[last], after[last], last, 0],
+        [sequence[at], -billed[at] if delta is None else delta[at], after[at], at, 0]
+        for at in (0, batch.count - 1)
     ]
     return ends, gaps
 
@@ -114,7 +114,8 @@ def _deltas(batch: Batch, billed: list[int]) -> list[int] | None:
     if not any(column):
         return None
     try:
-        if column == ["-" + text for text in batch.charge]:  # type: ignore[operator]
+        # No charge holds a comma, so the texts are equal only where each of them is.
+        if ",".join(column) == "-" + ",-".join(batch.charge):  # type: ignore[arg-type]
             return None
     except TypeError:
         pass

@@ -9,28 +9,53 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import Any
 
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
 from nexctl.usage.audit.explain import Explainer, Judged, Later, Line, line_of
-from nexctl.usage.audit.prices import CACHED, INPUT, OUTPUT, REASONING, WRITE, Conditions, Plan
+from nexctl.usage.audit.prices import (
+    CACHED,
+    INPUT,
+    OUTPUT,
+    REASONING,
+    WRITE,
+    Conditions,
+    Form,
+    Plan,
+)
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch, amounts
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
+MOST_PARTS = 4_096
+_DIFFERS: Any = object()
 
 
 class Sums:
     """What is counted of one plan's rows within a block."""
 
-    __slots__ = ("billed", "cached", "marked", "plan", "reasoning", "rows", "write")
+    __slots__ = (
+        "billed", "book", "cached", "counted", "form", "marked", "plan", "reasoning", "rows",
+        "unit", "write",
+    )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.marked = plan.model is not None and bool(plan.model.markup["stated"])
+        stated = plan.model.markup["stated"] if plan.model is not None else None
+        self.marked = ratio_of(stated) if stated else None
+        book = plan.book
+        self.book = book.id if book is not None and plan.forms else None
+        # Of rows that the loop settles, the first context tier is the right one.
+        self.form = plan.forms[0][0] if len(plan.forms) == 1 else None
+        self.unit = plan.conditions.currency or (book.unit if book is not None else "")
+        self.counted = (
+            book.id if book is not None else "",
+            book.version if book is not None else "",
+            plan.model_name if plan.why is None else "",
+            plan.assumed,
+        )
         self.clear()
 
     def clear(self) -> None:
@@ -62,19 +87,7 @@ class Checker:
     def check(self, batch: Batch) -> dict[str, Any]:
         """Totals, findings and the ends of the balance chains of a block; row numbers from 0."""
         billed = amounts(batch.charge)
-        keys = zip(
-            [created[:10] for created in batch.created],
-            batch.served,
-            batch.requested,
-            batch.tier,
-            batch.hit,
-            map(bool, batch.batch) if any(batch.batch) else repeat(False),
-            batch.currency,
-            batch.status,
-            batch.price_book,
-            strict=False,  # one of them may repeat for ever
-        )
-        fast = list(map(self.plans.__getitem__, keys))
+        fast = self.plans.of(batch)
         open_rows = self._loop(fast, billed, batch)
         found = _Found(batch, billed)
         for index in open_rows:
@@ -120,7 +133,9 @@ class Checker:
             a, b, c, d, e, f, denominator, low, high, tie, step, most, inside, sums = plan
             sums.rows += 1
             sums.billed += bill
-            gap = bill * denominator - into * a - out * d - request * f
+            gap = bill * denominator - into * a - out * d
+            if f:
+                gap -= request * f
             if cached or write or reasoning:
                 gap -= cached * b + write * c + reasoning * e
                 if (
@@ -171,8 +186,11 @@ class Checker:
             found.agreed.append(index)
             if plan.book is not None:
                 other = found.other.setdefault(plan.book.id, [0, 0, 0])
-                other[0] += _other_cached(plan, line.usage)
-                other[1] += _other_reasoning(plan, line.usage)
+                form = plan.forms[0] if len(plan.forms) == 1 else None
+                if form is not None:
+                    own = prices.form_for(plan, form, line.usage)
+                    other[0] += _other_cached(plan, own, line.usage[CACHED] + line.usage[WRITE])
+                    other[1] += _other_reasoning(plan, own, line.usage[REASONING])
 
     def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""
@@ -252,7 +270,35 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
         super().__init__()
         self._pricing = pricing
         self._known = known
+        self._parts: dict[tuple[Any, ...], _Part] = {}
         self.sums: list[Sums] = []
+
+    def of(self, batch: Batch) -> list[tuple[Any, ...]]:
+        """The fast plan of each row. Only what differs within the block is looked up a row."""
+        if not batch.count:
+            return []
+        columns: tuple[Sequence[Any], ...] = (
+            _days(batch.created),
+            batch.served,
+            batch.requested,
+            batch.tier,
+            batch.hit,
+            list(map(bool, batch.batch)) if any(batch.batch) else (False,),
+            batch.currency,
+            batch.status,
+            batch.price_book,
+        )
+        same = [len(c) == 1 or c.count(c[0]) == batch.count for c in columns]
+        key = tuple(c[0] if one else _DIFFERS for c, one in zip(columns, same, strict=True))
+        part = self._parts.get(key)
+        if part is None:
+            if len(self._parts) >= MOST_PARTS:
+                self._parts.clear()
+            part = self._parts[key] = _Part(self, key)
+        differing = [c for c, one in zip(columns, same, strict=True) if not one]
+        if not differing:
+            return [part[()]] * batch.count
+        return list(map(part.__getitem__, zip(*differing, strict=True)))
 
     def __missing__(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         day, served, requested, tier, hit, batch, currency, status, price_book = key
@@ -274,6 +320,29 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
         self.sums.append(sums)
         self[key] = fast = (*plan.fast[:-1], sums)
         return fast
+
+
+class _Part(dict[tuple[Any, ...], tuple[Any, ...]]):
+    """The same plans by what differs within a block; the rest is given."""
+
+    def __init__(self, plans: _Plans, given: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._plans, self._given = plans, given
+
+    def __missing__(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
+        rest = iter(key)
+        whole = tuple(next(rest) if one is _DIFFERS else one for one in self._given)
+        self[key] = found = self._plans[whole]
+        return found
+
+
+def _days(created: Sequence[str]) -> Sequence[str]:
+    """The day of each row; only the one where all share it."""
+    # What lies between two texts that begin alike begins like them.
+    first = min(created)[:10]
+    if len(first) == 10 and max(created)[:10] == first:
+        return (first,)
+    return [one[:10] for one in created]
 
 
 def _complete(column: Sequence[int | None]) -> bool:
@@ -322,34 +391,23 @@ def _usage(batch: Batch, index: int) -> tuple[int, ...]:
     )
 
 
-def _other_cached(plan: Plan, usage: Sequence[int]) -> int:
-    """What cached tokens would add if they were read the other way, in pico."""
-    if not (usage[CACHED] or usage[WRITE]) or len(plan.forms) != 1:
-        return 0
-    form = prices.form_for(plan, plan.forms[0], tuple(usage))
-    sign = 1 if plan.reading.cached_inside else -1
+def _other_cached(plan: Plan, form: Form, count: int) -> int:
+    """What cached and written tokens would add if they were read the other way, in pico."""
     # Whatever is read as inside input saves its input price.
-    count = usage[CACHED] + usage[WRITE]
-    if form.own[INPUT] > prices.POISON // 2:
+    if not count or form.own[INPUT] > prices.POISON // 2:
         return 0
-    return sign * rounded(count * form.own[INPUT], form.denominator, 0)
+    found = rounded(count * form.own[INPUT], form.denominator, 0)
+    return found if plan.reading.cached_inside else -found
 
 
-def _other_reasoning(plan: Plan, usage: Sequence[int]) -> int:
-    if not usage[REASONING] or len(plan.forms) != 1:
+def _other_reasoning(plan: Plan, form: Form, count: int) -> int:
+    if not count or form.own[OUTPUT] > prices.POISON // 2:
         return 0
-    form = prices.form_for(plan, plan.forms[0], tuple(usage))
-    sign = 1 if plan.reading.reasoning_inside else -1
-    if form.own[OUTPUT] > prices.POISON // 2:
-        return 0
-    return sign * rounded(usage[REASONING] * form.own[OUTPUT], form.denominator, 0)
+    found = rounded(count * form.own[OUTPUT], form.denominator, 0)
+    return found if plan.reading.reasoning_inside else -found
 
 
-def _other_markup(plan: Plan, bill: int) -> int:
-    stated = plan.model.markup["stated"] if plan.model is not None else None
-    if not stated or not bill:
-        return 0
-    top, bottom = ratio_of(stated)
+def _other_markup(plan: Plan, bill: int, top: int, bottom: int) -> int:
     if plan.reading.markup_added:
         return -rounded(bill * top, bottom + top, 0)
     return rounded(bill * top, bottom, 0)
@@ -359,16 +417,17 @@ def _readings(found: _Found, plans: list[Sums]) -> dict[str, list[int]]:
     """By book: what the other readings would add, in pico (cached, reasoning, markup)."""
     totals = found.other
     for sums in plans:
-        plan = sums.plan
-        if plan.book is None or not plan.forms:
+        if sums.book is None:
             continue
-        entry = totals.setdefault(plan.book.id, [0, 0, 0])
-        if sums.cached or sums.write or sums.reasoning:
-            usage = (0, sums.cached, sums.write, 0, sums.reasoning)
-            entry[0] += _other_cached(plan, usage)
-            entry[1] += _other_reasoning(plan, usage)
-        if sums.marked:
-            entry[2] += _other_markup(plan, sums.billed)
+        entry = totals.get(sums.book)
+        if entry is None:
+            entry = totals[sums.book] = [0, 0, 0]
+        form = sums.form
+        if form is not None and (sums.cached or sums.write or sums.reasoning):
+            entry[0] += _other_cached(sums.plan, form, sums.cached + sums.write)
+            entry[1] += _other_reasoning(sums.plan, form, sums.reasoning)
+        if sums.marked is not None and sums.billed:
+            entry[2] += _other_markup(sums.plan, sums.billed, *sums.marked)
     return totals
 
 
@@ -376,9 +435,7 @@ def _by_currency(plans: list[Sums]) -> dict[str, int]:
     """Sums of what is billed, by currency."""
     totals: dict[str, int] = {}
     for sums in plans:
-        plan = sums.plan
-        unit = plan.conditions.currency or (plan.book.unit if plan.book is not None else "")
-        totals[unit] = totals.get(unit, 0) + sums.billed
+        totals[sums.unit] = totals.get(sums.unit, 0) + sums.billed
     return totals
 
 
@@ -386,15 +443,7 @@ def _plan_counts(plans: list[Sums]) -> dict[tuple[str, str, str, bool], int]:
     """Rows by (book id, its version, model, whether the price had to be assumed)."""
     counts: dict[tuple[str, str, str, bool], int] = {}
     for sums in plans:
-        plan = sums.plan
-        book = plan.book
-        key = (
-            book.id if book is not None else "",
-            book.version if book is not None else "",
-            plan.model_name if plan.why is None else "",
-            plan.assumed,
-        )
-        counts[key] = counts.get(key, 0) + sums.rows
+        counts[sums.counted] = counts.get(sums.counted, 0) + sums.rows
     return counts
 
 

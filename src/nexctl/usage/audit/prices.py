@@ -24,6 +24,7 @@ INPUT, CACHED, WRITE, OUTPUT, REASONING = range(5)
 # A quantity that has no price makes any amount impossible, so such a row is looked at closely.
 POISON = 10**60
 NO_LIMIT = 10**18
+MOST_PRICERS = 20_000
 
 
 class Conditions(NamedTuple):
@@ -117,6 +118,7 @@ class Shelf:
     ) -> None:
         self.book, self.default, self.folder = book, default, folder
         self._found: dict[tuple[str, str], tuple[Book, bool]] = {}
+        self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
     def name_for(self, price_book: str | None) -> str | None:
         """The book that a row is priced by: an id or a path."""
@@ -132,6 +134,21 @@ class Shelf:
         found = self._found.get((name, day))
         if found is None:
             found = self._found[name, day] = self._load(name, day)
+        return found
+
+    def pricer(
+        self, book: Book, model: Model, moment: str, *, batch: bool, hit: bool, tier: str | None
+    ) -> engine.Pricer:
+        """The engine's pricer for a model. Kept, for it is asked for under every reading."""
+        # The book is held by its pricer, so that its id stays its own.
+        key = (id(book), model.id, moment, batch, hit, tier)
+        found = self._pricers.get(key)
+        if found is None:
+            if len(self._pricers) >= MOST_PRICERS:
+                self._pricers.clear()
+            found = self._pricers[key] = engine.pricer(
+                book, model, at=moment, batch=batch, semantic_hit=hit, tier=tier
+            )
         return found
 
     def _load(self, name: str, day: str) -> tuple[Book, bool]:
@@ -205,12 +222,12 @@ class Pricing:
             plan.fast = _fast(plan)
             return
         try:
-            plan.pricer = _pricer(book, model, conditions, moment)
+            plan.pricer = self._pricer(book, model, conditions, moment)
         except UsageError as error:
             if error.code != "before_first_price":
                 raise
             first = str(model.periods[0].get("from"))
-            plan.pricer = _pricer(book, model, conditions, first)
+            plan.pricer = self._pricer(book, model, conditions, first)
             plan.assumed = True
         plan.forms = [
             [form_of(first, chosen, plan, unit) for first, chosen in form]
@@ -218,20 +235,21 @@ class Pricing:
         ]
         plan.fast = never(plan) if self.by_day else _fast(plan)
 
+    def _pricer(
+        self, book: Book, model: Model, conditions: Conditions, moment: str
+    ) -> engine.Pricer:
+        return self.shelf.pricer(
+            book,
+            model,
+            moment,
+            batch=conditions.batch,
+            hit=bool(conditions.hit),
+            tier=conditions.tier or None,
+        )
+
 
 _PLAIN = Reading(True, True)
 _NANO = Rounding(1000, "half_even")
-
-
-def _pricer(book: Book, model: Model, conditions: Conditions, moment: str) -> engine.Pricer:
-    return engine.pricer(
-        book,
-        model,
-        at=moment,
-        batch=conditions.batch,
-        semantic_hit=bool(conditions.hit),
-        tier=conditions.tier or None,
-    )
 
 
 def reading_of(book: Book) -> Reading:

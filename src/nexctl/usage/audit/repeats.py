@@ -12,23 +12,24 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, xor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
 
-# A bucket's hashes are looked through in memory: about so many bytes of the file to each.
-BYTES_A_BUCKET = 96 * 1024 * 1024
+# A bucket's hashes are looked through in memory, so many of them take about 60 MB.
+ROWS_A_BUCKET = 500_000
 MOST_BUCKETS = 64
 MOST_AT_ONCE = 200_000
 _HEAD = 2  # each piece begins with its block's index and its number of hashes
 
 
-def buckets_for(size: int) -> int:
-    """How many files the hashes of a file of so many bytes go to: a power of two."""
+def buckets_for(rows: int) -> int:
+    """How many files the hashes of about so many rows go to: a power of two."""
     count = 1
-    while count < MOST_BUCKETS and count * BYTES_A_BUCKET < size:
+    while count < MOST_BUCKETS and count * ROWS_A_BUCKET < rows:
         count *= 2
     return count
 
@@ -36,8 +37,8 @@ def buckets_for(size: int) -> int:
 class Spill:
     """The bucket files, in a folder of their own that goes away on `close`."""
 
-    def __init__(self, size: int = 0, folder: str | None = None) -> None:
-        self.buckets = buckets_for(size)
+    def __init__(self, rows: int = 0, folder: str | None = None) -> None:
+        self.buckets = buckets_for(rows)
         self._folder = tempfile.TemporaryDirectory(prefix="nexctl-audit-", dir=folder)
         self.path = self._folder.name
 
@@ -57,9 +58,10 @@ class Spill:
             together = array("q")
             for _, hashes in pieces:
                 together.extend(hashes)
-            if len(set(together)) == len(together):
+            once = set(together)
+            if len(once) == len(together):
                 continue
-            twice = {value for value, count in Counter(together).items() if count > 1}
+            twice = _twice(pieces, once)
             held += len(twice)
             for block, hashes in pieces:
                 here = twice.intersection(hashes)
@@ -84,6 +86,18 @@ class Spill:
             if block not in left_out:
                 yield block, held[place + _HEAD : place + _HEAD + count]
             place += _HEAD + count
+
+
+def _twice(pieces: list[tuple[int, array[int]]], once: set[int]) -> set[int]:
+    """The hashes that come more than once. `once` is used up: each leaves it as it first comes."""
+    found: set[int] = set()
+    for _, hashes in pieces:
+        here = set(hashes)
+        if len(here) < len(hashes):
+            found.update(value for value, count in Counter(hashes).items() if count > 1)
+        found.update(here.difference(once))
+        once.difference_update(here)
+    return found
 
 
 class Writer:
@@ -115,10 +129,17 @@ class Writer:
 
 
 def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:
-    """A hash for each row that has a request id."""
+    """A hash for each row that has a request id: one function of both, as `hash_of` computes it."""
     if not all(requests):
-        return [hash(pair) for pair in zip(customers, requests, strict=True) if pair[1]]
-    return map(hash, zip(customers, requests, strict=True))
+        return [hash_of(*pair) for pair in zip(customers, requests, strict=True) if pair[1]]
+    if customers and customers.count(customers[0]) == len(customers):
+        return map(xor, repeat(hash(customers[0])), map(hash, requests))
+    return map(xor, map(hash, customers), map(hash, requests))
+
+
+def hash_of(customer: Any, request: Any) -> int:
+    """The hash of one row. Two that differ may share it: it only raises a suspicion."""
+    return hash(customer) ^ hash(request)
 
 
 # What makes two rows with one request id the same: all that was metered and charged.

@@ -82,7 +82,7 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     by_day = task.grain == "day"
     sample = () if by_day else _sample(source, pieces)
     inferred = infer.infer(task.shelf, sample, step=task.step)
-    spill = repeats.Spill(os.path.getsize(source.path), task.spill)
+    spill = repeats.Spill(_about(source, pieces), task.spill)
     try:
         others = None if task.batch_id else _others(export.manifest)
         rules = _rules(task, source, inferred, spill, others is not None)
@@ -98,6 +98,14 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     gathered.fold_drift()
     file_findings(gathered, inferred)
     return report(task, gathered, inferred)
+
+
+def _about(source: Source, pieces: list[Block]) -> int:
+    """About how many rows the file has, by its first block."""
+    if not pieces:
+        return 0
+    first = blocks.read(source, pieces[0])
+    return first.count(b"\n") * len(pieces)
 
 
 def _processes(task: Task, source: Source) -> int:
@@ -182,7 +190,7 @@ def _sample(source: Source, pieces: list[Block]) -> Iterator[tuple[Row, int]]:
             billed = blocks.amounts(batch.charge) if batch.count else []
         except (Unclear, ValueError):
             continue
-        for index in range(0, batch.count, max(1, batch.count // each)):
+        for index in range(0, batch.count, max(1, -(-batch.count // each))):
             if batch.charge[index] is not None:
                 yield batch.detail(index), billed[index]
 
@@ -202,7 +210,7 @@ def _run(
     left_out: set[int] = set()
     pending: list[Block] = []
     for block, result in _spread(rules, pieces, _work, processes):
-        if pending or result is None or "odd" in result:
+        if pending or result is None:
             pending.append(block)
             left_out.add(block.number)
             whole = Block(
@@ -213,7 +221,7 @@ def _run(
                 continue
             block, result = whole, _work(whole)
             pending = []
-            if result is None or "odd" in result:
+            if result is None:
                 first = blocks.line_at(rules.source, whole.offset)
                 reader.careful(data, first)
                 raise UsageError(
@@ -330,12 +338,10 @@ def _begin_worker(rules: Rules) -> None:
 
 
 def _work(block: Block) -> dict[str, Any] | None:
-    """A block's result, None where it needs the careful reader, {"odd"} where a cell goes on."""
+    """A block's result; None where it needs the careful reader, or ends within a cell."""
     (mine,) = _mine
     try:
         batch = mine.reader.batch(blocks.read(mine.source, block))
-        if batch.odd:
-            return {"odd": True}
         result = mine.checker.check(batch)
     except (Unclear, ValueError):
         return None
@@ -351,5 +357,5 @@ def _again(asked: tuple[Block, set[int]]) -> list[tuple[int, Row]]:
     return [
         (index, batch.detail(index))
         for index, pair in enumerate(zip(batch.customer, batch.request, strict=True))
-        if pair[1] and hash(pair) in wanted
+        if pair[1] and repeats.hash_of(*pair) in wanted
     ]

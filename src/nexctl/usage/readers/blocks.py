@@ -1,7 +1,7 @@
 """A large export cut at line ends, each block read into columns: the fast way of the audit.
 
-A block holds whole lines. In a CSV a line end may lie inside quotes; a block with an odd number of
-quotes shows that, and whoever drives the reading joins it with the next one (`Batch.odd`).
+A block holds whole lines. In a CSV a line end may lie inside quotes; a block that ends there is
+Unclear, and whoever drives the reading joins it with the next one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from nexctl.errors import UsageError
 from nexctl.usage.reading import Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
-# More rows at once would no longer lie in the processor's cache.
-BLOCK_BYTES = 768 * 1024
+# More rows at once would no longer lie in the processor's cache; fewer cost more a block.
+BLOCK_BYTES = {"jsonl": 1024 * 1024, "csv": 384 * 1024}
+_PART_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _AMOUNTS = b"0123456789.-"
 
@@ -58,7 +59,7 @@ class Batch:
 
     __slots__ = (
         "after", "batch", "cached", "charge", "count", "created", "currency", "customer", "delta",
-        "detail", "hit", "into", "known", "odd", "out", "price_book", "rare",
+        "detail", "hit", "into", "known", "out", "price_book", "rare",
         "reasoning", "request", "requested", "requests", "sequence", "served", "status", "tier",
         "write",
     )  # fmt: skip
@@ -90,7 +91,6 @@ class Batch:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.odd = False
 
 
 class Unclear(Exception):
@@ -114,8 +114,9 @@ def source_of(export: Export, name: str, batch_id: str | None = None) -> Source:
     return Source(export.path, name, export.kind, style, header, start, batch_id)
 
 
-def cut(source: Source, size: int = BLOCK_BYTES) -> Iterator[Block]:
+def cut(source: Source, size: int | None = None) -> Iterator[Block]:
     """The blocks of a file, in order, each ending at a line end."""
+    size = size or BLOCK_BYTES[source.kind]
     with open(source.path, "rb", buffering=0) as stream:
         total = os.fstat(stream.fileno()).st_size
         start, index = source.start, 0
@@ -164,7 +165,7 @@ def line_at(source: Source, offset: int) -> int:
     number, place = 1, 0
     with open(source.path, "rb") as stream:
         while place < offset:
-            part = stream.read(min(BLOCK_BYTES, offset - place))
+            part = stream.read(min(_PART_BYTES, offset - place))
             if not part:
                 break
             number += part.count(b"\n")
@@ -183,8 +184,6 @@ class Reader:
         names = source.header
         self._places = {name: names.index(name) for name in names}
         self._wanted = [name for name in _WANTED if name in self._places]
-        # One more, so that the answer is a tuple even of a single column.
-        self._pick = itemgetter(*(self._places[name] for name in self._wanted), 0, 0)
         columns = tuple(name for name in names if name in Row.__struct_fields__)
         self._columns = columns
         self._make = _row_maker(columns) if columns else None
@@ -200,16 +199,10 @@ class Reader:
                 return self._slim(data)
             except msgspec.ValidationError:
                 return self._wide(data)
-        text = data.decode("utf-8")
-        delimiter = self.source.style.delimiter
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        return list(self._cells(data.decode("utf-8")))
 
     def batch(self, data: bytes) -> Batch:
         """A block's rows as columns. Unclear where something in it is not as it should be."""
-        if self.source.kind == "csv" and data.count(b'"') & 1:
-            found = Batch(0)
-            found.odd = True
-            return found
         try:
             if self.source.kind == "jsonl":
                 return self._of_records(self.parse(data), data)
@@ -318,18 +311,19 @@ class Reader:
     # ------------------------------------------------------------- CSV
 
     def _of_cells(self, data: bytes) -> Batch:
-        rows, kept = self._picked(data)
-        found = Batch(len(rows))
-        columns: dict[str, Any] = dict.fromkeys(_WANTED, [None] * len(rows))
-        if rows:
-            columns.update(zip(self._wanted, zip(*rows, strict=True), strict=False))
+        held, count, kept = self._columns_of(data)
+        found = Batch(count)
+        columns: dict[str, Any] = dict.fromkeys(_WANTED, [None] * count)
+        for name in self._wanted:
+            columns[name] = held[self._places[name]]
         for name, field in _TEXTS:
             setattr(found, name, columns[field])
         for name, field in _MONEY:
             setattr(found, name, self._decimals(columns[field]))
         for name, field in _WHOLE:
             setattr(found, name, _counts(columns[field]))
-        odd = [columns[field] for field in _RARE if rows and field in self._places]
+        odd = [columns[field] for field in _RARE if field in self._places]
+        odd = [column for column in odd if column.count("0") < len(column)]
         if not any("".join(column).strip("0") for column in odd):
             found.rare = None
         else:
@@ -348,25 +342,32 @@ class Reader:
         found.known = self.known
         return found
 
-    def _picked(self, data: bytes) -> tuple[list[tuple[str, ...]], list[int] | None]:
-        """The wanted cells of each row, taken while it is at hand; and which rows, if not all."""
+    def _columns_of(self, data: bytes) -> tuple[list[Sequence[str]], int, list[int] | None]:
+        """The columns of a block, how many rows they have, and which rows, if not all."""
         text = data.decode("utf-8")
-        delimiter = self.source.style.delimiter
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        width, pick = len(self.source.header), self._pick
-        # A row that is too short or too long has no place in the columns.
-        found: list[Any] = [pick(cells) if len(cells) == width else cells for cells in reader]
-        if list in set(map(type, found)):
-            if any(type(row) is list and row for row in found):
-                raise ValueError("cells")
-            found = [row for row in found if row]
+        width = len(self.source.header)
+        try:
+            columns: list[Sequence[str]] = list(zip(*self._cells(text), strict=True))
+        except ValueError:
+            # A row that is too short or too long has no place in the columns; an empty line may.
+            rows = [cells for cells in self._cells(text) if cells]
+            columns = list(zip(*rows, strict=True))
+        if not columns:
+            return [()] * width, 0, None
+        if len(columns) != width:
+            raise ValueError("cells")
         if self.source.batch_id is None:
-            return found, None
-        if "batch_id" not in self._wanted:
-            return [], []
-        place = self._wanted.index("batch_id")
-        kept = [i for i, row in enumerate(found) if self._known(row[place]) == self.source.batch_id]
-        return [found[i] for i in kept], kept
+            return columns, len(columns[0]), None
+        kept: list[int] = []
+        if "batch_id" in self._places:
+            wanted = self.source.batch_id
+            cells = columns[self._places["batch_id"]]
+            kept = [i for i, cell in enumerate(cells) if self._known(cell) == wanted]
+        return [[column[i] for i in kept] for column in columns], len(kept), kept
+
+    def _cells(self, text: str) -> Iterator[list[str]]:
+        delimiter = self.source.style.delimiter
+        return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
     def _decimals(self, column: Sequence[Any]) -> Sequence[Any]:
         if self.source.style.decimal == ",":
@@ -415,14 +416,19 @@ def _counts(column: Sequence[Any]) -> Sequence[int | None]:
     """Counts from cells; None where a cell is empty. ValueError where one is no whole number."""
     if not column or column[0] is None:
         return column
+    first = column[0]
+    if first in _DIGITS and column.count(first) == len(column):
+        return [int(first)] * len(column)
     joined = "".join(column)
     if not joined:
         return [None] * len(column)
     if not (joined.isascii() and joined.isdigit()):
         raise ValueError("count")
-    if all(column):
-        return list(map(int, column))
-    return [int(cell) if cell else None for cell in column]
+    try:
+        return _integers(f"[{','.join(column)}]")
+    except msgspec.DecodeError:
+        # Empty cells, or zeros before a number.
+        return [int(cell) if cell else None for cell in column]
 
 
 _COUNTS = (
@@ -447,6 +453,47 @@ def amounts(column: Sequence[str | None]) -> list[int]:
     texts: Sequence[str] = column  # type: ignore[assignment]
     if "".join(texts).encode().translate(None, _AMOUNTS):
         raise ValueError("amount")
+    if texts:
+        try:
+            found = _alike(texts)
+        except (KeyError, msgspec.DecodeError):
+            found = None
+        if found is not None:
+            return found
+    return _apart(texts)
+
+
+def _alike(texts: Sequence[str]) -> list[int] | None:
+    """Amounts that are all below 1, or all have their dot at one place; None where they are not.
+
+    One list of JSON integers is read at once, and each brought to pico by the length of its text.
+    """
+    joined = f",{','.join(texts)},"
+    if ",0," in joined:
+        # Twice, for two of them share a comma.
+        joined = joined.replace(",0,", ",0.,").replace(",0,", ",0.,")
+    if joined.count(".") != len(texts):
+        return None
+    if joined.count(",0.") == len(texts):
+        # 1 instead of "0.": JSON has no zeros before a number, and a one is easily taken away.
+        numbers = _integers(f"[{joined.replace(',0.', ',1')[1:-1]}]")
+        scales = _BELOW_ONE
+        return [n * scales[size] - _ONE for n, size in zip(numbers, map(len, texts), strict=True)]
+    place = texts[0].find(".")
+    if place < 1 or ",-" in joined:
+        return None
+    try:
+        if set(map(itemgetter(place), texts)) != {"."}:
+            return None
+    except IndexError:
+        return None
+    numbers = _integers(f"[{joined[1:-1].replace('.', '')}]")
+    scales = {place + 1 + places: scale for places, scale in enumerate(_SCALES)}
+    return [n * scales[size] for n, size in zip(numbers, map(len, texts), strict=True)]
+
+
+def _apart(texts: Sequence[str]) -> list[int]:
+    """Any amounts, one by one."""
     try:
         return [
             int(whole + part) * _SCALES[len(part)]
@@ -456,7 +503,12 @@ def amounts(column: Sequence[str | None]) -> list[int]:
         raise ValueError("amount") from None
 
 
+_ONE = 10**12
 _SCALES = tuple(10 ** (12 - places) for places in range(13))
+# By the length of a text that begins with "0.", or is "0".
+_BELOW_ONE = {1: _ONE, **{2 + places: scale for places, scale in enumerate(_SCALES)}}
+_DIGITS = frozenset("0123456789")
+_integers = msgspec.json.Decoder(list[int]).decode
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import Row
+from nexctl.usage.reading import Row, open_export
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
@@ -53,6 +53,12 @@ class Foreign(NamedTuple):
                 ) from None
             if row is not None:
                 yield row
+
+
+def any_rows(path: str) -> tuple[Iterator[Row], Foreign | None]:
+    """The records of a file, and what it is where it is no export of nexctl's own."""
+    found = recognised(path)
+    return (open_export(path).rows(), None) if found is None else (found.rows(), found)
 
 
 def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | None:
