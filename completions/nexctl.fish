@@ -306,76 +306,6 @@ function __nexctl_options
   end
 end
 
-function __nexctl_takes
-  set -g __nexctl_V
-  switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'prices update --accept' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --member' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet create --key' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'routes set --min-input' 'routes set --max-input' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin customers policy --discount' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments refund --amount' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin providers cost --book' 'admin models set --alias' 'admin prices draft --markup' 'admin prices draft --places' 'admin prices draft --credit-rate' 'admin prices apply --accept' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
-      set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'admin providers cost --toml' 'admin margin --prices' 'auth login --key-file' 'profile add --calibration'
-      set -g __nexctl_V 4
-    case 'diff -o' 'diff --output'
-      set -g __nexctl_V 7
-    case 'prices list --sort'
-      set -g __nexctl_V 8
-    case 'keys create --parent' 'keys list --parent'
-      set -g __nexctl_V 9
-    case 'keys list --state' 'admin keys list --state'
-      set -g __nexctl_V 10
-    case 'wallet runway --by'
-      set -g __nexctl_V 11
-    case 'billing-profile set --kind'
-      set -g __nexctl_V 12
-    case 'invoices list --kind' 'admin invoices list --kind'
-      set -g __nexctl_V 13
-    case 'usage export --format'
-      set -g __nexctl_V 14
-    case 'usage export --csv-style'
-      set -g __nexctl_V 15
-    case 'usage audit --against'
-      set -g __nexctl_V 17
-    case 'orgs create --wallet' 'orgs set --wallet'
-      set -g __nexctl_V 19
-    case 'members add --role' 'members set --role'
-      set -g __nexctl_V 20
-    case 'routes set --for-model'
-      set -g __nexctl_V 1
-    case 'gateway init --payments'
-      set -g __nexctl_V 22
-    case 'admin customers list --state'
-      set -g __nexctl_V 23
-    case 'admin customers policy --clear'
-      set -g __nexctl_V 24
-    case 'admin operators create --role'
-      set -g __nexctl_V 25
-    case 'admin webhooks deliveries --state'
-      set -g __nexctl_V 26
-    case 'admin providers add --kind'
-      set -g __nexctl_V 27
-    case 'admin margin --by'
-      set -g __nexctl_V 28
-    case 'admin subscriptions list --state'
-      set -g __nexctl_V 29
-    case 'admin codes list --state'
-      set -g __nexctl_V 30
-    case '* -m' '* --model'
-      set -g __nexctl_V 1
-    case '* --on' '* --book'
-      set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --project' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --month' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --reason' '* --customer'
-      set -g __nexctl_V 3
-    case '* -p' '* --profile'
-      set -g __nexctl_V 5
-    case '* -o' '* --output'
-      set -g __nexctl_V 6
-    case '* --write' '* --out'
-      set -g __nexctl_V 4
-    case '* --key'
-      set -g __nexctl_V 9
-    case '* --status'
-      set -g __nexctl_V 16
-  end
-end
-
 function __nexctl_arguments
   set -g __nexctl_A
   switch "$argv[1]"
@@ -727,6 +657,788 @@ function __nexctl_values
   end
 end
 
+function __nexctl_takes
+  set -g __nexctl_V
+  switch "$argv[2]"
+    case '--output-tokens'
+      switch "$argv[1]"
+        case 'estimate' 'diff' 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--cached'
+      switch "$argv[1]"
+        case 'estimate' 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--volume'
+      switch "$argv[1]"
+        case 'estimate' 'diff'
+          set -g __nexctl_V 3
+      end
+    case '--fail-over'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 3
+      end
+    case '--tokenizer'
+      switch "$argv[1]"
+        case 'tokenize'
+          set -g __nexctl_V 3
+      end
+    case '--tag'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--provider'
+      switch "$argv[1]"
+        case 'prices list' 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--capability'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--match'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--input'
+      switch "$argv[1]"
+        case 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--requests'
+      switch "$argv[1]"
+        case 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--map'
+      switch "$argv[1]"
+        case 'prices whatif' 'usage audit'
+          set -g __nexctl_V 3
+      end
+    case '--accept'
+      switch "$argv[1]"
+        case 'prices update' 'admin prices apply'
+          set -g __nexctl_V 3
+      end
+    case '--system'
+      switch "$argv[1]"
+        case 'chat'
+          set -g __nexctl_V 3
+        case 'batch make'
+          set -g __nexctl_V 4
+      end
+    case '--request-id'
+      switch "$argv[1]"
+        case 'chat'
+          set -g __nexctl_V 3
+      end
+    case '--budget'
+      switch "$argv[1]"
+        case 'keys create' 'keys update'
+          set -g __nexctl_V 3
+      end
+    case '--expires'
+      switch "$argv[1]"
+        case 'keys create' 'keys update' 'admin codes create'
+          set -g __nexctl_V 3
+      end
+    case '--ip'
+      switch "$argv[1]"
+        case 'keys create' 'keys update' 'orgs policy'
+          set -g __nexctl_V 3
+      end
+    case '--rpm'
+      switch "$argv[1]"
+        case 'keys create' 'keys update' 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--member'
+      switch "$argv[1]"
+        case 'keys create' 'budgets list' 'budgets set'
+          set -g __nexctl_V 3
+      end
+    case '--overlap'
+      switch "$argv[1]"
+        case 'keys rotate'
+          set -g __nexctl_V 3
+      end
+    case '--check'
+      switch "$argv[1]"
+        case 'keys rotate'
+          set -g __nexctl_V 3
+      end
+    case '--finish'
+      switch "$argv[1]"
+        case 'keys rotate'
+          set -g __nexctl_V 3
+      end
+    case '--older-than'
+      switch "$argv[1]"
+        case 'keys revoke'
+          set -g __nexctl_V 3
+      end
+    case '--pack'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--method'
+      switch "$argv[1]"
+        case 'wallet topup' 'wallet auto-topup set' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--promo'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--network'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--transaction'
+      switch "$argv[1]"
+        case 'wallet submit' 'admin payments approve'
+          set -g __nexctl_V 3
+      end
+    case '--sender'
+      switch "$argv[1]"
+        case 'wallet submit'
+          set -g __nexctl_V 3
+      end
+    case '--limit'
+      switch "$argv[1]"
+        case 'wallet ledger' 'usage list' 'usage tail'
+          set -g __nexctl_V 3
+      end
+    case '--key'
+      switch "$argv[1]"
+        case 'wallet create'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 9
+      end
+    case '--min-days'
+      switch "$argv[1]"
+        case 'wallet runway'
+          set -g __nexctl_V 3
+      end
+    case '--history'
+      switch "$argv[1]"
+        case 'wallet runway'
+          set -g __nexctl_V 3
+      end
+    case '--below'
+      switch "$argv[1]"
+        case 'wallet auto-topup set' 'alerts set'
+          set -g __nexctl_V 3
+      end
+    case '--amount'
+      switch "$argv[1]"
+        case 'wallet auto-topup set' 'admin payments refund'
+          set -g __nexctl_V 3
+      end
+    case '--target'
+      switch "$argv[1]"
+        case 'wallet auto-topup set'
+          set -g __nexctl_V 3
+      end
+    case '--monthly-budget'
+      switch "$argv[1]"
+        case 'wallet auto-topup set'
+          set -g __nexctl_V 3
+      end
+    case '--country'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 3
+      end
+    case '--tax-id'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 3
+      end
+    case '--address'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 3
+      end
+    case '--email'
+      switch "$argv[1]"
+        case 'billing-profile set' 'alerts set' 'admin customers create'
+          set -g __nexctl_V 3
+      end
+    case '--purchase-order'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 3
+      end
+    case '--timezone'
+      switch "$argv[1]"
+        case 'usage export'
+          set -g __nexctl_V 3
+      end
+    case '--by'
+      switch "$argv[1]"
+        case 'usage summary'
+          set -g __nexctl_V 3
+        case 'wallet runway'
+          set -g __nexctl_V 11
+        case 'admin margin'
+          set -g __nexctl_V 28
+      end
+    case '--interval'
+      switch "$argv[1]"
+        case 'usage tail'
+          set -g __nexctl_V 3
+      end
+    case '--batch'
+      switch "$argv[1]"
+        case 'usage audit'
+          set -g __nexctl_V 3
+      end
+    case '--id-column'
+      switch "$argv[1]"
+        case 'batch make'
+          set -g __nexctl_V 3
+      end
+    case '--for'
+      switch "$argv[1]"
+        case 'batch check'
+          set -g __nexctl_V 3
+      end
+    case '--poll'
+      switch "$argv[1]"
+        case 'batch wait' 'batch retry' 'batch run'
+          set -g __nexctl_V 3
+      end
+    case '--meter'
+      switch "$argv[1]"
+        case 'budgets set'
+          set -g __nexctl_V 3
+      end
+    case '--model'
+      switch "$argv[1]"
+        case 'budgets set' 'orgs policy' 'admin customers policy'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 1
+      end
+    case '--alert-at'
+      switch "$argv[1]"
+        case 'budgets set'
+          set -g __nexctl_V 3
+      end
+    case '--member-budget'
+      switch "$argv[1]"
+        case 'orgs policy'
+          set -g __nexctl_V 3
+      end
+    case '--project-budget'
+      switch "$argv[1]"
+        case 'orgs policy'
+          set -g __nexctl_V 3
+      end
+    case '--pool'
+      switch "$argv[1]"
+        case 'projects create' 'projects set'
+          set -g __nexctl_V 3
+      end
+    case '--percent'
+      switch "$argv[1]"
+        case 'alerts set'
+          set -g __nexctl_V 3
+      end
+    case '--event'
+      switch "$argv[1]"
+        case 'webhooks endpoints add' 'admin webhooks endpoints add'
+          set -g __nexctl_V 3
+      end
+    case '--action'
+      switch "$argv[1]"
+        case 'audit-log list' 'admin audit-log list'
+          set -g __nexctl_V 3
+      end
+    case '--actor'
+      switch "$argv[1]"
+        case 'audit-log list' 'admin audit-log list'
+          set -g __nexctl_V 3
+      end
+    case '--min-input'
+      switch "$argv[1]"
+        case 'routes set'
+          set -g __nexctl_V 3
+      end
+    case '--max-input'
+      switch "$argv[1]"
+        case 'routes set'
+          set -g __nexctl_V 3
+      end
+    case '--database'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--stripe-url'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--stripe-key-env'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--stripe-secret-env'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--upstream'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--upstream-key-env'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 3
+      end
+    case '--host'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
+    case '--port'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
+    case '--behind-proxy'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
+    case '--allowed-host'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
+    case '--external-id'
+      switch "$argv[1]"
+        case 'admin customers create'
+          set -g __nexctl_V 3
+      end
+    case '--deny-provider'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--concurrency'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--quota'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--discount'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--endpoint'
+      switch "$argv[1]"
+        case 'admin webhooks deliveries'
+          set -g __nexctl_V 3
+      end
+    case '--url'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--key-env'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--serves'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--priority'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--timeout-seconds'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--option'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--book'
+      switch "$argv[1]"
+        case 'admin providers cost'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 2
+      end
+    case '--alias'
+      switch "$argv[1]"
+        case 'admin models set'
+          set -g __nexctl_V 3
+      end
+    case '--markup'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 3
+      end
+    case '--places'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 3
+      end
+    case '--credit-rate'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 3
+      end
+    case '--uses'
+      switch "$argv[1]"
+        case 'admin codes create'
+          set -g __nexctl_V 3
+      end
+    case '--count'
+      switch "$argv[1]"
+        case 'admin codes create'
+          set -g __nexctl_V 3
+      end
+    case '--credits-expire'
+      switch "$argv[1]"
+        case 'admin codes create'
+          set -g __nexctl_V 3
+      end
+    case '--driver'
+      switch "$argv[1]"
+        case 'profile add'
+          set -g __nexctl_V 3
+      end
+    case '--base-url'
+      switch "$argv[1]"
+        case 'profile add'
+          set -g __nexctl_V 3
+      end
+    case '--calibration'
+      switch "$argv[1]"
+        case 'estimate' 'diff' 'profile add'
+          set -g __nexctl_V 4
+      end
+    case '--usage'
+      switch "$argv[1]"
+        case 'prices whatif' 'wallet runway' 'usage calibrate'
+          set -g __nexctl_V 4
+      end
+    case '--entries'
+      switch "$argv[1]"
+        case 'statement'
+          set -g __nexctl_V 4
+      end
+    case '--statement'
+      switch "$argv[1]"
+        case 'usage audit'
+          set -g __nexctl_V 4
+      end
+    case '--prompts'
+      switch "$argv[1]"
+        case 'usage calibrate'
+          set -g __nexctl_V 4
+      end
+    case '--template'
+      switch "$argv[1]"
+        case 'batch make'
+          set -g __nexctl_V 4
+      end
+    case '--rows'
+      switch "$argv[1]"
+        case 'batch make'
+          set -g __nexctl_V 4
+      end
+    case '--tls-cert'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 4
+      end
+    case '--tls-key'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 4
+      end
+    case '--anchors'
+      switch "$argv[1]"
+        case 'gateway verify'
+          set -g __nexctl_V 4
+      end
+    case '--write-anchors'
+      switch "$argv[1]"
+        case 'gateway verify'
+          set -g __nexctl_V 4
+      end
+    case '--key-file'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set' 'auth login'
+          set -g __nexctl_V 4
+      end
+    case '--toml'
+      switch "$argv[1]"
+        case 'admin providers cost'
+          set -g __nexctl_V 4
+      end
+    case '--prices'
+      switch "$argv[1]"
+        case 'admin margin'
+          set -g __nexctl_V 4
+      end
+    case '-o'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 7
+        case '*'
+          set -g __nexctl_V 6
+      end
+    case '--output'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 7
+        case '*'
+          set -g __nexctl_V 6
+      end
+    case '--sort'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 8
+      end
+    case '--parent'
+      switch "$argv[1]"
+        case 'keys create' 'keys list'
+          set -g __nexctl_V 9
+      end
+    case '--state'
+      switch "$argv[1]"
+        case 'keys list' 'admin keys list'
+          set -g __nexctl_V 10
+        case 'admin customers list'
+          set -g __nexctl_V 23
+        case 'admin webhooks deliveries'
+          set -g __nexctl_V 26
+        case 'admin subscriptions list'
+          set -g __nexctl_V 29
+        case 'admin codes list'
+          set -g __nexctl_V 30
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--kind'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 12
+        case 'invoices list' 'admin invoices list'
+          set -g __nexctl_V 13
+        case 'admin providers add'
+          set -g __nexctl_V 27
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--format'
+      switch "$argv[1]"
+        case 'usage export'
+          set -g __nexctl_V 14
+      end
+    case '--csv-style'
+      switch "$argv[1]"
+        case 'usage export'
+          set -g __nexctl_V 15
+      end
+    case '--against'
+      switch "$argv[1]"
+        case 'usage audit'
+          set -g __nexctl_V 17
+      end
+    case '--wallet'
+      switch "$argv[1]"
+        case 'orgs create' 'orgs set'
+          set -g __nexctl_V 19
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--role'
+      switch "$argv[1]"
+        case 'members add' 'members set'
+          set -g __nexctl_V 20
+        case 'admin operators create'
+          set -g __nexctl_V 25
+      end
+    case '--for-model'
+      switch "$argv[1]"
+        case 'routes set'
+          set -g __nexctl_V 1
+      end
+    case '--payments'
+      switch "$argv[1]"
+        case 'gateway init'
+          set -g __nexctl_V 22
+      end
+    case '--clear'
+      switch "$argv[1]"
+        case 'admin customers policy'
+          set -g __nexctl_V 24
+      end
+    case '-m'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 1
+      end
+    case '--on'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 2
+      end
+    case '--tier'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--plan'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--max-cost'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--timeout'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--at'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--max-tokens'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--name'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--label'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--project'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--idempotency-key'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--from'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--to'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--month'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--max-requests'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--queue-tokens'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--org'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--note'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--reason'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--customer'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '-p'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 5
+      end
+    case '--profile'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 5
+      end
+    case '--write'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--out'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--status'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 16
+      end
+  end
+end
+
 function __nexctl_cached
   set -l folder $HOME/.cache/nexctl
   test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches/nexctl
@@ -767,7 +1479,7 @@ function __nexctl_complete
   set -l path ''
   set -l expect ''
   set -l ended ''
-  set -l placed 0
+  set -l placed
   for word in $words
     if test -n "$expect"
       set expect ''
@@ -781,13 +1493,13 @@ function __nexctl_complete
         case '--*=*'
           continue
         case '--*'
-          __nexctl_takes "$path $word"
+          __nexctl_takes "$path" $word
           set expect "$__nexctl_V"
           continue
         case '-?*'
           set -l letters (string split '' -- (string sub -s 2 -- $word))
           while set -q letters[1]
-            __nexctl_takes "$path -$letters[1]"
+            __nexctl_takes "$path" -$letters[1]
             set -e letters[1]
             if test -n "$__nexctl_V"
               set -q letters[1]; or set expect $__nexctl_V
@@ -799,7 +1511,7 @@ function __nexctl_complete
     end
     __nexctl_commands "$path"
     if not set -q __nexctl_R[1]
-      set placed (math $placed + 1)
+      set -a placed $word
       continue
     end
     __nexctl_alias "$path $word"
@@ -816,7 +1528,7 @@ function __nexctl_complete
     __nexctl_offer $expect "$cur" ''
   else if test -z "$ended"; and string match -q -- '--*=*' "$cur"
     set -l halves (string split -m 1 = -- $cur)
-    __nexctl_takes "$path $halves[1]"
+    __nexctl_takes "$path" $halves[1]
     test -n "$__nexctl_V"; and __nexctl_offer $__nexctl_V "$halves[2]" "$halves[1]="
   else if test -z "$ended"; and string match -q -- '-*' "$cur"
     __nexctl_options "$path"
@@ -835,11 +1547,11 @@ function __nexctl_complete
           break
         end
         set last $candidate
-        if test $placed -le 0
+        if not set -q placed[1]
           set number $candidate
           break
         end
-        set placed (math $placed - 1)
+        set -e placed[1]
       end
       test -n "$number"; and __nexctl_offer $number "$cur" ''
     end

@@ -29,7 +29,8 @@ def zsh(spec: Spec) -> str:
 
 def fish(spec: Spec) -> str:
     """The script for fish 3."""
-    return _FISH.replace("@TABLES@", _tables(spec, _fish_switch, "__nexctl_"))
+    tables = _tables(spec, _fish_switch, "__nexctl_") + "\n" + _fish_takes(spec)
+    return _FISH.replace("@TABLES@", tables)
 
 
 def powershell(spec: Spec) -> str:
@@ -73,6 +74,7 @@ def _tables(spec: Spec, case: Writer, prefix: str) -> str:
             ("arguments", "A", arguments),
             ("values", "W K F", values),
         )
+        if not (name == "takes" and case is _fish_switch)
     )
 
 
@@ -152,6 +154,26 @@ def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
             for variable, value in sets
             if value
         )
+    return "\n".join([*lines, "  end", "end", ""])
+
+
+def _fish_takes(spec: Spec) -> str:
+    """fish looks through a switch from its top: options first, then the paths of each."""
+    found: dict[str, list[tuple[list[str], str]]] = {}
+    for patterns, sets in takes(spec):
+        paths: dict[str, list[str]] = {}
+        for pattern in patterns:
+            path, _, option = pattern.rpartition(" ")
+            paths.setdefault(option, []).append(path)
+        for option, among in paths.items():
+            found.setdefault(option, []).append((among, dict(sets)["V"]))
+    lines = ["function __nexctl_takes", "  set -g __nexctl_V", '  switch "$argv[2]"']
+    for option, cases in found.items():
+        lines += [f"    case '{option}'", '      switch "$argv[1]"']
+        for among, number in cases:
+            lines.append("        case " + " ".join(f"'{path}'" for path in among))
+            lines.append(f"          set -g __nexctl_V {number}")
+        lines.append("      end")
     return "\n".join([*lines, "  end", "end", ""])
 
 
@@ -443,7 +465,7 @@ function __nexctl_complete
   set -l path ''
   set -l expect ''
   set -l ended ''
-  set -l placed 0
+  set -l placed
   for word in $words
     if test -n "$expect"
       set expect ''
@@ -457,13 +479,13 @@ function __nexctl_complete
         case '--*=*'
           continue
         case '--*'
-          __nexctl_takes "$path $word"
+          __nexctl_takes "$path" $word
           set expect "$__nexctl_V"
           continue
         case '-?*'
           set -l letters (string split '' -- (string sub -s 2 -- $word))
           while set -q letters[1]
-            __nexctl_takes "$path -$letters[1]"
+            __nexctl_takes "$path" -$letters[1]
             set -e letters[1]
             if test -n "$__nexctl_V"
               set -q letters[1]; or set expect $__nexctl_V
@@ -475,7 +497,7 @@ function __nexctl_complete
     end
     __nexctl_commands "$path"
     if not set -q __nexctl_R[1]
-      set placed (math $placed + 1)
+      set -a placed $word
       continue
     end
     __nexctl_alias "$path $word"
@@ -492,7 +514,7 @@ function __nexctl_complete
     __nexctl_offer $expect "$cur" ''
   else if test -z "$ended"; and string match -q -- '--*=*' "$cur"
     set -l halves (string split -m 1 = -- $cur)
-    __nexctl_takes "$path $halves[1]"
+    __nexctl_takes "$path" $halves[1]
     test -n "$__nexctl_V"; and __nexctl_offer $__nexctl_V "$halves[2]" "$halves[1]="
   else if test -z "$ended"; and string match -q -- '-*' "$cur"
     __nexctl_options "$path"
@@ -511,11 +533,11 @@ function __nexctl_complete
           break
         end
         set last $candidate
-        if test $placed -le 0
+        if not set -q placed[1]
           set number $candidate
           break
         end
-        set placed (math $placed - 1)
+        set -e placed[1]
       end
       test -n "$number"; and __nexctl_offer $number "$cur" ''
     end
