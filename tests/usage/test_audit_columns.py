@@ -50,7 +50,7 @@ def test_an_amount_that_is_not_known_counts_as_nothing(texts: list[str]) -> None
 @pytest.mark.parametrize("beside", [[], ["0.5"], ["0"], ["12.5"], ["1"]])
 def test_what_is_no_plain_decimal_is_refused(text: str, beside: list[str]) -> None:
     for column in ([text, *beside], [*beside, text]):
-        with pytest.raises(ValueError, match="amount|literal|count"):
+        with pytest.raises(ValueError, match=r"amount|literal|count"):
             amounts(column)
 
 
@@ -62,7 +62,7 @@ def test_counts_are_exact_and_an_empty_cell_is_not_known(numbers: list[int], som
 
 @pytest.mark.parametrize("cell", ["-1", "1.0", "1e3", " 1", "\u0661", "x", "1,2"])
 def test_a_cell_that_is_no_count_is_refused(cell: str) -> None:
-    with pytest.raises(ValueError, match="amount|literal|count"):
+    with pytest.raises(ValueError, match=r"amount|literal|count"):
         _counts(["1", cell])
 
 
