@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.money import text_of
-from nexctl.server.allowances import plan_budgets, recharge_plan
+from nexctl.server.allowances import plan_budgets
 from nexctl.server.attempts import Attempts
 from nexctl.server.inference.failures import Failures
 from nexctl.server.refusing import Refuse, Words
@@ -92,7 +92,6 @@ class House:
         self.book_hash: str | None = None
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
-        ledger.shared.recharge_plan = recharge_plan(book)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         # The plan whose budgets a customer was seen to have, and the names of all such budgets.
         self.allowed: dict[str, str] = {}

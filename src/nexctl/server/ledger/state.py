@@ -50,7 +50,6 @@ class Shared:
         "papers",
         "plan_budgets",
         "process",
-        "recharge_plan",
         "sealer",
         "snapshots",
         "tiering",
@@ -64,8 +63,6 @@ class Shared:
         self.life = life
         # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
         self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
-        # Where recharges set the plan: the plan after one, by the plan before, currency and amount.
-        self.recharge_plan: Callable[[str | None, str, int], str | None] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""
