@@ -254,6 +254,16 @@ def test_a_hit_counts_against_limits_and_ids(caching: Rig) -> None:
     assert caching.chat(slow, messages=user(QUESTION)).code == "rate_limited"
 
 
+def test_a_hit_that_a_budget_does_not_cover_is_refused_whole(caching: Rig) -> None:
+    """A kept answer costs what it costs: it is not cut to what is left."""
+    long = " ".join(f"word{n}" for n in range(400))
+    ask(caching, long)
+    key = caching.key("tiny", budget={"amount": "0.000001", "window": "month"})
+    got = caching.chat(key, messages=user(long))
+    assert (got.status, got.body["error"]["code"]) == (403, "budget_exceeded")
+    assert verify.verify(caching.house.ledger).clean
+
+
 def test_what_is_kept_is_sealed(caching: Rig) -> None:
     ask(caching, "A canary sings of Xanadu")
     raw = Path(caching.place).read_bytes() + Path(f"{caching.place}-wal").read_bytes()

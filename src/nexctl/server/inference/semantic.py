@@ -210,10 +210,11 @@ async def _answered(job: Job, voice: Voice, entry: Entry) -> Answer | Streamed:
     call, count = job.call, job.count
     house = call.house
     priced = house.meters.priced(job.target.charged, "semantic_hit")
-    job.held = await holding.hold(
-        *(call, job.target, priced, count), cap=entry.output, asked=entry.output, answers=1
-    )
     usage = Usage(input=count.tokens, output=entry.output, reasoning=entry.reasoning)
+    # All of it is known, so all of it is held: a kept answer is not cut to what money allows.
+    job.held = await holding.hold(
+        *(call, job.target, priced, count), cap=0, asked=0, answers=1, worst=usage
+    )
     shown = ChatUsage(
         prompt_tokens=count.tokens,
         completion_tokens=entry.output,
