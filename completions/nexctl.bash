@@ -3,8 +3,8 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help' ;;
-    'prices') R='list show compare whatif history markup validate' ;;
+    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help' ;;
+    'prices') R='list show compare whatif history markup validate update' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
     'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
@@ -25,7 +25,7 @@ _nexctl_commands() {
     'audit-log') R='list' ;;
     'routes') R='show set remove cache' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
-    'admin') R='customers keys operators webhooks audit-log payments providers models routes codes terms invoices' ;;
+    'admin') R='customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices' ;;
     'admin customers') R='list create suspend credit policy import' ;;
     'admin keys') R='list disable enable revoke' ;;
     'admin operators') R='list create revoke' ;;
@@ -33,16 +33,18 @@ _nexctl_commands() {
     'admin webhooks endpoints') R='list add remove' ;;
     'admin audit-log') R='list export verify' ;;
     'admin payments') R='list approve reject refund' ;;
-    'admin providers') R='list add set remove' ;;
+    'admin providers') R='list add set remove cost' ;;
     'admin models') R='list set' ;;
     'admin routes') R='list set remove' ;;
+    'admin prices') R='list draft diff apply' ;;
+    'admin subscriptions') R='list set' ;;
     'admin codes') R='list create' ;;
     'admin terms') R='show set' ;;
     'admin invoices') R='list void' ;;
     'auth') R='login logout status' ;;
     'config') R='list get set path edit' ;;
     'profile') R='list add use remove' ;;
-    'completion') R='bash zsh fish' ;;
+    'completion') R='bash zsh fish powershell install' ;;
   esac
 }
 
@@ -61,28 +63,29 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin subscriptions'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices update') R='--at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'wallet grants'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'routes remove'|'routes cache'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'admin routes remove'|'admin terms set'|'profile use'|'profile remove') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'wallet grants'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'routes remove'|'routes cache'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'admin routes remove'|'admin terms set'|'profile use'|'profile remove'|'completion install') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import'|'admin customers import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topups'|'batch list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topups'|'batch list'|'admin subscriptions list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet ledger') R='--from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet ledger') R='--from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet create') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup set') R='--below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -90,10 +93,10 @@ _nexctl_options() {
     'wallet auto-topup off'|'orgs set') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'billing-profile set') R='--name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'usage list') R='--month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'usage tail') R='--key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage list') R='--month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage tail') R='--key -m --model --project --label --status --wallet --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage audit') R='--book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage calibrate') R='--prompts --usage --from --book --out -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch make') R='--template --rows -m --model --max-tokens --system --id-column --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -125,7 +128,7 @@ _nexctl_options() {
     'admin customers create') R='--plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers suspend') R='--resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers credit') R='--note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin keys list') R='--customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin operators create') R='--role --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin webhooks endpoints add') R='--event --note --write --idempotency-key --allow-private -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -138,13 +141,21 @@ _nexctl_options() {
     'admin payments refund') R='--amount --reason --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers add') R='--kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin providers set') R='--url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin providers cost') R='--book --toml -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin models set') R='--enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin routes set') R='--fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin prices draft') R='--markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin prices diff') R='--at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin prices apply') R='--at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin margin') R='--before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin usage') R='--from --to --customer -m --model -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin reconcile') R='--month -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin subscriptions set') R='--charge --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin codes create') R='--promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin invoices list') R='--kind --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth login') R='--operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'auth logout') R='--operator --all -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'auth status') R='--offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'auth status'|'doctor') R='--offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config list') R='--show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config set') R='--unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'profile add') R='--driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -154,34 +165,38 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --parent'|'keys create --member'|'keys list --parent'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin models set --alias'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
-    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'auth login --key-file'|'profile add --calibration') V='4' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'prices update --accept'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --member'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet create --key'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin customers policy --discount'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'admin providers cost --toml'|'admin margin --prices'|'auth login --key-file'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
-    'keys list --state'|'admin keys list --state') V='9' ;;
-    'wallet runway --by') V='10' ;;
-    'billing-profile set --kind') V='11' ;;
-    'invoices list --kind'|'admin invoices list --kind') V='12' ;;
-    'usage export --format') V='13' ;;
-    'usage export --csv-style') V='14' ;;
-    'usage audit --against') V='16' ;;
-    'orgs create --wallet'|'orgs set --wallet') V='17' ;;
-    'members add --role'|'members set --role') V='18' ;;
+    'keys create --parent'|'keys list --parent') V='9' ;;
+    'keys list --state'|'admin keys list --state') V='10' ;;
+    'wallet runway --by') V='11' ;;
+    'billing-profile set --kind') V='12' ;;
+    'invoices list --kind'|'admin invoices list --kind') V='13' ;;
+    'usage export --format') V='14' ;;
+    'usage export --csv-style') V='15' ;;
+    'usage audit --against') V='17' ;;
+    'orgs create --wallet'|'orgs set --wallet') V='19' ;;
+    'members add --role'|'members set --role') V='20' ;;
     'routes set --for-model') V='1' ;;
-    'gateway init --payments') V='20' ;;
-    'admin customers list --state') V='21' ;;
-    'admin customers policy --clear') V='22' ;;
-    'admin operators create --role') V='23' ;;
-    'admin webhooks deliveries --state') V='24' ;;
-    'admin providers add --kind') V='25' ;;
-    'admin codes list --state') V='26' ;;
+    'gateway init --payments') V='22' ;;
+    'admin customers list --state') V='23' ;;
+    'admin customers policy --clear') V='24' ;;
+    'admin operators create --role') V='25' ;;
+    'admin webhooks deliveries --state') V='26' ;;
+    'admin providers add --kind') V='27' ;;
+    'admin margin --by') V='28' ;;
+    'admin subscriptions list --state') V='29' ;;
+    'admin codes list --state') V='30' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
-    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --key'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --reason'|*' --customer') V='3' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --reason'|*' --customer') V='3' ;;
     *' -p'|*' --profile') V='5' ;;
     *' -o'|*' --output') V='6' ;;
     *' --write'|*' --out') V='4' ;;
-    *' --status') V='15' ;;
+    *' --key') V='9' ;;
+    *' --status') V='16' ;;
   esac
 }
 
@@ -198,12 +213,12 @@ _nexctl_arguments() {
     'prices validate') A='4 +' ;;
     'models show') A='1' ;;
     'chat') A='4' ;;
-    'keys show') A='3' ;;
-    'keys update') A='3' ;;
-    'keys disable') A='3 +' ;;
-    'keys enable') A='3 +' ;;
-    'keys rotate') A='3' ;;
-    'keys revoke') A='3 +' ;;
+    'keys show') A='9' ;;
+    'keys update') A='9' ;;
+    'keys disable') A='9 +' ;;
+    'keys enable') A='9 +' ;;
+    'keys rotate') A='9' ;;
+    'keys revoke') A='9 +' ;;
     'keys import') A='4' ;;
     'wallet topup') A='3' ;;
     'wallet topups') A='3' ;;
@@ -221,11 +236,11 @@ _nexctl_arguments() {
     'batch check') A='4' ;;
     'batch quote') A='4' ;;
     'batch submit') A='4' ;;
-    'batch status') A='3' ;;
-    'batch wait') A='3' ;;
-    'batch results') A='3' ;;
-    'batch retry') A='3' ;;
-    'batch cancel') A='3' ;;
+    'batch status') A='18' ;;
+    'batch wait') A='18' ;;
+    'batch results') A='18' ;;
+    'batch retry') A='18' ;;
+    'batch cancel') A='18' ;;
     'batch run') A='4' ;;
     'budgets set') A='3' ;;
     'budgets remove') A='3' ;;
@@ -247,7 +262,7 @@ _nexctl_arguments() {
     'webhooks endpoints remove') A='3' ;;
     'routes set') A='3 1 +' ;;
     'routes remove') A='3' ;;
-    'routes cache') A='19' ;;
+    'routes cache') A='21' ;;
     'gateway init') A='3' ;;
     'gateway pay') A='3' ;;
     'gateway backup') A='4' ;;
@@ -273,18 +288,23 @@ _nexctl_arguments() {
     'admin providers add') A='3' ;;
     'admin providers set') A='3' ;;
     'admin providers remove') A='3' ;;
+    'admin providers cost') A='3' ;;
     'admin models set') A='1' ;;
     'admin routes set') A='3 1 +' ;;
     'admin routes remove') A='3' ;;
+    'admin prices diff') A='4' ;;
+    'admin prices apply') A='4' ;;
+    'admin subscriptions set') A='3 3' ;;
     'admin codes create') A='3' ;;
     'admin terms set') A='4' ;;
     'admin invoices void') A='3' ;;
-    'config get') A='27' ;;
-    'config set') A='27 3' ;;
+    'config get') A='31' ;;
+    'config set') A='31 3' ;;
     'profile add') A='3' ;;
     'profile use') A='5' ;;
     'profile remove') A='5' ;;
-    'help') A='28 +' ;;
+    'completion install') A='32' ;;
+    'help') A='33 +' ;;
   esac
 }
 
@@ -320,26 +340,31 @@ _nexctl_values() {
     '6 '*) W='table json jsonl csv tsv name' ;;
     '7 '*) W='table json jsonl csv tsv name markdown' ;;
     '8 '*) W='book model provider context input output' ;;
-    '9 '*) W='active disabled revoked expired' ;;
-    '10 '*) W='median p90' ;;
-    '11 '*) W='business consumer' ;;
-    '12 '*) W='invoice credit_note void' ;;
-    '13 '*) W='csv jsonl parquet xlsx focus' ;;
-    '14 '*) W='rfc4180 excel excel-de' ;;
-    '15 '*) W='ok partial error cancelled' ;;
-    '16 '*) W='local' K='profiles' F='files' ;;
-    '17 '*) W='strict fallback' ;;
-    '18 '*) W='owner admin member billing' ;;
-    '19 '*) W='on off' ;;
-    '20 '*) W='sandbox manual stripe' ;;
-    '21 '*) W='active suspended' ;;
-    '22 '*) W='models providers denied rpm concurrency quota' ;;
-    '23 '*) W='owner billing support read-only' ;;
-    '24 '*) W='pending delivered failed dropped' ;;
-    '25 '*) W='openai echo' ;;
-    '26 '*) W='open redeemed expired void' ;;
-    '27 '*) W='default_profile output color timeout no_input model books' ;;
-    '28 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help output exit-codes environment profiles money' ;;
+    '9 '*) K='keys' ;;
+    '10 '*) W='active disabled revoked expired' ;;
+    '11 '*) W='median p90' ;;
+    '12 '*) W='business consumer' ;;
+    '13 '*) W='invoice credit_note void' ;;
+    '14 '*) W='csv jsonl parquet xlsx focus' ;;
+    '15 '*) W='rfc4180 excel excel-de' ;;
+    '16 '*) W='ok partial error cancelled' ;;
+    '17 '*) W='local' K='profiles' F='files' ;;
+    '18 '*) K='batches' ;;
+    '19 '*) W='strict fallback' ;;
+    '20 '*) W='owner admin member billing' ;;
+    '21 '*) W='on off' ;;
+    '22 '*) W='sandbox manual stripe' ;;
+    '23 '*) W='active suspended' ;;
+    '24 '*) W='models providers denied rpm concurrency quota discount' ;;
+    '25 '*) W='owner billing support read-only' ;;
+    '26 '*) W='pending delivered failed dropped' ;;
+    '27 '*) W='openai echo' ;;
+    '28 '*) W='model provider customer month' ;;
+    '29 '*) W='given active past_due cancelled none' ;;
+    '30 '*) W='open redeemed expired void' ;;
+    '31 '*) W='default_profile output color timeout no_input model books' ;;
+    '32 '*) W='bash zsh fish powershell' ;;
+    '33 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -4,9 +4,9 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
     case 'prices'
-      set -g __nexctl_R list show compare whatif history markup validate
+      set -g __nexctl_R list show compare whatif history markup validate update
     case 'models'
       set -g __nexctl_R list show
     case 'keys'
@@ -48,7 +48,7 @@ function __nexctl_commands
     case 'gateway'
       set -g __nexctl_R init serve status resume pay backup restore verify migrate
     case 'admin'
-      set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes codes terms invoices
+      set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
       set -g __nexctl_R list create suspend credit policy import
     case 'admin keys'
@@ -64,11 +64,15 @@ function __nexctl_commands
     case 'admin payments'
       set -g __nexctl_R list approve reject refund
     case 'admin providers'
-      set -g __nexctl_R list add set remove
+      set -g __nexctl_R list add set remove cost
     case 'admin models'
       set -g __nexctl_R list set
     case 'admin routes'
       set -g __nexctl_R list set remove
+    case 'admin prices'
+      set -g __nexctl_R list draft diff apply
+    case 'admin subscriptions'
+      set -g __nexctl_R list set
     case 'admin codes'
       set -g __nexctl_R list create
     case 'admin terms'
@@ -82,7 +86,7 @@ function __nexctl_commands
     case 'profile'
       set -g __nexctl_R list add use remove
     case 'completion'
-      set -g __nexctl_R bash zsh fish
+      set -g __nexctl_R bash zsh fish powershell install
   end
 end
 
@@ -107,7 +111,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -121,8 +125,10 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'prices update'
+      set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'models list' 'invoices list'
       set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
@@ -133,7 +139,7 @@ function __nexctl_options
       set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove'
+    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove' 'completion install'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -143,14 +149,14 @@ function __nexctl_options
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'batch list' 'admin codes list'
+    case 'wallet topups' 'batch list' 'admin subscriptions list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet redeem' 'subscription set'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
-      set -g __nexctl_R --from --to --kind --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
@@ -166,13 +172,13 @@ function __nexctl_options
     case 'statement'
       set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage export'
-      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
-      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage list'
-      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
-      set -g __nexctl_R --key -m --model --project --label --status --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --key -m --model --project --label --status --wallet --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage audit'
       set -g __nexctl_R --book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage calibrate'
@@ -236,7 +242,7 @@ function __nexctl_options
     case 'admin customers credit'
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
-      set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin keys list'
       set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin operators create'
@@ -261,10 +267,26 @@ function __nexctl_options
       set -g __nexctl_R --kind --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --disabled -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin providers set'
       set -g __nexctl_R --url --key-env --key-file --serves --priority --allow-private --timeout-seconds --option --serves-all --no-key --no-options --enable --disable -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin providers cost'
+      set -g __nexctl_R --book --toml -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin models set'
       set -g __nexctl_R --enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices draft'
+      set -g __nexctl_R --markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices diff'
+      set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin prices apply'
+      set -g __nexctl_R --at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin margin'
+      set -g __nexctl_R --before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin usage'
+      set -g __nexctl_R --from --to --customer -m --model -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin reconcile'
+      set -g __nexctl_R --month -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin subscriptions set'
+      set -g __nexctl_R --charge --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin codes create'
       set -g __nexctl_R --promo --uses --count --expires --credits-expire --note --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin invoices list'
@@ -273,7 +295,7 @@ function __nexctl_options
       set -g __nexctl_R --operator --key-file --no-check -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'auth logout'
       set -g __nexctl_R --operator --all -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'auth status'
+    case 'auth status' 'doctor'
       set -g __nexctl_R --offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'config list'
       set -g __nexctl_R --show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -287,53 +309,59 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[1]"
-    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --parent' 'keys create --member' 'keys list --parent' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'routes set --min-input' 'routes set --max-input' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments refund --amount' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin models set --alias' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
+    case 'estimate --output-tokens' 'estimate --cached' 'estimate --volume' 'diff --output-tokens' 'diff --volume' 'diff --fail-over' 'tokenize --tokenizer' 'prices list --tag' 'prices list --provider' 'prices list --capability' 'prices list --match' 'prices compare --input' 'prices compare --cached' 'prices compare --output-tokens' 'prices compare --requests' 'prices whatif --map' 'prices update --accept' 'chat --system' 'chat --request-id' 'keys create --budget' 'keys create --expires' 'keys create --ip' 'keys create --rpm' 'keys create --member' 'keys update --budget' 'keys update --expires' 'keys update --ip' 'keys update --rpm' 'keys rotate --overlap' 'keys rotate --check' 'keys rotate --finish' 'keys revoke --older-than' 'wallet topup --pack' 'wallet topup --method' 'wallet topup --promo' 'wallet topup --network' 'wallet submit --transaction' 'wallet submit --sender' 'wallet ledger --limit' 'wallet create --key' 'wallet runway --min-days' 'wallet runway --history' 'wallet auto-topup set --below' 'wallet auto-topup set --amount' 'wallet auto-topup set --target' 'wallet auto-topup set --monthly-budget' 'wallet auto-topup set --method' 'recharge --pack' 'recharge --method' 'recharge --promo' 'recharge --network' 'billing-profile set --country' 'billing-profile set --tax-id' 'billing-profile set --address' 'billing-profile set --email' 'billing-profile set --purchase-order' 'usage export --timezone' 'usage summary --by' 'usage list --limit' 'usage tail --limit' 'usage tail --interval' 'usage audit --batch' 'usage audit --map' 'batch make --id-column' 'batch check --for' 'batch wait --poll' 'batch retry --poll' 'batch run --poll' 'budgets list --member' 'budgets set --member' 'budgets set --meter' 'budgets set --model' 'budgets set --alert-at' 'orgs policy --model' 'orgs policy --ip' 'orgs policy --member-budget' 'orgs policy --project-budget' 'projects create --pool' 'projects set --pool' 'alerts set --email' 'alerts set --percent' 'alerts set --below' 'webhooks endpoints add --event' 'audit-log list --action' 'audit-log list --actor' 'routes set --min-input' 'routes set --max-input' 'gateway init --database' 'gateway init --stripe-url' 'gateway init --stripe-key-env' 'gateway init --stripe-secret-env' 'gateway init --upstream' 'gateway init --upstream-key-env' 'gateway serve --host' 'gateway serve --port' 'gateway serve --behind-proxy' 'gateway serve --allowed-host' 'admin customers create --email' 'admin customers create --external-id' 'admin customers policy --model' 'admin customers policy --provider' 'admin customers policy --deny-provider' 'admin customers policy --rpm' 'admin customers policy --concurrency' 'admin customers policy --quota' 'admin customers policy --discount' 'admin webhooks endpoints add --event' 'admin webhooks deliveries --endpoint' 'admin audit-log list --action' 'admin audit-log list --actor' 'admin payments approve --transaction' 'admin payments refund --amount' 'admin providers add --url' 'admin providers add --key-env' 'admin providers add --serves' 'admin providers add --priority' 'admin providers add --timeout-seconds' 'admin providers add --option' 'admin providers set --url' 'admin providers set --key-env' 'admin providers set --serves' 'admin providers set --priority' 'admin providers set --timeout-seconds' 'admin providers set --option' 'admin providers cost --book' 'admin models set --alias' 'admin prices draft --markup' 'admin prices draft --places' 'admin prices draft --credit-rate' 'admin prices apply --accept' 'admin codes create --uses' 'admin codes create --count' 'admin codes create --expires' 'admin codes create --credits-expire' 'profile add --driver' 'profile add --base-url'
       set -g __nexctl_V 3
-    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'auth login --key-file' 'profile add --calibration'
+    case 'estimate --calibration' 'diff --calibration' 'prices whatif --usage' 'wallet runway --usage' 'statement --entries' 'usage audit --statement' 'usage calibrate --prompts' 'usage calibrate --usage' 'batch make --template' 'batch make --rows' 'batch make --system' 'gateway serve --tls-cert' 'gateway serve --tls-key' 'gateway verify --anchors' 'gateway verify --write-anchors' 'admin providers add --key-file' 'admin providers set --key-file' 'admin providers cost --toml' 'admin margin --prices' 'auth login --key-file' 'profile add --calibration'
       set -g __nexctl_V 4
     case 'diff -o' 'diff --output'
       set -g __nexctl_V 7
     case 'prices list --sort'
       set -g __nexctl_V 8
-    case 'keys list --state' 'admin keys list --state'
+    case 'keys create --parent' 'keys list --parent'
       set -g __nexctl_V 9
-    case 'wallet runway --by'
+    case 'keys list --state' 'admin keys list --state'
       set -g __nexctl_V 10
-    case 'billing-profile set --kind'
+    case 'wallet runway --by'
       set -g __nexctl_V 11
-    case 'invoices list --kind' 'admin invoices list --kind'
+    case 'billing-profile set --kind'
       set -g __nexctl_V 12
-    case 'usage export --format'
+    case 'invoices list --kind' 'admin invoices list --kind'
       set -g __nexctl_V 13
-    case 'usage export --csv-style'
+    case 'usage export --format'
       set -g __nexctl_V 14
+    case 'usage export --csv-style'
+      set -g __nexctl_V 15
     case 'usage audit --against'
-      set -g __nexctl_V 16
-    case 'orgs create --wallet' 'orgs set --wallet'
       set -g __nexctl_V 17
+    case 'orgs create --wallet' 'orgs set --wallet'
+      set -g __nexctl_V 19
     case 'members add --role' 'members set --role'
-      set -g __nexctl_V 18
+      set -g __nexctl_V 20
     case 'routes set --for-model'
       set -g __nexctl_V 1
     case 'gateway init --payments'
-      set -g __nexctl_V 20
-    case 'admin customers list --state'
-      set -g __nexctl_V 21
-    case 'admin customers policy --clear'
       set -g __nexctl_V 22
-    case 'admin operators create --role'
+    case 'admin customers list --state'
       set -g __nexctl_V 23
-    case 'admin webhooks deliveries --state'
+    case 'admin customers policy --clear'
       set -g __nexctl_V 24
-    case 'admin providers add --kind'
+    case 'admin operators create --role'
       set -g __nexctl_V 25
-    case 'admin codes list --state'
+    case 'admin webhooks deliveries --state'
       set -g __nexctl_V 26
+    case 'admin providers add --kind'
+      set -g __nexctl_V 27
+    case 'admin margin --by'
+      set -g __nexctl_V 28
+    case 'admin subscriptions list --state'
+      set -g __nexctl_V 29
+    case 'admin codes list --state'
+      set -g __nexctl_V 30
     case '* -m' '* --model'
       set -g __nexctl_V 1
     case '* --on' '* --book'
       set -g __nexctl_V 2
-    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --project' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --key' '* --month' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --reason' '* --customer'
+    case '* --tier' '* --plan' '* --max-cost' '* --timeout' '* --at' '* --kind' '* --max-tokens' '* --name' '* --label' '* --project' '* --idempotency-key' '* --state' '* --wallet' '* --from' '* --to' '* --month' '* --max-requests' '* --queue-tokens' '* --org' '* --note' '* --reason' '* --customer'
       set -g __nexctl_V 3
     case '* -p' '* --profile'
       set -g __nexctl_V 5
@@ -341,8 +369,10 @@ function __nexctl_takes
       set -g __nexctl_V 6
     case '* --write' '* --out'
       set -g __nexctl_V 4
+    case '* --key'
+      set -g __nexctl_V 9
     case '* --status'
-      set -g __nexctl_V 15
+      set -g __nexctl_V 16
   end
 end
 
@@ -370,17 +400,17 @@ function __nexctl_arguments
     case 'chat'
       set -g __nexctl_A 4
     case 'keys show'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 9
     case 'keys update'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 9
     case 'keys disable'
-      set -g __nexctl_A 3 +
+      set -g __nexctl_A 9 +
     case 'keys enable'
-      set -g __nexctl_A 3 +
+      set -g __nexctl_A 9 +
     case 'keys rotate'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 9
     case 'keys revoke'
-      set -g __nexctl_A 3 +
+      set -g __nexctl_A 9 +
     case 'keys import'
       set -g __nexctl_A 4
     case 'wallet topup'
@@ -416,15 +446,15 @@ function __nexctl_arguments
     case 'batch submit'
       set -g __nexctl_A 4
     case 'batch status'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 18
     case 'batch wait'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 18
     case 'batch results'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 18
     case 'batch retry'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 18
     case 'batch cancel'
-      set -g __nexctl_A 3
+      set -g __nexctl_A 18
     case 'batch run'
       set -g __nexctl_A 4
     case 'budgets set'
@@ -468,7 +498,7 @@ function __nexctl_arguments
     case 'routes remove'
       set -g __nexctl_A 3
     case 'routes cache'
-      set -g __nexctl_A 19
+      set -g __nexctl_A 21
     case 'gateway init'
       set -g __nexctl_A 3
     case 'gateway pay'
@@ -519,12 +549,20 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin providers remove'
       set -g __nexctl_A 3
+    case 'admin providers cost'
+      set -g __nexctl_A 3
     case 'admin models set'
       set -g __nexctl_A 1
     case 'admin routes set'
       set -g __nexctl_A 3 1 +
     case 'admin routes remove'
       set -g __nexctl_A 3
+    case 'admin prices diff'
+      set -g __nexctl_A 4
+    case 'admin prices apply'
+      set -g __nexctl_A 4
+    case 'admin subscriptions set'
+      set -g __nexctl_A 3 3
     case 'admin codes create'
       set -g __nexctl_A 3
     case 'admin terms set'
@@ -532,17 +570,19 @@ function __nexctl_arguments
     case 'admin invoices void'
       set -g __nexctl_A 3
     case 'config get'
-      set -g __nexctl_A 27
+      set -g __nexctl_A 31
     case 'config set'
-      set -g __nexctl_A 27 3
+      set -g __nexctl_A 31 3
     case 'profile add'
       set -g __nexctl_A 3
     case 'profile use'
       set -g __nexctl_A 5
     case 'profile remove'
       set -g __nexctl_A 5
+    case 'completion install'
+      set -g __nexctl_A 32
     case 'help'
-      set -g __nexctl_A 28 +
+      set -g __nexctl_A 33 +
   end
 end
 
@@ -633,47 +673,57 @@ function __nexctl_values
     case '8 *'
       set -g __nexctl_W 'book model provider context input output'
     case '9 *'
-      set -g __nexctl_W 'active disabled revoked expired'
+      set -g __nexctl_K keys
     case '10 *'
-      set -g __nexctl_W 'median p90'
+      set -g __nexctl_W 'active disabled revoked expired'
     case '11 *'
-      set -g __nexctl_W 'business consumer'
+      set -g __nexctl_W 'median p90'
     case '12 *'
-      set -g __nexctl_W 'invoice credit_note void'
+      set -g __nexctl_W 'business consumer'
     case '13 *'
-      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
+      set -g __nexctl_W 'invoice credit_note void'
     case '14 *'
-      set -g __nexctl_W 'rfc4180 excel excel-de'
+      set -g __nexctl_W 'csv jsonl parquet xlsx focus'
     case '15 *'
-      set -g __nexctl_W 'ok partial error cancelled'
+      set -g __nexctl_W 'rfc4180 excel excel-de'
     case '16 *'
+      set -g __nexctl_W 'ok partial error cancelled'
+    case '17 *'
       set -g __nexctl_W 'local'
       set -g __nexctl_K profiles
       set -g __nexctl_F files
-    case '17 *'
-      set -g __nexctl_W 'strict fallback'
     case '18 *'
-      set -g __nexctl_W 'owner admin member billing'
+      set -g __nexctl_K batches
     case '19 *'
-      set -g __nexctl_W 'on off'
+      set -g __nexctl_W 'strict fallback'
     case '20 *'
-      set -g __nexctl_W 'sandbox manual stripe'
+      set -g __nexctl_W 'owner admin member billing'
     case '21 *'
-      set -g __nexctl_W 'active suspended'
+      set -g __nexctl_W 'on off'
     case '22 *'
-      set -g __nexctl_W 'models providers denied rpm concurrency quota'
+      set -g __nexctl_W 'sandbox manual stripe'
     case '23 *'
-      set -g __nexctl_W 'owner billing support read-only'
+      set -g __nexctl_W 'active suspended'
     case '24 *'
-      set -g __nexctl_W 'pending delivered failed dropped'
+      set -g __nexctl_W 'models providers denied rpm concurrency quota discount'
     case '25 *'
-      set -g __nexctl_W 'openai echo'
+      set -g __nexctl_W 'owner billing support read-only'
     case '26 *'
-      set -g __nexctl_W 'open redeemed expired void'
+      set -g __nexctl_W 'pending delivered failed dropped'
     case '27 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'openai echo'
     case '28 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion help output exit-codes environment profiles money'
+      set -g __nexctl_W 'model provider customer month'
+    case '29 *'
+      set -g __nexctl_W 'given active past_due cancelled none'
+    case '30 *'
+      set -g __nexctl_W 'open redeemed expired void'
+    case '31 *'
+      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+    case '32 *'
+      set -g __nexctl_W 'bash zsh fish powershell'
+    case '33 *'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
   end
 end
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from nexctl.cli import shells
 from nexctl.cli.base import HELP_WIDTH, Argument, Declared, Group, Leaf, Option, flag
-from nexctl.cli.help import TOPICS
+from nexctl.cli.completing import KINDS
+from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.settings.config import KEYS
 
@@ -35,6 +36,8 @@ def static_names() -> dict[str, tuple[str, ...]]:
         "topics": (*(entry.name for entry in TREE), *TOPICS),
         "books": (),
         "models": (),
+        "keys": (),
+        "batches": (),
     }
     try:
         books = importlib.import_module("nexctl.pricing.books")
@@ -63,7 +66,7 @@ class Table:
         words = [*declared.choices]
         for kind in kinds:
             words.extend(self.names.get(kind, ()))
-        cached = " ".join(kind for kind in kinds if kind in ("profiles", "books", "models"))
+        cached = " ".join(kind for kind in kinds if kind in KINDS)
         files = next((kind for kind in kinds if kind in ("files", "folders")), "")
         key = (tuple(dict.fromkeys(words)), cached, files)
         return self.values.setdefault(key, str(len(self.values) + 1))
@@ -130,6 +133,7 @@ def outputs() -> dict[Path, str]:
         ROOT / "completions/nexctl.bash": shells.bash(spec),
         ROOT / "completions/_nexctl": shells.zsh(spec),
         ROOT / "completions/nexctl.fish": shells.fish(spec),
+        ROOT / "completions/nexctl.ps1": shells.powershell(spec),
     }
 
 

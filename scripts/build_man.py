@@ -13,7 +13,7 @@ from pathlib import Path
 from build_reference import below, help_of
 
 from nexctl._version import __version__
-from nexctl.cli.help import TOPICS
+from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import ROOT_HELP, TREE
 
 MAN = Path(__file__).resolve().parent.parent / "man"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nexctl.cli.base import HELP_WIDTH, Group
-from nexctl.cli.help import TOPICS
+from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.pricing import books
 

@@ -24,6 +24,7 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("format", [str(BIN / "ruff"), "format", "--check", "."]),
     ("types", [str(BIN / "mypy")]),
     ("floors", [str(BIN / "lint-imports")]),
+    ("changelog fragments", [sys.executable, "scripts/changelog.py", "--check"]),
     ("no float on money", [sys.executable, "scripts/lint_money.py"]),
 )
 

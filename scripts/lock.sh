@@ -8,7 +8,9 @@ compile() {
 }
 compile --no-deps requirements/pip.in -o requirements/pip.txt
 echo 'hatchling' | compile pyproject.toml - -o requirements/base.txt
-compile --all-extras pyproject.toml requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
+echo 'hatchling' | compile --extra serve pyproject.toml - -c requirements/base.txt \
+    -o requirements/serve.txt
+compile --all-extras pyproject.toml requirements/dev.in -c requirements/serve.txt -o requirements/dev.txt
 compile requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 uv pip compile -q --no-deps --python-version 3.12 --generate-hashes --no-emit-index-url \
     --no-header --no-annotate requirements/oracle.in -o requirements/oracle.txt

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +18,19 @@ from nexctl.cli.completion_spec import SPEC
 from nexctl.cli.tree import root
 
 ROOT = Path(__file__).resolve().parents[2]
-CACHED = {"profiles": ["local", "work"], "books": ["house-book"], "models": ["vendor/m-1:free"]}
+CACHED = {
+    "profiles": ["local", "work"],
+    "books": ["house-book"],
+    "models": ["vendor/m-1:free"],
+    "keys": ["ci", "team/app@eu"],
+    "batches": ["job_12ab"],
+}
+FILES = {
+    "bash": "nexctl.bash",
+    "zsh": "_nexctl",
+    "fish": "nexctl.fish",
+    "powershell": "nexctl.ps1",
+}
 
 
 class Position(NamedTuple):
@@ -265,9 +279,9 @@ def test_a_cached_name_is_a_word_and_never_code(shell: str, cache: Path, tmp_pat
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("shell", FILES)
 def test_the_printed_script_is_the_checked_in_one(shell: str, nexctl: Any) -> None:
-    file = {"bash": "nexctl.bash", "zsh": "_nexctl", "fish": "nexctl.fish"}[shell]
+    file = FILES[shell]
     done = nexctl("completion", shell)
     assert (done.code, done.err) == (0, "")
     assert done.out == (ROOT / "completions" / file).read_text()
@@ -315,6 +329,136 @@ def test_names_with_other_characters_are_not_kept(nexctl: Any, own_home: Path) -
 
     remember(App.double(), "models", ["good/m-1:free", "$(reboot)", "a b", "-x", "é", "", "q\n"])
     assert (own_home / ".cache/nexctl/complete/models").read_text() == "good/m-1:free\n"
+
+
+def test_keys_and_batches_are_kept_and_forgotten(nexctl: Any, own_home: Path) -> None:
+    folder = own_home / ".cache/nexctl/complete"
+    for name in ("ci", "web"):
+        assert nexctl("keys", "create", "--name", name, "-q").code == 0
+    assert (folder / "keys").read_text() == "ci\nweb\n"
+    assert nexctl("keys", "revoke", "web", "--yes").code == 0
+    assert (folder / "keys").read_text() == "ci\n"
+    (folder / "keys").write_text("stale\n")
+    assert nexctl("keys", "list", "--name", "ci").code == 0
+    assert (folder / "keys").read_text() == "ci\nstale\n", "a part of the list adds"
+    assert nexctl("keys", "list").code == 0
+    assert "stale" not in (folder / "keys").read_text(), "the whole list replaces"
+    assert (folder / "keys").stat().st_mode & 0o777 == 0o600
+    lines = own_home / "lines.jsonl"
+    body = '{"model":"nex-pro","messages":[{"role":"user","content":"hi"}],"max_tokens":5}'
+    lines.write_text(
+        '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":' + body + "}\n"
+    )
+    done = nexctl("batch", "run", str(lines), "--yes", "-o", "json")
+    assert done.code == 0, done.err
+    job = json.loads(done.out)["data"]["id"]
+    assert (folder / "batches").read_text() == f"{job}\n"
+    (folder / "batches").unlink()
+    assert nexctl("batch", "list").code == 0
+    assert (folder / "batches").read_text() == f"{job}\n"
+
+
+def _powershell_tables(script: str) -> dict[str, dict[str, str]]:
+    """The tables as PowerShell reads them: literal here-strings of KEY=TEXT."""
+    found = re.findall(
+        r"^\$Global:__nexctl(\w+) = __nexctl_read @'\n(.*?)\n'@$", script, re.M | re.S
+    )
+    return {name: dict(line.split("=", 1) for line in text.split("\n")) for name, text in found}
+
+
+def test_the_powershell_tables_offer_what_the_parser_accepts() -> None:
+    """No PowerShell here: its tables are read back and walked by the same algorithm."""
+    script = (ROOT / "completions/nexctl.ps1").read_text()
+    assert "# UNTESTED" in script
+    tables = _powershell_tables(script)
+    paths = tables["Options"]
+    takes: dict[str, dict[str, str]] = {}
+    for path, options in paths.items():
+        for option in options.split(" "):
+            both = (f"{path} {option}", f"* {option}")
+            key = next((k for k in both if k in tables["Takes"]), None)
+            takes.setdefault(path, {})[option] = tables["Takes"][key] if key else ""
+    aliases: dict[str, dict[str, str]] = {}
+    for key, name in tables["Aliases"].items():
+        path, _, alias = key.rpartition(" ")
+        aliases.setdefault(path, {})[alias] = name
+    spec = {
+        "commands": {path: names.split(" ") for path, names in tables["Commands"].items()},
+        "aliases": aliases,
+        "options": {path: names.split(" ") for path, names in paths.items()},
+        "takes": takes,
+        "arguments": tables["Arguments"],
+        "values": {
+            number: (words.split(" ") if words else [], kinds, files)
+            for number, text in tables["Values"].items()
+            for words, kinds, files in [text.split("|")]
+        },
+    }
+    for position in _positions():
+        found, files = candidates(spec, position.before, position.current, CACHED.__getitem__)
+        _check(position, [*found, *(["FILES"] if files else [])])
+
+
+def test_the_powershell_script_has_what_it_opens_closed_and_no_here_string_ends_early() -> None:
+    script = (ROOT / "completions/nexctl.ps1").read_text()
+    code = re.sub(r"@'\n.*?\n'@", "", script, flags=re.S)
+    code = re.sub(r"^\s*#.*$", "", code, flags=re.M)
+    code = re.sub(r"'[^'\n]*'", "", code)
+    for opening, closing in ("{}", "()", "[]"):
+        assert code.count(opening) == code.count(closing)
+    assert script.count("@'\n") == script.count("\n'@")
+
+
+def test_install_writes_the_script_and_says_where(nexctl: Any, own_home: Path) -> None:
+    file = own_home / ".local/share/bash-completion/completions/nexctl"
+    done = nexctl("completion", "install", "--dry-run", env={"SHELL": "/bin/bash"})
+    assert (done.code, file.exists()) == (0, False)
+    assert f"{file} would be written" in done.out
+    done = nexctl("completion", "install", "-o", "json", env={"SHELL": "/bin/bash"})
+    assert json.loads(done.out)["data"] == {
+        "shell": "bash",
+        "file": str(file),
+        "state": "written",
+        "then": f"open a new shell (without bash-completion: source '{file}')",
+        "dry_run": False,
+    }
+    assert file.read_text() == (ROOT / "completions/nexctl.bash").read_text()
+    done = nexctl("completion", "install", "bash")
+    assert done.out == f"{file} is there already, as it should be\n"
+    file.write_text("# bash completion for nexctl. Generated: do not edit.\nolder\n")
+    assert "replaced" in nexctl("completion", "install", "bash").out
+    assert file.read_text() == (ROOT / "completions/nexctl.bash").read_text()
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("zsh", ".local/share/zsh/site-functions/_nexctl"),
+        ("fish", ".config/fish/completions/nexctl.fish"),
+        ("powershell", ".config/powershell/nexctl.ps1"),
+    ],
+)
+def test_each_shell_has_its_folder(shell: str, file: str, nexctl: Any, own_home: Path) -> None:
+    done = nexctl("completion", "install", shell, "-o", "name")
+    assert (done.code, done.out) == (0, f"{own_home / file}\n")
+    assert (own_home / file).read_text() == (ROOT / "completions" / FILES[shell]).read_text()
+
+
+def test_install_leaves_what_is_not_its_own(nexctl: Any, own_home: Path) -> None:
+    file = own_home / ".config/fish/completions/nexctl.fish"
+    file.parent.mkdir(parents=True)
+    file.write_text("# mine\n")
+    done = nexctl("completion", "install", "fish")
+    assert (done.code, file.read_text()) == (1, "# mine\n")
+    assert "--yes" in done.err
+    assert nexctl("completion", "install", "fish", "--yes").code == 0
+
+
+@pytest.mark.parametrize("shell", ["/bin/tcsh", ""])
+def test_install_for_a_shell_that_it_does_not_know(shell: str, nexctl: Any) -> None:
+    done = nexctl("completion", "install", env={"SHELL": shell})
+    assert done.code == 2
+    assert "bash|zsh|fish|powershell" in done.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

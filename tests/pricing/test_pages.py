@@ -407,3 +407,62 @@ def test_tokenok_publishes_nothing() -> None:
         "enterprise": "unpublished",
         "custom": "custom",
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "upstream", "meter", "printed"),
+    [
+        ("nex-pro", "gpt-4o", "input", 95),
+        ("nex-pro", "gpt-4o", "output", 95),
+        ("nex-reasoning", "o1", "input", 90),
+        ("nex-reasoning", "o1", "output", 90),
+        ("nex-embed-zh", "text-embedding-3-small", "input", 50),
+    ],
+)
+def test_nextoken_cheaper_than_claims_hold_against_the_vendors_list(
+    model: str, upstream: str, meter: str, printed: int
+) -> None:
+    """The page: "~95% cheaper than GPT-4o", "~90% cheaper than o1", "~50% cheaper than ..."."""
+    usage = Usage(input=MILLION) if meter == "input" else Usage(output=MILLION)
+    share = charged("nextoken", model, usage) / charged("openai", upstream, usage)
+    assert abs(100 * (1 - share) - printed) <= 3
+
+
+def test_nextoken_tier_table_says_what_spend_unlocks() -> None:
+    """3 keys and 20 RPM, 200 RPM, custom routing: the plans' numbers, said again; up to 15%+."""
+    book = books.load("nextoken")
+    developer, pro = book.plan("developer"), book.plan("pro")
+    assert (developer.limits["keys"], developer.limits["rpm"], pro.limits["rpm"]) == (3, 20, 200)
+    assert book.plan("business").features["custom_routing"] is True
+    said = next(row for row in book.conflicts if row["about"] == "plan or spend tier")
+    assert "3 keys, 20 RPM, 200 RPM" in " ".join(said["says"])
+    agreed = tiers.month_credit(book, 100_000 * NANO, negotiated="15")
+    assert agreed.credit == 15_000 * NANO
+
+
+def test_nexrelay_meters_in_money() -> None:
+    """The page: $1.00 / 1M credits; 9, 29, 99 USD credits added; a Business card's worth."""
+    book = books.load("nexrelay")
+    million = MILLION * 10**book.scale
+    assert engine.money_value(book, million) == (NANO, "USD")
+    for name, dollars in (("starter", 9), ("pro", 29), ("business", 99)):
+        assert book.plans[name].credits == {
+            "amount": str(dollars),
+            "every": "recharge",
+            "unit": "USD",
+        }
+        credits_ = dollars * million
+        assert engine.money_value(book, credits_) == (dollars * NANO, "USD")
+    # The allowances of the Business card cost more than the card, and Starter's add up to 9.6M.
+    allowed = Usage(input=85 * MILLION, output=18 * MILLION, cached_input=200 * MILLION)
+    assert charged("nexrelay", "gpt-5.4", allowed) == 123 * MILLION
+    starter = {row["name"]: int(row["amount"]) for row in book.plans["starter"].budgets[:3]}
+    assert sum(starter.values()) == 9_600_000
+
+
+def test_nexu_rates_are_ratios_to_the_default_model() -> None:
+    """The page: 0.50x means half the cost of the default model, 1.50x 1.5 times."""
+    typical = Usage(input=2000, output=2000)
+    default = charged("nexu", "gemini-3-flash-preview", typical)
+    assert charged("nexu", "gemini-3.1-flash-lite-preview", typical) == default / 2
+    assert charged("nexu", "gpt-5.4-mini", typical) == default * Fraction("1.5")

@@ -69,6 +69,11 @@ BODIES: dict[str, Any] = {
     "providers.add": {"id": "p", "kind": "echo"},
     "providers.update": {"priority": 5},
     "codes.create": {"amount": "1"},
+    "provider_costs.set": {"book": "openai"},
+    "editions.draft": {"markup": "15"},
+    "editions.apply": {"base": "0" * 64, "preview": True},
+    "margin.opening": {},
+    "admin_subscriptions.set": {"plan": None},
     "responses.create": {"model": "nex-pro", "input": "x"},
     "messages.create": {
         "model": "nex-pro",

@@ -47,7 +47,7 @@ def forecast(
         source = "file"
         past = _past(charges_of(rows, wallet.currency, odd), now, window)
     else:
-        source, past = _asked(gateway, wallet.currency, now, window, alone, odd, say)
+        source, past = _asked(gateway, wallet, now, window, alone, odd, say)
     for what in dict.fromkeys(odd):
         count = odd.count(what)
         say(f"{count:,} {'record' if count == 1 else 'records'} left out of the burn: {what}")
@@ -59,7 +59,7 @@ def _past(charges: Iterable[tuple[str, int]], now: int, window: int) -> runway.H
 
 
 def _asked(
-    gateway: Gateway, currency: str, now: int, window: int, alone: bool, odd: list[str], say: Say
+    gateway: Gateway, wallet: Wallet, now: int, window: int, alone: bool, odd: list[str], say: Say
 ) -> tuple[str, runway.History]:
     from nexctl.wire.usage import UsageQuery
 
@@ -67,27 +67,28 @@ def _asked(
     start = (now // runway.DAY - window - 1) * runway.DAY
     since = runway.instant_of(start)
     try:
-        rows = gateway.usage.list(UsageQuery(from_=since, limit=1000))
-        return "usage", _past(charges_of(rows, currency, odd), now, window)
+        rows = gateway.usage.list(UsageQuery(from_=since, limit=1000, wallet=wallet.id))
+        return "usage", _past(charges_of(rows, wallet.currency, odd), now, window)
     except NexctlError as error:
         if error.code != "plan_limit":
             raise
         if not alone:
-            return "ledger", _past(_book(gateway, since), now, window)
+            return "ledger", _past(_book(gateway, since, wallet.id), now, window)
         oldest = error.details.get("oldest")
         if not isinstance(oldest, str):
             raise
         say(f"{gateway.name} keeps usage records since {oldest[:10]} only")
         odd.clear()
-        rows = gateway.usage.list(UsageQuery(from_=oldest, limit=1000))
-        return "usage", _past(charges_of(rows, currency, odd), now, window)
+        rows = gateway.usage.list(UsageQuery(from_=oldest, limit=1000, wallet=wallet.id))
+        return "usage", _past(charges_of(rows, wallet.currency, odd), now, window)
 
 
-def _book(gateway: Gateway, since: str) -> Iterator[tuple[str, int]]:
+def _book(gateway: Gateway, since: str, wallet: str | None) -> Iterator[tuple[str, int]]:
     """What usage took from the wallet, by its book."""
     from nexctl.wire.wallet import LedgerQuery
 
-    for entry in gateway.wallet.ledger(LedgerQuery(from_=since, kind="usage", limit=1000)):
+    query = LedgerQuery(from_=since, kind="usage", limit=1000, wallet=wallet)
+    for entry in gateway.wallet.ledger(query):
         yield entry.created_at, -parse_units(entry.amount, SCALE)
 
 

@@ -327,7 +327,7 @@ COMMANDS = (
     Entry(
         "providers",
         "nexctl.cli.admin_providers:COMMANDS",
-        "Where requests go: list, add, set, remove.",
+        "Where requests go: list, add, set, remove, cost.",
         group=True,
     ),
     Entry(
@@ -340,6 +340,21 @@ COMMANDS = (
         "routes",
         "nexctl.cli.admin_routes:COMMANDS",
         "Names and the models tried for them: list, set, remove.",
+        group=True,
+    ),
+    Entry(
+        "prices",
+        "nexctl.cli.admin_prices:COMMANDS",
+        "Prices from costs, in dated versions: list, draft, diff, apply.",
+        group=True,
+    ),
+    Entry("margin", "nexctl.cli.admin_margin:margin", "What was charged and what it cost."),
+    Entry("usage", "nexctl.cli.admin_margin:usage", "Usage of all customers with its cost."),
+    Entry("reconcile", "nexctl.cli.admin_reconcile:reconcile", "Whether money and papers agree."),
+    Entry(
+        "subscriptions",
+        "nexctl.cli.admin_reconcile:SUBSCRIPTIONS",
+        "Customers' plans: list, set.",
         group=True,
     ),
     Entry("codes", "nexctl.cli.admin:CODES", "Codes that give credits: list, create.", group=True),

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 CUSTOMER = ("id", "name", "state", "plan", "balance", "held", "currency")
 ADJUSTED = ("customer_id", "sequence", "amount", "balance", "currency")
-POLICY = ("customer_id", "models", "providers", "providers_denied", "rpm", "concurrency", "quota")
+POLICY = (
+    "customer_id",
+    "models",
+    "providers",
+    "providers_denied",
+    "rpm",
+    "concurrency",
+    "quota",
+    "discount_percent",
+)
 _ID = argument("customer", metavar="CUSTOMER", required=True, help="The customer's id.")
 
 
@@ -90,11 +99,12 @@ def credit(
     option("--rpm", metavar="N", value=whole(1, 10**9), help="Requests a minute."),
     option("--concurrency", metavar="N", value=whole(1, 10**9), help="Requests at once."),
     option("--quota", metavar="A[/WINDOW]", help="A hard budget, like 500/month."),
+    option("--discount", metavar="P%", help="Off its charges, where the book leaves it open."),
     option(
         "--clear",
         many=True,
         metavar="RULE",
-        choices=("models", "providers", "denied", "rpm", "concurrency", "quota"),
+        choices=("models", "providers", "denied", "rpm", "concurrency", "quota", "discount"),
         help="Take a rule away; repeatable.",
     ),
     name="policy",
@@ -122,7 +132,7 @@ def policy(app: App, customer: str, clear: tuple[str, ...], **given: Any) -> Vie
 
 
 def _rules(given: dict[str, Any], clear: tuple[str, ...]) -> dict[str, Any]:
-    names = {"denied": "providers_denied"}
+    names = {"denied": "providers_denied", "discount": "discount_percent"}
     fields: dict[str, Any] = {
         names.get(rule, rule): [] if rule == "denied" else None for rule in clear
     }
@@ -133,6 +143,8 @@ def _rules(given: dict[str, Any], clear: tuple[str, ...]) -> dict[str, Any]:
     for field in ("rpm", "concurrency"):
         if given[field] is not None:
             fields[field] = given[field]
+    if given["discount"] is not None:
+        fields["discount_percent"] = given["discount"].removesuffix("%").strip()
     if given["quota"] is not None:
         wanted = terms.parse_budget(given["quota"], what="--quota")
         fields["quota"] = {"amount": wanted.amount, "window": wanted.window}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
 from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin_margin import cost
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.render import Column, Screen, Table, View
@@ -201,4 +202,4 @@ def _one(app: App, row: Provider, what: str) -> View:
     )
 
 
-COMMANDS = (list_, add, set_, remove)
+COMMANDS = (list_, add, set_, remove, cost)

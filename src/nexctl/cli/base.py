@@ -70,8 +70,8 @@ _GC_THRESHOLD = 50_000
 class Declared:
     """One declared parameter. `choices` are enforced; `suggest` only feeds completion.
 
-    suggest  what completion offers: "files", "folders", "profiles", "books", "models",
-             "settings", "topics"; several in one string, with blanks between
+    suggest  what completion offers: "files", "folders", "profiles", "books", "models", "keys",
+             "batches", "settings", "topics"; several in one string, with blanks between
     """
 
     __slots__ = (

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from nexctl.cli import completing
 from nexctl.cli.base import App, Declared, argument, command, flag, option, seconds, whole
 from nexctl.cli.batch_report import check_view, job_view, jobs_view, quote_view
 from nexctl.cli.batch_work import (
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 STDIN = "standard input"
 _FILE = argument("file", metavar="FILE", required=True, suggest="files", help="Batch lines, JSONL.")
-_JOB = argument("job", metavar="JOB", required=True, help="Its id; 'nexctl batch list' shows them.")
+_JOB = argument(
+    "job",
+    metavar="JOB",
+    required=True,
+    suggest="batches",
+    help="Its id; 'nexctl batch list' shows them.",
+)
 _OUT = option("--out", metavar="RESULTS", suggest="files", help="Where results go: .jsonl or .csv.")
 _SHAPE: tuple[Declared, ...] = (
     flag("--split", help="Several models or endpoints: one batch each."),
@@ -176,13 +183,14 @@ def submit(app: App, file: str, **options: Any) -> View | None:
         job = prepared(app, work, path, _named(file), options)
         if job is None:
             return None
+        completing.remember_also(app, "batches", [job.id])
         with _resumable(app, work, job):
             _send(app, work, job, options)
         return job_view(_report(work, job))
 
 
 @command(
-    argument("job", metavar="[JOB]", help="Its id; default: the newest."),
+    argument("job", metavar="[JOB]", suggest="batches", help="Its id; default: the newest."),
     examples=("nexctl batch status", "nexctl batch status job_12ab -o json"),
 )
 def status(app: App, job: str | None) -> View:
@@ -298,7 +306,9 @@ def list_(app: App, state: str | None) -> View:
 
     journal = Journal(state_dir(app.environ))
     try:
-        reports = [pipeline.report(journal, job) for job in journal.jobs()]
+        jobs = journal.jobs()
+        completing.remember(app, "batches", (job.id for job in jobs))
+        reports = [pipeline.report(journal, job) for job in jobs]
     finally:
         journal.close()
     return jobs_view([row for row in reports if state is None or row["state"] == state])
@@ -331,6 +341,7 @@ def run(app: App, file: str, out: str | None, poll: float | None, **options: Any
         job = prepared(app, work, path, _named(file), options)
         if job is None:
             return None
+        completing.remember_also(app, "batches", [job.id])
         with _resumable(app, work, job):
             _completed(app, work, job, poll=poll, options=options)
             _merged(work, job, place)

@@ -23,7 +23,9 @@ FIELDS = (
     *("spent", "held", "remaining", "resets_at", "name", "models", "alert_at", "set_by"),
 )
 _SCOPES = (
-    option("--key", metavar="KEY", help="Of this key and its sub-keys (id or name)."),
+    option(
+        "--key", metavar="KEY", suggest="keys", help="Of this key and its sub-keys (id or name)."
+    ),
     option("--org", metavar="ORG", help="Of this organisation (id or slug)."),
     option("--project", metavar="PROJECT", help="Of a project (id, or name with --org)."),
     option("--member", metavar="MEMBER", help="Of a member of an organisation (id)."),

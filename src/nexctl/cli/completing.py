@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nexctl.cli.context import App
     from nexctl.settings.config import Config
 
-KINDS = ("profiles", "books", "models")
+KINDS = ("profiles", "books", "models", "keys", "batches")
 _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@-")
 _MOST = 5000
 
@@ -37,12 +37,31 @@ def remember(app: App, kind: str, names: Iterable[str]) -> None:
             stream.writelines(f"{name}\n" for name in sorted(set(safe))[:_MOST])
 
 
+def remember_also(app: App, kind: str, names: Iterable[str]) -> None:
+    """Add names to those of a kind that are known."""
+    path = os.path.join(paths.cache_dir(app.environ), "complete", kind)
+    known: list[str] = []
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
+        known = file.read().split("\n")
+    remember(app, kind, [*names, *known])
+
+
+def forget(app: App, kind: str, names: Iterable[str]) -> None:
+    """Take names away that are no more."""
+    path = os.path.join(paths.cache_dir(app.environ), "complete", kind)
+    gone = frozenset(names)
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        with open(path, encoding="utf-8") as file:
+            known = file.read().split("\n")
+        remember(app, kind, [name for name in known if name not in gone])
+
+
 def remember_profiles(app: App, config: Config) -> None:
     """Write the profiles' names, and those of the user's own price books."""
     from nexctl.settings.profiles import names
 
     remember(app, "profiles", names(config))
-    folder = app.books_folder
+    folder = app.own_books_folder
     if folder is not None:
         with contextlib.suppress(OSError):
             books = [name.removesuffix(".toml") for name in os.listdir(folder)]

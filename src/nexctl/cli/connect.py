@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import embedded
 from nexctl.errors import EXIT_AUTH, ConfigError, NexctlError
@@ -50,8 +50,8 @@ def gateway(app: App, kind: str = "key") -> Iterator[Gateway]:
         carrier.close()
 
 
-def over(app: App, carrier: Transport, found: Secret | None) -> Gateway:
-    """The gateway behind a transport, called with a secret."""
+def over(app: App, carrier: Transport, found: Secret | None, **more: Any) -> Gateway:
+    """The gateway behind a transport, called with a secret; `more` as `safety.http.Client`."""
     from nexctl._version import __version__
     from nexctl.gateways.drivers import open_gateway
     from nexctl.safety.http import Key
@@ -62,10 +62,11 @@ def over(app: App, carrier: Transport, found: Secret | None) -> Gateway:
         carrier,
         Key(found.value, carrier.origin) if found is not None else None,
         profile.name,
-        seconds=app.longest_wait,
+        seconds=more.pop("seconds", None) or app.longest_wait,
         debug=app.say if app.debug else None,
         on_retry=lambda why, wait: app.detail(f"trying again in {wait:.1f} s: {why}"),
         user_agent=f"nexctl/{__version__}",
+        **more,
     )
 
 

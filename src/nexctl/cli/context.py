@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, TextIO
 
-from nexctl.errors import ConfirmationNeeded, NexctlError
+from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
 if TYPE_CHECKING:
     from nexctl.cli.progress import Progress
@@ -69,6 +69,7 @@ class App:
         self._profile: Profile | None = None
         self._secrets: SecretStore | None = None
         self._emitted = False
+        self._deprecated: set[str] = set()
         self._progress: Progress | None = None
 
     @classmethod
@@ -174,6 +175,26 @@ class App:
 
     @property
     def books_folder(self) -> str | None:
+        """Folders of price books, one a line: what the profile's gateway serves, the user's own."""
+        folders = [self.served_folder, self.own_books_folder]
+        return "\n".join(folder for folder in folders if folder is not None) or None
+
+    @property
+    def served_folder(self) -> str | None:
+        """Where `prices update` keeps what the profile's gateway serves; None before it did."""
+        import contextlib
+
+        from nexctl.errors import ConfigError
+        from nexctl.settings.paths import state_dir
+
+        with contextlib.suppress(ConfigError):
+            folder = os.path.join(state_dir(self.environ), "prices", self.profile.name, "")
+            if os.path.isdir(folder):
+                return folder
+        return None
+
+    @property
+    def own_books_folder(self) -> str | None:
         """Folder of the user's own price books: the `books` setting, else the usual one if made."""
         chosen: str | None = self.config.get("books")
         if chosen is not None:
@@ -259,6 +280,19 @@ class App:
     def warn(self, text: str) -> None:
         """A warning on standard error, shown with --quiet too."""
         self.say(f"warning: {text}")
+
+    def deprecated(self, what: str, instead: str) -> None:
+        """Something that still works and is going away: said once a run, not with --quiet.
+
+        UsageError (exit 2) with NEXCTL_DEPRECATION_ERRORS=1, so that scripts learn of it in CI.
+        """
+        if self.environ.get("NEXCTL_DEPRECATION_ERRORS", "").lower() not in _OFF:
+            raise UsageError(
+                f"{what} is going away", hint=f"use {instead} instead", code="deprecated"
+            )
+        if what not in self._deprecated:
+            self._deprecated.add(what)
+            self.note(f"deprecated: {what} is going away; use {instead} instead")
 
     def say(self, text: str) -> None:
         """One line on standard error, cleaned of control characters. Never fails."""

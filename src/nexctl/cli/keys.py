@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
-from nexctl.cli import connect
+from nexctl.cli import completing, connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.deliver import Delivery
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
     from nexctl.wire.keys import Key, KeyCreate, KeyUpdate
 
-_KEY = argument("key", metavar="KEY", required=True, help="The key's id or name.")
-_KEYS = argument("keys", metavar="KEY...", many=True, required=True, help="Ids or names of keys.")
+_KEY = argument("key", metavar="KEY", required=True, suggest="keys", help="The key's id or name.")
+_KEYS = argument(
+    "keys",
+    metavar="KEY...",
+    many=True,
+    required=True,
+    suggest="keys",
+    help="Ids or names of keys.",
+)
 _WRITE = option(
     "--write", metavar="FILE", suggest="files", help="Keep the secret in FILE (0600), not shown."
 )
@@ -46,7 +53,7 @@ _LIMITS = (
 @command(
     option("--name", metavar="N", required=True, help="The key's name, unique among yours."),
     *_LIMITS,
-    option("--parent", metavar="KEY", help="Make a sub-key inside this key."),
+    option("--parent", metavar="KEY", suggest="keys", help="Make a sub-key inside this key."),
     option("--project", metavar="P", help="Of an organisation's key: count for this project."),
     option("--member", metavar="ID", help="Of an organisation's key: count for this member."),
     flag("--if-not-exists", help="A key of that name and settings is as good."),
@@ -92,6 +99,7 @@ def create(
                 if_not_exists=if_not_exists,
                 idempotency_key=idempotency_key,
             )
+    completing.remember_also(app, "keys", [made.key.name])
     return made_view(app, made, delivery)
 
 
@@ -155,7 +163,7 @@ def _bad(error: Exception) -> UsageError:
 
 @command(
     option("--name", metavar="N", help="Only the key of this name."),
-    option("--parent", metavar="KEY", help="Only sub-keys of this key."),
+    option("--parent", metavar="KEY", suggest="keys", help="Only sub-keys of this key."),
     option(
         "--state",
         metavar="STATE",
@@ -183,6 +191,11 @@ def list_(app: App, name: str | None, parent: str | None, state: str | None, all
         ]
         due = {one.key_id: one for one in _rotations(app, gateway).unfinished()}
     _warn_overdue(app, due)
+    known = [key.name for key in rows if key.state != "revoked"]
+    if name is None and parent is None and state is None:
+        completing.remember(app, "keys", known)
+    else:
+        completing.remember_also(app, "keys", known)
     return write_list(rows, due)
 
 
@@ -315,7 +328,7 @@ def _switch(app: App, keys: tuple[str, ...], *, disabled: bool) -> View:
 
 
 @command(
-    argument("key", metavar="[KEY]", help="The key's id or name."),
+    argument("key", metavar="[KEY]", suggest="keys", help="The key's id or name."),
     option(
         "--overlap",
         metavar="AGE",
@@ -453,7 +466,7 @@ def _checker(app: App, text: str | None) -> Callable[[str], bool] | None:
 
 
 @command(
-    argument("keys", metavar="[KEY...]", many=True, help="Ids or names of keys."),
+    argument("keys", metavar="[KEY...]", many=True, suggest="keys", help="Ids or names of keys."),
     flag("--all", help="Every key, with --older-than."),
     option("--older-than", metavar="AGE", value=_age("--older-than", 0), help="Made before: 90d."),
     changes=True,
@@ -480,6 +493,7 @@ def revoke(app: App, keys: tuple[str, ...], all: bool, older_than: int | None) -
         if chosen:
             app.confirm(_question(app, chosen))
         ended, failed = workflow.revoke_all(gateway, chosen)
+    completing.forget(app, "keys", [key.name for key in ended])
     if len(chosen) == 1 and ended:
         return write_key(app, ended[0], done(app, f"key {ended[0].name} is revoked"))
     app.note(done(app, f"{len(ended)} of {len(chosen)} keys are revoked"))

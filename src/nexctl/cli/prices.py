@@ -8,6 +8,7 @@ from nexctl.cli.base import App, View, argument, command, flag, option, whole
 from nexctl.cli.estimate import ON, book_of
 from nexctl.cli.figures import grouped, money, plural, tokens
 from nexctl.cli.prices_report import write_history, write_model
+from nexctl.cli.prices_update import update
 from nexctl.cli.prices_whatif import whatif
 from nexctl.cli.render import Column, Screen, Table
 from nexctl.errors import ConfigError, UsageError
@@ -453,4 +454,4 @@ def _write_faults(files: tuple[str, ...], rows: list[dict[str, Any]], screen: Sc
         screen.line(f"{', '.join(files)}: no fault")
 
 
-COMMANDS = (list_, show, compare, whatif, history, markup_, validate)
+COMMANDS = (list_, show, compare, whatif, history, markup_, validate, update)

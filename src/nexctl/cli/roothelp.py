@@ -42,5 +42,6 @@ Commands:
   config           Settings: list, get, set, path, edit.
   profile          Profiles: which gateway, which price book.
   completion       Scripts that complete nexctl in a shell.
+  doctor           Whether nexctl can work here.
   help             Help on a command or a topic.
 """

@@ -1,10 +1,10 @@
-"""The completion scripts for bash, zsh and fish, made from the table in `completion_spec`.
+"""The completion scripts of four shells, made from the table in `completion_spec`.
 
 Each script holds the tree as case statements and completes inside the shell: no process is
 started, nothing is evaluated. Names that only this machine knows are read from cache files
 (see `nexctl.cli.completing`) by shell builtins. The bash script runs on bash 3.2.
 
-All three follow one algorithm, written out in Python in `nexctl.cli.complete`: walk the words
+All of them follow one algorithm, written out in Python in `nexctl.cli.complete`: walk the words
 before the cursor down the tree, skip what options take, then offer options after a dash, commands
 in a group, and else the values of the argument.
 """
@@ -32,7 +32,19 @@ def fish(spec: Spec) -> str:
     return _FISH.replace("@TABLES@", _tables(spec, _fish_switch, "__nexctl_"))
 
 
-SCRIPTS: dict[str, Callable[[Spec], str]] = {"bash": bash, "zsh": zsh, "fish": fish}
+def powershell(spec: Spec) -> str:
+    """The script for PowerShell, written without one to try it on."""
+    from nexctl.cli.shells_powershell import powershell as made
+
+    return made(spec)
+
+
+SCRIPTS: dict[str, Callable[[Spec], str]] = {
+    "bash": bash,
+    "zsh": zsh,
+    "fish": fish,
+    "powershell": powershell,
+}
 
 # Variables that the tables set: R words, H their helps, V a values number, A the values numbers of
 # the arguments ("+" last: the last one repeats), W words, K kinds of cached names, F "files".
@@ -48,7 +60,7 @@ def _tables(spec: Spec, case: Writer, prefix: str) -> str:
         for alias, name in names.items()
     ]
     options = _grouped((path, [("R", " ".join(names))]) for path, names in spec["options"].items())
-    takes = _takes(spec)
+    taking = takes(spec)
     arguments = [((path,), [("A", numbers)]) for path, numbers in spec["arguments"].items()]
     values = [branch for number in spec["values"] for branch in _values(spec, number)]
     return "\n".join(
@@ -57,7 +69,7 @@ def _tables(spec: Spec, case: Writer, prefix: str) -> str:
             ("commands", "R", commands),
             ("alias", "N", aliases),
             ("options", "R", options),
-            ("takes", "V", takes),
+            ("takes", "V", taking),
             ("arguments", "A", arguments),
             ("values", "W K F", values),
         )
@@ -93,7 +105,7 @@ def _values(spec: Spec, number: str) -> list[Branch]:
     ]
 
 
-def _takes(spec: Spec) -> list[Branch]:
+def takes(spec: Spec) -> list[Branch]:
     """Which values follow an option. What most commands share is said once, exceptions first."""
     everywhere: dict[str, list[str]] = {}
     for options in spec["takes"].values():

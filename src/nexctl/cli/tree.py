@@ -130,6 +130,7 @@ TREE = (
         "Scripts that complete nexctl in a shell.",
         group=True,
     ),
+    Entry("doctor", "nexctl.cli.doctor:doctor", "Whether nexctl can work here."),
     Entry("help", "nexctl.cli.help:help_", "Help on a command or a topic."),
 )
 

@@ -21,11 +21,12 @@ WINDOW = (
     option("--to", metavar="TIME", help="Reserved before this instant."),
 )
 FILTERS = (
-    option("--key", metavar="KEY", help="Only this key's: its id or name."),
+    option("--key", metavar="KEY", suggest="keys", help="Only this key's: its id or name."),
     option("-m", "--model", metavar="MODEL", suggest="models", help="Only this model's."),
     option("--project", metavar="PROJECT", help="Only this project's."),
     option("--label", metavar="NAME=VALUE", help="Only with this label."),
     option("--status", metavar="STATUS", choices=STATUSES, help=f"One of {', '.join(STATUSES)}."),
+    option("--wallet", metavar="ID", help="Only what this wallet paid."),
 )
 
 
@@ -42,7 +43,8 @@ def filters_in(given: dict[str, Any]) -> Filters:
 
     label = label_of(given.pop("label"))
     return Filters(
-        given.pop("key"), given.pop("model"), given.pop("project"), label, given.pop("status")
+        *(given.pop("key"), given.pop("model"), given.pop("project"), label),
+        *(given.pop("status"), given.pop("wallet")),
     )
 
 

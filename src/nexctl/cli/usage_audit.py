@@ -179,7 +179,13 @@ def _from_gateway(app: App, window: Window) -> Iterator[Readable]:
     from nexctl.wire.usage import UsageQuery
 
     with connect.gateway(app) as gateway:
-        query = UsageQuery(limit=1000, from_=window.start, to=window.end)
+        customer = gateway.me().customer
+        query = UsageQuery(
+            limit=1000,
+            from_=window.start,
+            to=window.end,
+            wallet=customer.id if customer is not None else None,
+        )
         with spooled(gateway.usage.list(query)) as spool:
             yield Readable(spool, f"the gateway of profile {app.profile.name}")
 

@@ -92,9 +92,10 @@ def run(app: App, wanted: Wanted) -> View | None:
 def _exported(
     app: App, gateway: Gateway, facts: Me, ask: Ask, target: str, *, resume: bool
 ) -> View | None:
-    from nexctl.cli.usage_source import GatewaySource, query_of
+    from nexctl.cli.usage_source import GatewaySource, one_wallet, query_of
 
-    source = GatewaySource(gateway, query_of(gateway, ask.window, ask.filters))
+    query = one_wallet(query_of(gateway, ask.window, ask.filters), ask.customer)
+    source = GatewaySource(gateway, query)
     with app.progress("exporting", unit="records") as step:
         if target == "-":
             manifest = _streamed(app, ask, source, step)

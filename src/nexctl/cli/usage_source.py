@@ -45,6 +45,7 @@ def _asked(gateway: Gateway, window: Window, filters: Filters) -> dict[str, Any]
         "project": filters.project,
         "label": label,
         "status": filters.status,
+        "wallet": filters.wallet,
     }
 
 
@@ -62,6 +63,11 @@ def _converted(kind: type[Any], given: dict[str, Any]) -> Any:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise UsageError(f"usage: {error}") from None
+
+
+def one_wallet(query: UsageQuery, customer: str | None) -> UsageQuery:
+    """The query for one book: of the wallet that it names, else of the customer's first."""
+    return msgspec.structs.replace(query, wallet=query.wallet or customer)
 
 
 class GatewaySource:
@@ -82,7 +88,9 @@ class GatewaySource:
         """A page of entries behind a sequence; None where the gateway shows no ledger."""
         from nexctl.wire.wallet import LedgerQuery
 
-        query = LedgerQuery(limit=PAGE, from_=start, to=end, after_sequence=after)
+        query = LedgerQuery(
+            limit=PAGE, from_=start, to=end, after_sequence=after, wallet=self._query.wallet
+        )
         try:
             return list(islice(self._gateway.wallet.ledger(query), PAGE))
         except Lacking:

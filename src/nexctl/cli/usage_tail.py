@@ -60,10 +60,12 @@ def _before(gateway: Gateway, app: App) -> str:
 def _records(gateway: Gateway, start: str, filters: Filters, seconds: int) -> Iterator[UsageRecord]:
     import msgspec
 
-    from nexctl.cli.usage_source import query_of
+    from nexctl.cli.usage_source import one_wallet, query_of
     from nexctl.usage.export.window import Window
 
-    query = query_of(gateway, Window(start, None), filters)
+    customer = gateway.me().customer
+    asked = query_of(gateway, Window(start, None), filters)
+    query = one_wallet(asked, customer.id if customer is not None else None)
     after: int | None = None
     while True:
         for record in gateway.usage.list(msgspec.structs.replace(query, after_sequence=after)):

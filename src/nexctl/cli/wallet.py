@@ -257,6 +257,7 @@ def _code(app: App, code: str | None) -> str:
     option("--from", metavar="TIME", help="From this instant on: 2026-12-01T00:00:00Z."),
     option("--to", metavar="TIME", help="Up to this instant, itself not."),
     option("--kind", metavar="KIND", help="Only entries of this kind, such as usage."),
+    option("--wallet", metavar="ID", help="Another wallet than the first; 'wallet list' shows it."),
     option("--limit", metavar="N", value=whole(1, 10**9), help="At most so many entries."),
     examples=("nexctl wallet ledger", "nexctl wallet ledger --kind usage -o csv > spent.csv"),
 )
@@ -274,6 +275,7 @@ def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest
                 "from": _day(rest["from"]),
                 "to": _day(to),
                 "kind": kind,
+                "wallet": rest["wallet"],
                 "limit": min(limit or 1000, 1000),
             },
             LedgerQuery,

@@ -440,6 +440,12 @@ class NexctlGateway(Societies):
         return Funding(self._client)
 
     @cached_property
+    def editions(self) -> port.Editions:
+        from nexctl.gateways.editions import Editions
+
+        return Editions(self._client)
+
+    @cached_property
     def papers(self) -> port.Papers:
         from nexctl.gateways.funding import Papers
 

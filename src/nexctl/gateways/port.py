@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         batches,
         budgets,
         chat,
+        checks,
         counts,
         embeddings,
         files,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         usage,
         wallet,
     )
+    from nexctl.wire import prices as editions
     from nexctl.wire.me import Health, Me
 
 
@@ -437,6 +439,45 @@ class Papers(Protocol):
         """Void an unpaid invoice."""
 
 
+class Editions(Protocol):
+    """The operator's prices: costs of providers, drafts, versions, margins; checks and plans."""
+
+    def costs(self, provider: str) -> editions.CostProfile:
+        """What a provider takes."""
+
+    def set_costs(self, provider: str, wanted: editions.CostsSet) -> editions.CostProfile:
+        """Set it."""
+
+    def versions(self) -> list[editions.PriceVersion]:
+        """Stored versions of the prices."""
+
+    def draft(self, wanted: editions.DraftAsk) -> editions.PriceDraft:
+        """Prices from costs."""
+
+    def apply(self, wanted: editions.PriceApply) -> editions.PricesApplied:
+        """Store a new version, or tell what it would change."""
+
+    def opening(self, wanted: editions.OpeningAsk) -> editions.Opening:
+        """Prices beside costs."""
+
+    def margin(self, query: editions.MarginQuery) -> editions.Margin:
+        """Charges and costs, added up."""
+
+    def usage(self, query: editions.CostQuery) -> Iterator[editions.CostedUsage]:
+        """Usage of all customers with its cost."""
+
+    def reconcile(self, month: str | None = None) -> checks.Reconciled:
+        """Whether money, credits and papers agree."""
+
+    def plans(self, query: checks.PlanQuery) -> Iterator[checks.PlanOf]:
+        """Customers' plans."""
+
+    def set_plan(
+        self, customer: str, wanted: checks.PlanSet, *, idempotency_key: str | None = None
+    ) -> checks.PlanOf:
+        """Put a customer on a plan."""
+
+
 class Gateway(Societies, Protocol):
     """A gateway as commands see it. `name` is what messages call it."""
 
@@ -511,6 +552,10 @@ class Gateway(Societies, Protocol):
     @property
     def funding(self) -> Funding:
         """Auto top-up, wallets, claims, the plan, the operator's terms."""
+
+    @property
+    def editions(self) -> Editions:
+        """The operator's prices, costs and margins."""
 
     @property
     def papers(self) -> Papers:

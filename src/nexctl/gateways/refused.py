@@ -117,6 +117,7 @@ HINTS = {
     "request_in_progress": "wait, then run the same command again",
     "already_billed": "'nexctl usage show REQUEST' shows what it was charged",
     "idempotency_conflict": "use a new --idempotency-key for another request",
+    "price_not_accepted": "look at the changes, then pass their hash with --accept",
     "not_found": "check the id",
     "code_not_found": "check the code for a slip",
     "upstream_error": "try again, or another model",
@@ -126,6 +127,18 @@ HINTS = {
     "payment_method_unavailable": "'nexctl wallet packs' shows the ways to pay",
     "context_length_exceeded": "shorten the prompt or ask for less output",
     "max_output_exceeded": "ask for less output",
+    "customer_suspended": "ask the gateway's operator",
+    "provider_not_allowed": "'nexctl models list' shows what else there is; the operator decides",
+    "approver_is_submitter": "another operator has to approve it",
+    "host_not_allowed": "'nexctl gateway serve --allowed-host NAME' serves it under that name",
+    "invalid_signature": "the endpoint's secret and the clock have to be the sender's",
+    "name_taken": "choose another name, or use what is there",
+    "state_conflict": "look at its state first",
+    "not_refundable": "'nexctl admin payments list' shows what is left of it",
+    "code_used": "ask who gave it for another code",
+    "payment_mismatch": "the payment has to be of the order's amount and currency",
+    "not_offered": "'nexctl gateway status' shows what this gateway is",
+    "method_not_allowed": "nexctl and the gateway may be of different versions",
 }
 
 _TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")

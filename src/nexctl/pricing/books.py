@@ -131,9 +131,25 @@ def _in_force(candidates: list[Book], name: str, moment: str | None) -> Book:
 
 
 def _own(name: str, folder: str | None) -> list[Book]:
-    """Books of the user's folder with this id; only files named after the id are opened."""
-    if folder is None or not os.path.isdir(folder):
+    """Books of the user's folder with this id; only files named after the id are opened.
+
+    Of several folders (one a line) the first that has the id counts. In one that ends in a slash
+    lie compiled books, whatever their files are called.
+    """
+    if folder is None:
         return []
+    first, _, others = folder.partition("\n")
+    found = _in_folder(name, first)
+    return found or (_own(name, others) if others else [])
+
+
+def _in_folder(name: str, folder: str) -> list[Book]:
+    if not os.path.isdir(folder):
+        return []
+    if folder.endswith("/"):
+        paths = (os.path.join(folder, entry) for entry in sorted(os.listdir(folder)))
+        kept = (_compiled_file(path) for path in paths if path.endswith(".json"))
+        return [book for book in kept if book.id == name]
     files = [
         entry
         for entry in sorted(os.listdir(folder))
@@ -147,6 +163,23 @@ def _own(name: str, folder: str | None) -> list[Book]:
                 hint="name the file after its book: ID.toml or ID@DATE.toml",
             )
     return found
+
+
+def _compiled_file(path: str) -> Book:
+    """A book that was kept compiled, as lists instead of tuples."""
+    import json
+
+    try:
+        with open(path, "rb") as stream:
+            book = Book(json.loads(stream.read()), path)
+        _ = book.id, book.models, book.version
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is no kept price book",
+            hint="remove that file; 'nexctl prices update' makes it again",
+            code="broken_book",
+        ) from error
+    return book
 
 
 def compile_file(path: str) -> Book:
@@ -249,10 +282,12 @@ def _unknown_book(name: str, folder: str | None) -> UsageError:
 
 
 def _own_ids(folder: str | None) -> list[str]:
-    if folder is None or not os.path.isdir(folder):
-        return []
     names = {
-        entry[:-5].partition("@")[0] for entry in os.listdir(folder) if entry.endswith(".toml")
+        entry[:-5].partition("@")[0]
+        for one in (folder or "").split("\n")
+        if os.path.isdir(one)
+        for entry in os.listdir(one)
+        if entry.endswith(".toml")
     }
     return sorted(names - set(BOOKS))
 

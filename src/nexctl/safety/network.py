@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -209,6 +209,43 @@ class _Backend(httpcore.NetworkBackend):
         left = self._clock.left(timeout, httpcore.ConnectTimeout)
         opened = self._inner.connect_tcp(host, port, left, local_address, socket_options)
         return _Stream(opened, self._clock)
+
+
+class Certificate(NamedTuple):
+    """The certificate that an origin showed, already found good. `ends_at`: seconds since 1970."""
+
+    protocol: str
+    ends_at: int
+
+
+def certificate_of(base_url: str, seconds: float) -> Certificate | None:  # not money: seconds
+    """Shake hands with an https origin, send nothing, and tell what it showed.
+
+    None for http and where the environment's proxy stands between. NetworkError as for a call.
+    """
+    import socket
+    import ssl
+
+    parts, host, port = _checked(base_url)
+    if parts.scheme != "https" or (not is_loopback(host) and _proxy("https", host)):
+        return None
+    origin = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        with (
+            socket.create_connection((host, port), seconds) as plain,
+            _trusting().wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            shown = secure.getpeercert() or {}
+            return Certificate(
+                (secure.version() or "TLS").replace("TLSv", "TLS "),
+                int(ssl.cert_time_to_seconds(str(shown["notAfter"]))),
+            )
+    except TimeoutError:
+        raise _late(origin, sent=False) from None
+    except ssl.SSLError as error:
+        raise _unreachable(origin, f"TLS: {error}") from None
+    except OSError as error:
+        raise _unreachable(origin, str(error)) from None
 
 
 def _pool(scheme: str, host: str, clock: _Clock) -> httpcore.ConnectionPool:

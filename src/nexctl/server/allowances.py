@@ -7,7 +7,34 @@ from typing import TYPE_CHECKING, Any
 from nexctl.money import parse_units
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nexctl.pricing.book import Book
+
+MONEY_SCALE = 9
+
+
+def recharge_plan(book: Book) -> Callable[[str | None, str, int], str | None] | None:
+    """Where the highest recharge ever credited sets the plan: the plan after one; else None.
+
+    It takes the plan before, and the recharge's currency and amount at 10**-9. A recharge of a
+    smaller plan, or of no plan's amount, changes nothing.
+    """
+    if book.rule("plan_source") != "highest_recharge":
+        return None
+    currency = book.data["topup"]["currency"]
+    prices = {
+        name: parse_units(str(plan.data["recharge"]), MONEY_SCALE)
+        for name, plan in book.plans.items()
+    }
+    plans = {price: name for name, price in prices.items()}
+
+    def after(before: str | None, paid_in: str, amount: int) -> str | None:
+        if paid_in != currency or amount <= prices.get(before or "", 0):
+            return before
+        return plans.get(amount, before)
+
+    return after
 
 
 def plan_budgets(book: Book, plan: str | None) -> list[dict[str, Any]]:

@@ -141,6 +141,7 @@ class Gateway:
 
     async def _answer(self, house: House, request: Request, trace_id: str) -> Answer | Streamed:
         access.check_host(house, request)
+        house.renew()
         route, values = self._routed(request)
         call = Call(house, route, request, values, trace_id)
         if (request.declared_length() or 0) > route.body_limit:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.money import text_of
-from nexctl.server.allowances import plan_budgets
+from nexctl.server.allowances import plan_budgets, recharge_plan
 from nexctl.server.attempts import Attempts
 from nexctl.server.inference.failures import Failures
 from nexctl.server.refusing import Refuse, Words
@@ -36,6 +36,10 @@ READING_SECONDS = 30.0  # not money: seconds
 WRITING_SECONDS = 30.0  # not money: seconds
 COUNTING_SECONDS = 10.0  # not money: seconds
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+# The feature of a plan that keeps labels for who pays: on keys, and of a request's `metadata`.
+COST_LABELS = "cost_labels"
 
 
 class Options(NamedTuple):
@@ -84,8 +88,11 @@ class House:
         facts: Mapping[str, Any],
     ) -> None:
         self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
+        # The hash of the book in force, as it was last seen.
+        self.book_hash: str | None = None
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
+        ledger.shared.recharge_plan = recharge_plan(book)
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         # The plan whose budgets a customer was seen to have, and the names of all such budgets.
         self.allowed: dict[str, str] = {}
@@ -99,13 +106,52 @@ class House:
         self.touched: dict[str, float] = {}  # not money: seconds
         # Streams under way: each settles even where nobody listens any more.
         self.pumps: set[asyncio.Future[None]] = set()
-        if book.data.get("billing_tiers"):
-            from nexctl.server.payments import tiering
-
-            ledger.shared.tiering = tiering.of_book(book, alert=self.alarm)
+        self._tier(book)
+        from nexctl.server.costs.recording import BookCosts
         from nexctl.server.payments.papers import Papers
 
         ledger.shared.papers = Papers(self)
+        ledger.shared.costing = BookCosts(self)
+
+    def _tier(self, book: Book) -> None:
+        """Settle billing tiers by a book; a debit under way keeps the prices it was held at."""
+        if not book.data.get("billing_tiers"):
+            return
+        from nexctl.server.payments import tiering
+
+        made = tiering.of_book(book, alert=self.alarm)
+        before = self.ledger.shared.tiering
+        if made is not None and isinstance(before, tiering.BookTiers):
+            made.after(before)
+        self.ledger.shared.tiering = made
+
+    def renew(self) -> None:
+        """Charge by the book whose time has come, whichever process has stored it."""
+        from nexctl.server.kept_books import stored_book
+        from nexctl.server.ledger import books
+
+        rows = self.ledger.recall("price books", books.schedule)
+        hash_ = books.chosen(rows, self.now())
+        if hash_ is None or hash_ == self.book_hash:
+            return
+        stored = self.read(books.get, hash_)
+        if stored is None:
+            return
+        if self.book_hash is None and len(rows) > 1:
+            # A batch may still be settled at the prices of an earlier book.
+            for row in self.read(books.listed):
+                if row.hash != hash_:
+                    self._tier(stored_book(row.body))
+        self.take(stored_book(stored.body), hash_)
+
+    def take(self, book: Book, hash_: str) -> None:
+        """Charge by another version of the book from the next request on."""
+        self._tier(book)
+        self.book, self.book_hash = book, hash_
+        self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
+        self.ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
+        self.words = Words(book)
+        self.__dict__.pop("meters", None)
 
     @cached_property
     def meters(self) -> Meters:

@@ -44,10 +44,11 @@ class ModelList(Answer):
 
 
 class PricesQuery(Request):
-    """Prices as they were or will be on a day; default now."""
+    """Prices as they were or will be on a day; default now. `book` adds the whole book."""
 
     at: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")] | None = None
     model: Annotated[str, Meta(max_length=128)] | None = None
+    book: bool = False
 
 
 class Price(Answer):
@@ -74,7 +75,10 @@ class Price(Answer):
 
 
 class PriceList(Answer):
-    """The book in force: `price_book` is ID@DATE, `hash` its content."""
+    """The book in force: `price_book` is ID@DATE, `hash` its content.
+
+    `book` is all that charges follow, in the form of a price book's source, where it was asked for.
+    """
 
     gateway: str
     price_book: str
@@ -86,3 +90,4 @@ class PriceList(Answer):
     valid_to: str | None = None
     retrieved: str | None = None
     next_cursor: str | None = None
+    book: dict[str, Any] | None = None

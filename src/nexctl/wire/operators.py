@@ -16,6 +16,7 @@ from nexctl.wire.base import (
     Name,
     Note,
     PageQuery,
+    Percent,
     Request,
     Time,
     UnsetType,
@@ -95,6 +96,7 @@ class PolicySet(Request):
     """What the operator allows a customer; only the fields that are given change, null allows all.
 
     `providers` are the only ones that its requests go to, `providers_denied` those they never do.
+    `discount_percent` is what was agreed with it, where the book leaves that to the operator.
     """
 
     models: Models | UnsetType | None = UNSET
@@ -103,6 +105,7 @@ class PolicySet(Request):
     rpm: Count | UnsetType | None = UNSET
     concurrency: Count | UnsetType | None = UNSET
     quota: Quota | UnsetType | None = UNSET
+    discount_percent: Percent | UnsetType | None = UNSET
 
 
 class QuotaSet(Answer):
@@ -122,6 +125,7 @@ class Policy(Answer):
     rpm: int | None = None
     concurrency: int | None = None
     quota: QuotaSet | None = None
+    discount_percent: str | None = None
 
 
 class CustomerKeyQuery(PageQuery):

@@ -110,6 +110,11 @@ _ALL = (
         "state_conflict", 409, USER, errors.EXIT_FAILURE, "its state does not allow that any more"
     ),
     Refusal(
+        "price_not_accepted",
+        *(409, USER, errors.EXIT_CHECK),
+        "such a change of prices must be accepted by its hash",
+    ),
+    Refusal(
         "not_refundable", 409, USER, errors.EXIT_FAILURE, "that much cannot be refunded any more"
     ),
     Refusal("code_used", 409, USER, errors.EXIT_FAILURE, "the code was redeemed or has expired"),

@@ -16,7 +16,9 @@ Status = Literal["ok", "partial", "error", "cancelled"]
 class UsageQuery(PageQuery):
     """Records by time (`from` inclusive, `to` exclusive, both by reservation) and by field.
 
-    `label` is NAME=VALUE. `after_sequence` continues from a record that is known already. A page
+    `label` is NAME=VALUE. `wallet` is one of the customer's wallets; without it the records of all
+    come, one wallet after the other, its first one first. `after_sequence` continues in one wallet
+    (its first where none is named) from a record that is known already. A page
     may hold fewer records than asked for, even none, and still have a `next_cursor`.
     """
 
@@ -29,6 +31,7 @@ class UsageQuery(PageQuery):
     label: Label | None = None
     status: Status | None = None
     after_sequence: Annotated[int, Meta(ge=0)] | None = None
+    wallet: Filter | None = None
 
 
 class SummaryQuery(Request):
@@ -46,12 +49,13 @@ class SummaryQuery(Request):
     project: Filter | None = None
     label: Label | None = None
     status: Status | None = None
+    wallet: Filter | None = None
 
 
 class UsageRecord(Answer, kw_only=True):
     """One metered request; fields and meanings are those of `nexctl usage export`.
 
-    `created_at` is the reservation, `sequence` the place in the customer's ledger. `rate_*` are
+    `created_at` is the reservation, `sequence` the place in its wallet's book. `rate_*` are
     prices per 1,000,000 of that meter. A number that is not known is null.
     """
 
@@ -106,6 +110,7 @@ class UsageDetail(UsageRecord, kw_only=True):
     `picked` says why this model answered and `score` by which figure, `tries` where it failed
     before. `quantities` keep apart what was served, what a provider consumed and what is billable,
     where these differ. `own_key`: it went out with the customer's own provider key.
+    `wallet` paid for it.
     """
 
     picked: str | None = None
@@ -113,6 +118,7 @@ class UsageDetail(UsageRecord, kw_only=True):
     tries: list[dict[str, str]] = field(default_factory=list)
     quantities: dict[str, dict[str, int]] | None = None
     own_key: bool = False
+    wallet: str | None = None
 
 
 class UsagePage(Answer):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.records import Usage
+from nexctl.server.house import COST_LABELS
 from nexctl.server.ledger import holds, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.port import quiet
@@ -142,15 +143,25 @@ async def hold(
     return Held(reservation, output, request_id, started, facts)
 
 
+def _labels(call: Call) -> dict[str, str]:
+    """The request's `metadata` over the key's labels; none where the plan has no cost labels.
+
+    `metadata` is a usual part of a request, so a plan without labels does not refuse it.
+    """
+    if call.plan is not None and call.plan.features.get(COST_LABELS) is False:
+        return {}
+    labels = dict(call.caller.key.labels) if call.caller.key else {}
+    for name, value in (call.body.metadata or {}).items():
+        if not name.startswith(_HINT_PREFIX):
+            labels[name] = value
+    return labels
+
+
 def facts_of(call: Call, target: Target) -> dict[str, Any]:
     """The fields of the usage record that are known before the answer."""
     caller = call.caller
     facts: dict[str, Any] = {"endpoint": call.route.path, "model_requested": target.requested}
-    labels = dict(caller.key.labels) if caller.key else {}
-    labels.update(
-        {k: v for k, v in (call.body.metadata or {}).items() if not k.startswith(_HINT_PREFIX)}
-    )
-    if labels:
+    if labels := _labels(call):
         facts["labels"] = labels
     if caller.name:
         facts["key_name"] = caller.name

@@ -72,7 +72,7 @@ class Meters:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._priced: dict[tuple[str, bool, str], Priced] = {}
+        self._priced: dict[tuple[str, str, bool, str], Priced] = {}
         self._day = ""
         self._choices: dict[str, registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
@@ -95,11 +95,12 @@ class Meters:
         if day != self._day:
             self._priced.clear()
             self._day = day
-        key = (model.id, batch, condition)
+        # A request keeps the book that it found its model in, though another one comes in force.
+        key = (model.book.sha256, model.id, batch, condition)
         found = self._priced.get(key)
         if found is None:
             conditions: dict[str, Any] = {condition: True} if condition else {}
-            pricer = engine.pricer(self._house.book, model, at=day, batch=batch, **conditions)
+            pricer = engine.pricer(model.book, model, at=day, batch=batch, **conditions)
             if not pricer.known:
                 raise Refuse("unpriced", "only a range of prices is published for this model")
             output = model.rates.get("output")

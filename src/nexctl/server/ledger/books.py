@@ -41,6 +41,11 @@ def add(
     return found
 
 
+def alone(tx: Transaction) -> None:
+    """Keep others from adding a book until this transaction ends."""
+    tx.one("SELECT name FROM settings WHERE name=?" + tx.lock, "gateway")
+
+
 def get(tx: Transaction, hash_: str) -> StoredBook | None:
     """One book by its hash."""
     row = tx.one(f"SELECT {_FIELDS} FROM price_books WHERE hash=?", hash_)
@@ -61,3 +66,19 @@ def listed(tx: Transaction) -> list[StoredBook]:
     """All books, in the order in which they came into force."""
     rows = tx.all(f"SELECT {_FIELDS} FROM price_books ORDER BY in_force_from, added_at, hash")
     return [StoredBook(*row) for row in rows]
+
+
+def schedule(tx: Transaction) -> list[tuple[int, int, str]]:
+    """(in force from, added at, hash) of every book, without their texts."""
+    rows = tx.all("SELECT in_force_from, added_at, hash FROM price_books")
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def chosen(rows: list[tuple[int, int, str]], at: int) -> str | None:
+    """Which of a schedule charges at an instant, as `in_force` chooses."""
+    # Of equals the first hash counts: hence two steps.
+    begun = [row for row in rows if row[0] <= at]
+    if not begun:
+        return None
+    last = max(row[:2] for row in begun)
+    return min(row[2] for row in begun if row[:2] == last)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from nexctl.records import METERS, Usage
-from nexctl.server.ledger import alerts, budgets, lots, owners, rates, snapshots, tiers
+from nexctl.server.ledger import alerts, budgets, costs, lots, owners, rates, snapshots, tiers
 from nexctl.server.ledger.budgets import Part
 from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
 from nexctl.server.ledger.errors import Layer, Refused
@@ -261,6 +261,7 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         "key_id, model, status, charge, snapshot, record) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         *(wallet, head.seq, *row),
     )
+    costs.record(tx, wallet, head.seq, outcome, outcome.charged or model)
     if state == "released":  # only if no later attempt of the request has run
         tx.run("UPDATE holds SET state='unknown', attempt=0 WHERE id=?", hold)
     tx.run(

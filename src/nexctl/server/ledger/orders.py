@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import bonuses, codes, events, funds, ids, wallets
+from nexctl.server.ledger import bonuses, codes, customers, events, funds, ids, wallets
 from nexctl.server.ledger.chain import locked
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
@@ -335,9 +335,22 @@ def credit(tx: Transaction, found: Order) -> Credit:
         paid_lot=paid.seq,
         bonus_lot=None if bonus is None else bonus.seq,
     )
+    _plan_of(tx, found)
     if tx.shared.papers is not None:
         tx.shared.papers(tx, "order", there(tx, found.id))
     return paid
+
+
+def _plan_of(tx: Transaction, found: Order) -> None:
+    """Where recharges set the plan, the highest one ever credited does."""
+    after = tx.shared.recharge_plan
+    if after is None:
+        return
+    known = customers.get(tx, found.customer)
+    before = known.plan if known is not None else None
+    plan = after(before, found.currency, found.amount)
+    if plan != before:
+        customers.change(tx, found.customer, plan=plan)
 
 
 def there(tx: Transaction, order: str) -> Order:

@@ -98,6 +98,8 @@ CREATE TABLE price_books (
     added_at INT64 NOT NULL
 ) {clustered};
 
+CREATE INDEX price_books_schedule ON price_books (in_force_from, added_at, hash);
+
 CREATE TABLE idempotency (
     customer_id TEXT NOT NULL,
     key_id TEXT NOT NULL,
@@ -661,6 +663,41 @@ CREATE TABLE provider_calls (
 ) {strict};
 CREATE INDEX provider_calls_waiting ON provider_calls (next_at) WHERE state = 'waiting';
 
+-- what requests cost the operator: no customer ever sees a row of these -----------------------------
+
+CREATE TABLE cost_books (
+    hash TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    body TEXT NOT NULL,
+    added_at INT64 NOT NULL
+) {clustered};
+
+CREATE TABLE cost_profiles (
+    id ROWID,
+    provider TEXT NOT NULL,
+    source TEXT NOT NULL,
+    book TEXT NOT NULL REFERENCES cost_books (hash),
+    set_by TEXT NOT NULL,
+    set_at INT64 NOT NULL
+) {strict};
+CREATE INDEX cost_profiles_provider ON cost_profiles (provider, id);
+
+-- An unknown cost is null, with the reason beside it.
+CREATE TABLE usage_costs (
+    wallet TEXT NOT NULL,
+    seq INT64 NOT NULL,
+    cost INT64 CHECK (cost >= 0),
+    currency TEXT,
+    scale INT64,
+    why TEXT NOT NULL,
+    book TEXT,
+    model TEXT,
+    usage TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (wallet, seq),
+    CHECK ((cost IS NULL) = (currency IS NULL))
+) {clustered};
+
 -- files and batches ----------------------------------------------------------------------------
 -- What was uploaded is kept sealed, in pieces. A batch's output and error files are its lines'
 -- results: `batch_id` and `part` name them, and they have no pieces of their own.
@@ -772,6 +809,9 @@ CREATE UNIQUE INDEX batch_lines_seq ON batch_lines (batch_id, seq) WHERE seq IS 
 --append-only usage_records wallet seq | rowid
 --append-only price_snapshots hash
 --append-only price_books hash
+--append-only cost_books hash
+--append-only cost_profiles id
+--append-only usage_costs wallet seq
 --append-only anchors id
 --append-only payment_events provider event_id
 --append-only audit_log chain seq

@@ -13,6 +13,7 @@ from nexctl.server.ledger.life import Life
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexctl.server.ledger.costs import Costing
     from nexctl.server.ledger.tiers import Tiering
 
 
@@ -35,19 +36,21 @@ class Sealer(Protocol):
 class Shared:
     """One per opened ledger. `owner` is this process and a random epoch; `lease` is how long its
     heartbeat is good for, in microseconds. Whoever runs the gateway hands in the book's rules:
-    `tiering` for each debit, `papers` to be called with (transaction, what, subject) in the
-    transaction that credits, refunds or charges a fee.
+    `tiering` and `costing` for each debit, `papers` to be called with (transaction, what, subject)
+    in the transaction that credits, refunds or charges a fee.
     """
 
     __slots__ = (
         "anchor_key",
         "beaten_at",
+        "costing",
         "lease",
         "life",
         "owner",
         "papers",
         "plan_budgets",
         "process",
+        "recharge_plan",
         "sealer",
         "snapshots",
         "tiering",
@@ -61,12 +64,15 @@ class Shared:
         self.life = life
         # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
         self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
+        # Where recharges set the plan: the plan after one, by the plan before, currency and amount.
+        self.recharge_plan: Callable[[str | None, str, int], str | None] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
         self.process = f"{socket.gethostname()}:{os.getpid()}"
         self.owner = ""
         self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
         self.tiering: Tiering | None = None
+        self.costing: Costing | None = None
         self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
 

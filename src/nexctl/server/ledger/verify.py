@@ -61,6 +61,7 @@ CHECKS = {
     "audit": "each row of the audit log follows from the one before, the last proved by the key",
     "orgs": "each organisation has its account and an owner, each project its wallet",
     "deliveries": "each delivery has its event and somebody who is told",
+    "costs": "each cost belongs to a usage record and follows from the book that it names",
     "fees": "each plan fee has its debit",
     "papers": "each series of papers is without a gap",
     "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
@@ -164,6 +165,10 @@ def verify(
     executor.read(_rows, report, dead)
     executor.read(verify_more.organisations, report)
     executor.read(verify_more.deliveries, report)
+    executor.read(verify_more.kept_prices, report)
+    place: tuple[str, int] | None = ("", 0)
+    while place is not None:
+        place = executor.read(verify_more.costs, report, place, page)
     for chain in executor.read(audit_log.chains):
         executor.read(verify_more.audit, report, chain)
     for batch in executor.read(batch_checks.every):

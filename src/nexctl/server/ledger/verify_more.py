@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol
 
 import msgspec
@@ -95,3 +96,38 @@ def audit(tx: Transaction, report: Report, chain: str) -> None:
     report.looked("audit", looked)
     for text in faults:
         report.check("audit", False, chain, text)
+
+
+def kept_prices(tx: Transaction, report: Report) -> None:
+    """Price books and cost books are what their hashes say; each cost profile has its book."""
+    for table in ("price_books", "cost_books"):
+        for hash_, body in tx.all(f"SELECT hash, body FROM {table}"):  # noqa: S608 - our own name
+            same = hashlib.sha256(body.encode()).hexdigest() == hash_
+            report.check("prices", same, hash_, "the book is not what its hash says")
+    report.looked("costs", 0)
+    for provider, book in tx.all(
+        "SELECT p.provider, b.hash FROM cost_profiles p LEFT JOIN cost_books b ON b.hash=p.book"
+    ):
+        report.check("costs", book is not None, provider, "its cost book is gone")
+
+
+def costs(
+    tx: Transaction, report: Report, after: tuple[str, int], page: int
+) -> tuple[str, int] | None:
+    """One page of costs: the last one's place, None at the end."""
+    costing = tx.shared.costing
+    rows = tx.all(
+        "SELECT c.wallet, c.seq, c.cost, c.why, c.model, c.usage, c.at, c.book, u.seq "
+        "FROM usage_costs c LEFT JOIN usage_records u ON u.wallet=c.wallet AND u.seq=c.seq "
+        "WHERE c.wallet>? OR (c.wallet=? AND c.seq>?) ORDER BY c.wallet, c.seq LIMIT ?",
+        *(after[0], after[0], after[1], page),
+    )
+    for wallet, seq, cost, why, model, usage, at, book, record in rows:
+        place = f"{wallet} {seq}"
+        report.check("costs", record is not None, place, "a cost without a usage record")
+        if book is None or cost is None or costing is None:
+            continue
+        body = tx.value("SELECT body FROM cost_books WHERE hash=?", book)
+        again = None if body is None else costing.again(body, model, msgspec.json.decode(usage), at)
+        report.check("costs", again == cost, place, f"{why}: {cost} is kept, {again} follows")
+    return (rows[-1][0], rows[-1][1]) if len(rows) == page else None

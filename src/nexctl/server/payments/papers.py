@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.money import round_half_even, text_of
 from nexctl.server.ledger import customers, invoices, profiles
 from nexctl.server.ledger.invoices import INVOICE, NOTE
+from nexctl.server.payments import recharged
 from nexctl.server.payments.rules import Rules, rules_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Papers:
     def __call__(self, tx: Transaction, what: str, subject: Any) -> None:
         """Issue what follows from an order, a refund, an order that ended unpaid, or a fee."""
         if what == "order":
+            recharged.credited(tx, self._house, subject)
             _invoice(tx, rules_of(tx, self._house), subject)
         elif what == "refund":
             _credit_note(tx, rules_of(tx, self._house), subject)

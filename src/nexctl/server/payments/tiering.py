@@ -25,9 +25,14 @@ class BookTiers:
 
     def __init__(self, book: Book, *, alert: Callable[[str], None]) -> None:
         self._book, self._tell = book, alert
+        self._books = {book.sha256: book}
         self._rows = {row.id: row for row in tiers.tiers(book)}
         self._zone = str(book.rule("month_zone", "UTC"))
         self._made: dict[tuple[str, str, str | None], tuple[engine.Pricer, Snapshot] | None] = {}
+
+    def after(self, before: BookTiers) -> None:
+        """Know the versions of the book that came before: their holds are still settled."""
+        self._books = {**before._books, **self._books}
 
     def month(self, at: int) -> str:
         """The month of an instant in the book's zone."""
@@ -60,11 +65,12 @@ class BookTiers:
         self, snapshot: Snapshot, tier: str, negotiated: str | None
     ) -> tuple[engine.Pricer, Snapshot] | None:
         content: dict[str, Any] = msgspec.json.decode(snapshot.body)
-        if content.get("sha256") != self._book.sha256 or content.get("own_key"):
+        book = self._books.get(str(content.get("sha256")))
+        if book is None or content.get("own_key"):
             return None
         try:
             pricer = engine.pricer(
-                self._book,
+                book,
                 content["model"],
                 at=content.get("at"),
                 batch=bool(content.get("batch")),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.errors import NexctlError
+from nexctl.pricing.served import sheet
 from nexctl.server.calls import Call
 from nexctl.server.house import micros
 from nexctl.server.inference import policy
@@ -67,6 +68,7 @@ def prices(tx: Transaction, call: Call) -> wire.PriceList:
         valid_from=book.valid_from,
         valid_to=book.valid_to,
         retrieved=book.retrieved,
+        book=sheet(book) if query.book else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.server.calls import Call
-from nexctl.server.house import instant, micros
+from nexctl.server.house import COST_LABELS, instant, micros
 from nexctl.server.inference.policy import find
 from nexctl.server.ledger import alerts, budgets, events, keys, orgs
 from nexctl.server.refusing import Refuse
@@ -65,6 +65,8 @@ def create(tx: Transaction, call: Call) -> wire.KeySecret:
     what = "sub-keys" if parent else "keys"
     count = keys.count(tx, customer.id, kind)
     plans.need_room(call, "sub_keys" if parent else "keys", count, what)
+    if body.labels:
+        plans.need_feature(call, COST_LABELS, "cost labels")
     models = _models(tx, call, body.models)
     addresses = _addresses(body.ip_allowlist)
     expires_at = _end(call, body)
@@ -285,6 +287,8 @@ def _changes(
     if body.expires_at is not UNSET:
         changes["expires_at"] = _future(call, body.expires_at)
     if body.labels is not UNSET:
+        if body.labels:
+            plans.need_feature(call, COST_LABELS, "cost labels")
         changes["labels"] = body.labels
     _inside_parent(
         parent,

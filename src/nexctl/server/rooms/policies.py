@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nexctl.pricing.tiers import tiers
 from nexctl.server.calls import Call
 from nexctl.server.inference.policy import find
 from nexctl.server.ledger import budgets, customers, providers
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.customers import Customer
     from nexctl.server.ledger.port import Transaction
 
-QUOTA = "quota"
+QUOTA, DISCOUNT = "quota", "tier_percent"
 
 
 def show(tx: Transaction, call: Call) -> wire.Policy:
@@ -40,6 +41,8 @@ def put(tx: Transaction, call: Call) -> wire.Policy:
     for field in ("rpm", "concurrency"):
         if getattr(body, field) is not UNSET:
             kept[field] = getattr(body, field)
+    if body.discount_percent is not UNSET:
+        kept[DISCOUNT] = _discount(call, body.discount_percent)
     if body.quota is not UNSET:
         kept[QUOTA] = _quota(tx, call, found.id)
     kept = {name: value for name, value in kept.items() if value not in (None, [])}
@@ -53,6 +56,16 @@ def _known(tx: Transaction, names: list[str] | None, field: str) -> list[str] | 
     if not set(names) <= there:
         raise Refuse("not_found", "there is no such provider", param=field)
     return sorted(set(names))
+
+
+def _discount(call: Call, percent: str | None) -> str | None:
+    """The percent agreed with a customer, for the tiers whose percent the book leaves open."""
+    rows = tiers(call.house.book)
+    if all(row.percent[0].isdigit() for row in rows):
+        raise Refuse("not_offered", "this book leaves no discount to the operator")
+    if percent is not None and units_of(percent, 6, zero=True) >= 100 * 10**6:
+        raise Refuse("invalid_request", "a discount is below 100", param="discount_percent")
+    return percent
 
 
 def _quota(tx: Transaction, call: Call, customer: str) -> dict[str, str] | None:
@@ -92,4 +105,5 @@ def _shown(call: Call, customer: Customer) -> wire.Policy:
         rpm=kept.get("rpm"),
         concurrency=kept.get("concurrency"),
         quota=wire.QuotaSet(**quota) if quota else None,
+        discount_percent=kept.get(DISCOUNT),
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from nexctl.errors import UsageError
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import batches, entries, snapshots
+from nexctl.server.ledger import batches, entries, snapshots, wallets
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms.files import who_of
+from nexctl.server.rooms.topups import wallet_of
 from nexctl.server.shapes import sequence_of, usage_record
 from nexctl.usage.summary import FIGURES, Seen, Sum, Summary, names_of
 from nexctl.wire import usage as wire
@@ -30,11 +31,11 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
     start = _start(tx, call, micros(query.from_))
     if query.batch_id is not None and batches.seen(tx, who_of(call), query.batch_id) is None:
         raise Refuse("not_found", "there is no such batch", param="batch_id")
-    after = max(sequence_of(query.cursor), query.after_sequence or 0)
+    wallet, place, others = _place(tx, call)
     page = entries.usage(
         tx,
-        call.customer.id,
-        after=after,
+        wallet,
+        after=max(place, query.after_sequence or 0),
         # What no index finds is looked for in a bounded number of records; the cursor goes on.
         limit=SCANNED if _narrow(query) else query.limit,
         start=start,
@@ -50,11 +51,34 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
         if len(rows) > query.limit:
             rows = rows[: query.limit]
             cursor = rows[-1].seq
+    following = None if cursor is None else f"{wallet}:{cursor}"
+    if cursor is None and others:
+        following = f"{others[0]}:0"
     return wire.UsagePage(
         data=list(_records(tx, call, rows)),
-        next_cursor=None if cursor is None else str(cursor),
+        next_cursor=following,
         closed=page.closed,
     )
+
+
+def _place(tx: Transaction, call: Call) -> tuple[str, int, list[str]]:
+    """The wallet and the place in it where a page begins, and the wallets that follow."""
+    query = call.query
+    names = _wallets(tx, call)
+    if query.after_sequence is not None:
+        names = names[:1]
+    wallet, _, place = (query.cursor or "").rpartition(":")
+    wallet = wallet or names[0]
+    if wallet not in names:
+        raise Refuse("invalid_request", "there is no such cursor", param="cursor")
+    return wallet, sequence_of(place or None), names[names.index(wallet) + 1 :]
+
+
+def _wallets(tx: Transaction, call: Call) -> list[str]:
+    """The wallets whose records are asked for: one, or all of the customer's."""
+    if call.query.wallet is not None:
+        return [wallet_of(tx, call, call.query.wallet)]
+    return wallets.of_customer(tx, call.customer.id)
 
 
 def shown(tx: Transaction, call: Call) -> wire.UsageDetail:
@@ -73,6 +97,7 @@ def shown(tx: Transaction, call: Call) -> wire.UsageDetail:
         tries=kept.get("tries", []),
         quantities=kept.get("quantities"),
         own_key=bool(kept.get("own_key")),
+        wallet=row.wallet,
     )
 
 
@@ -98,21 +123,22 @@ def sums(tx: Transaction, call: Call) -> wire.UsageSummary:
 
 def _every(tx: Transaction, call: Call, start: int | None, end: int | None) -> Iterator[UsageRow]:
     query = call.query
-    after: int | None = 0
-    while after is not None:
-        page = entries.usage(
-            tx,
-            call.customer.id,
-            after=after,
-            limit=PAGE,
-            start=start,
-            end=end,
-            model=query.model,
-            key=_key(call, query.key_id),
-            status=query.status,
-        )
-        yield from (row for row in page.rows if _fits(row, query))
-        after = page.after
+    for wallet in _wallets(tx, call):
+        after: int | None = 0
+        while after is not None:
+            page = entries.usage(
+                tx,
+                wallet,
+                after=after,
+                limit=PAGE,
+                start=start,
+                end=end,
+                model=query.model,
+                key=_key(call, query.key_id),
+                status=query.status,
+            )
+            yield from (row for row in page.rows if _fits(row, query))
+            after = page.after
 
 
 def _narrow(query: wire.UsageQuery) -> bool:
@@ -177,9 +203,9 @@ def _start(tx: Transaction, call: Call, start: int | None) -> int | None:
     cutoff = _cutoff(call)
     if cutoff is None or (start is not None and start >= cutoff):
         return start
-    older = entries.usage(tx, call.customer.id, limit=1, start=start, end=cutoff)
-    if older.rows:
-        raise _too_old(call)
+    for wallet in _wallets(tx, call):
+        if entries.usage(tx, wallet, limit=1, start=start, end=cutoff).rows:
+            raise _too_old(call)
     return start
 
 

@@ -82,11 +82,12 @@ class Filters(NamedTuple):
     project: str | None = None
     label: tuple[str, str] | None = None
     status: str | None = None
+    wallet: str | None = None
 
     @property
     def any(self) -> bool:
-        """Whether some records of the window are left out."""
-        return any(value is not None for value in self)
+        """Whether some records of the window are left out; a wallet has a book of its own."""
+        return any(value is not None for value in self._replace(wallet=None))
 
     def given(self) -> dict[str, Any]:
         """The filters in force, as a manifest names them."""

@@ -1,0 +1,252 @@
+"""`nexctl admin prices`: prices made from costs, looked at, and put in force as a new version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nexctl.cli import connect
+from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.base import App, argument, command, option, whole
+from nexctl.cli.changes import Planned, done, dry, repeatable
+from nexctl.cli.figures import plural
+from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.rows import listing
+from nexctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nexctl.wire.prices import PriceApply, PriceChange, PriceDraft, PricesApplied
+
+LARGEST = 2_000_000
+VERSION = ("price_book", "state", "in_force_from", "models", "hash")
+CHANGE = ("model", "meter", "before", "after", "percent", "why")
+FILE = argument(
+    "file", metavar="FILE|-", required=True, suggest="files", help="A draft; - reads stdin."
+)
+AT = option("--at", metavar="INSTANT", help="In force from then: 2026-12-01T00:00:00Z; or now.")
+
+
+@command(name="list", examples=("nexctl admin prices list",))
+def list_(app: App) -> View:
+    """Every version of the prices: the one that charges, those of before, those to come."""
+    with connect.gateway(app, OPERATOR) as gateway:
+        rows = gateway.editions.versions()
+    return listing(rows, VERSION, right=("models",), name="hash")
+
+
+@command(
+    option("--markup", metavar="P%", required=True, help="On cost: 15%."),
+    option("-m", "--model", many=True, metavar="MODEL", suggest="models", help="Only these."),
+    option("--places", metavar="N", value=whole(0, 12), help="Decimals of a price; default 9."),
+    option("--credit-rate", metavar="N/CUR", help="Credits sold for one unit: 100/USD."),
+    option("--write", metavar="FILE", suggest="files", help="Keep the draft in FILE (0600)."),
+    examples=(
+        "nexctl admin prices draft --markup 15% --write draft.toml",
+        "nexctl admin prices draft --markup 20% -m gpt-4o --credit-rate 100/USD",
+    ),
+)
+def draft(
+    app: App,
+    markup: str,
+    model: tuple[str, ...],
+    places: int | None,
+    credit_rate: str | None,
+    write: str | None,
+) -> View:
+    """Make prices from the providers' cost profiles: cost x (1 + markup). Nothing changes.
+
+    The dearest provider that may be asked decides. Prices are exact; one with more decimals than
+    --places is rounded up. The draft is TOML, to be edited and applied.
+    """
+    from nexctl.wire.prices import DraftAsk
+
+    fields: dict[str, Any] = {"markup": _percent(markup), "models": list(model)}
+    if places is not None:
+        fields["places"] = places
+    if credit_rate is not None:
+        fields["credit"] = _rate(credit_rate)
+    body = converted(fields, DraftAsk)
+    with connect.gateway(app, OPERATOR) as gateway:
+        found = gateway.editions.draft(body)
+    for row in found.unknown:
+        app.note(f"note: no price for {row.model}: {row.why}")
+    how = f"; {plural(found.rounded, 'price')} rounded up" if found.rounded else ""
+    app.note(f"note: {found.rounding}{how}")
+    if not found.models:
+        raise UsageError(
+            "no price could be made",
+            hint="nexctl admin providers cost PROVIDER --book openai sets what it takes",
+            code="unpriced",
+        )
+    text = _toml(found)
+    if write is not None:
+        from nexctl.files import atomic_write
+
+        with atomic_write(write, mode=0o600) as stream:
+            stream.write(text)
+        app.note(f"note: the draft is in {write}")
+    return _drafted(found, text)
+
+
+def _drafted(found: PriceDraft, text: str) -> View:
+    from nexctl.wire.base import plain
+
+    rows = [
+        (row.id, meter, price, found.currency)
+        for row in found.models
+        for meter, price in row.rates.items()
+    ]
+    return View(
+        plain(found),
+        text=lambda screen: _write_lines(screen, text),
+        table=lambda: Table(("model", "meter", "price", "currency"), rows),
+        names=lambda: [row.id for row in found.models],
+    )
+
+
+def _write_lines(screen: Screen, text: str) -> None:
+    for line in text.rstrip().split("\n"):
+        screen.line(line)
+
+
+def _toml(found: PriceDraft) -> str:
+    import tomli_w
+
+    from nexctl.wire.base import plain
+
+    kept: dict[str, Any] = {
+        "base": found.base,
+        "price_book": found.price_book,
+        "currency": found.currency,
+        "markup_percent": found.markup_percent,
+    }
+    if found.credit is not None:
+        kept["credit"] = plain(found.credit)
+    kept["models"] = [plain(row) for row in found.models]
+    return tomli_w.dumps(kept)
+
+
+@command(
+    FILE,
+    AT,
+    examples=("nexctl admin prices diff draft.toml", "nexctl admin prices diff draft.toml -o json"),
+)
+def diff(app: App, file: str, at: str | None) -> View:
+    """Show what a draft would change, and which changes must be accepted. Nothing is stored."""
+    body = _apply(app, file, at, preview=True)
+    with connect.gateway(app, OPERATOR) as gateway:
+        found = gateway.editions.apply(body)
+    return _changes(app, found, f"{found.price_book} in {found.currency}: nothing is stored")
+
+
+@command(
+    FILE,
+    AT,
+    option("--accept", metavar="HASH", help="Take the changes that diff named with this hash."),
+    option("--note", metavar="TEXT", help="What for; kept in the audit log."),
+    changes=True,
+    examples=(
+        "nexctl admin prices apply draft.toml",
+        "nexctl admin prices apply draft.toml --at 2026-12-01T00:00:00Z --accept 1f0c...",
+    ),
+)
+def apply(app: App, file: str, at: str | None, accept: str | None, note: str | None) -> View:
+    """Put a draft in force as a new version, now or later. Versions before are never edited.
+
+    A price that drops to zero, goes, or moves by more than 25 % is refused without --accept HASH.
+    """
+    body = _apply(app, file, at, accept=accept, note=note)
+    if app.dry_run:
+        return dry(app, Planned("editions.apply", body=body))
+    with connect.gateway(app, OPERATOR) as gateway:
+        app.confirm(
+            f"Charge {plural(len(body.models), 'model')} by {file} from {at or 'now'} on, "
+            f"profile {app.profile.name}?"
+        )
+        with repeatable():
+            found = gateway.editions.apply(body)
+    since = f"in force from {found.in_force_from}"
+    return _changes(app, found, done(app, f"{found.price_book} is {since}"))
+
+
+def _apply(app: App, file: str, at: str | None, **more: Any) -> PriceApply:
+    from nexctl.wire.prices import PriceApply
+
+    kept = read_toml(app, file)
+    known = ("base", "models", "remove", "credit")
+    for name in kept:
+        if name not in (*known, "price_book", "currency", "markup_percent"):
+            raise UsageError(f"{file}: unknown field {name!r}", hint="fields: " + ", ".join(known))
+    fields = {name: kept[name] for name in known if name in kept}
+    return converted({**fields, "at": at, **more}, PriceApply)  # type: ignore[no-any-return]
+
+
+def read_toml(app: App, file: str) -> dict[str, Any]:
+    """A draft's content. UsageError where it cannot be read or is no TOML."""
+    import tomllib
+
+    try:
+        if file == "-":
+            raw = app.stdin_buffer.read(LARGEST + 1) if app.stdin_buffer is not None else b""
+        else:
+            with open(file, "rb") as stream:
+                raw = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", hint="name a draft in TOML") from error
+    if len(raw) > LARGEST:
+        raise UsageError(f"{file}: larger than {LARGEST:,} bytes", hint="name a draft in TOML")
+    try:
+        return tomllib.loads(raw.decode(), parse_float=str)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{file}: {error}", hint="name a draft in TOML") from None
+
+
+def changes_table(rows: Sequence[PriceChange]) -> Table:
+    """Changes of prices, one a line."""
+    return Table(
+        (
+            Column("model"),
+            Column("meter"),
+            *(Column(name, right=True) for name in ("before", "after", "percent")),
+            Column("why", "MUST BE ACCEPTED"),
+        ),
+        [[getattr(row, name) for name in CHANGE] for row in rows],
+    )
+
+
+def _changes(app: App, found: PricesApplied, title: str) -> View:
+    from nexctl.wire.base import plain
+
+    def write(screen: Screen) -> None:
+        screen.line((title, "bold"))
+        screen.line(f"{plural(len(found.changes), 'change')}, from {found.in_force_from}")
+        screen.table(changes_table(found.changes))
+        if found.needs_accept and not found.applied:
+            screen.line(f"to be accepted with --accept {found.accept}")
+
+    return View(
+        {**plain(found), "profile": app.profile.name},
+        text=write,
+        table=lambda: changes_table(found.changes),
+        names=[found.hash or found.accept],
+        lines=lambda: [plain(row) for row in found.changes],
+    )
+
+
+def _percent(text: str) -> str:
+    """15% or 15 as 15."""
+    return text.removesuffix("%").strip()
+
+
+def _rate(text: str) -> dict[str, str]:
+    """100/USD: a hundred credits for one dollar."""
+    many, slash, currency = text.partition("/")
+    if not slash:
+        raise UsageError(
+            f"--credit-rate {text}: credits for one unit of a currency", hint="100/USD"
+        )
+    return {"amount": "1", "currency": currency, "per": many}
+
+
+COMMANDS = (list_, draft, diff, apply)

@@ -1,0 +1,1 @@
+"""What the operator pays: cost profiles, costs beside usage, margins, prices made from costs."""

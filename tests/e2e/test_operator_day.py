@@ -1,0 +1,115 @@
+"""An operator's day on a gateway without prices: costs, a draft, a check, prices in force, a chat.
+
+The book is TokenOK's: "prices are configured through provider cost profiles by the operator".
+"""
+
+from __future__ import annotations
+
+import stat
+from decimal import Decimal
+from pathlib import Path
+
+from tests.e2e.conftest import Nexctl
+
+
+def opened(nexctl: Nexctl) -> None:
+    """A shop that sells one model at 15 % over its cost, a credit for a cent."""
+    made = nexctl("gateway", "init", "shop", "--book", "tokenok", "--payments", "sandbox", "--use")
+    assert made.exit == 0, made
+    assert nexctl("admin", "providers", "cost", "echo", "--book", "openai").exit == 0
+    draft = nexctl(
+        *("admin", "prices", "draft", "--markup", "15%", "-m", "gpt-4o"),
+        *("--credit-rate", "100/USD", "--write", "draft.toml", "-o", "json"),
+    )
+    assert draft.exit == 0, draft
+    assert set(draft.data) == {
+        *("base", "price_book", "currency", "markup_percent", "rounding", "rounded", "models"),
+        *("unknown", "credit"),
+    }
+
+
+def test_from_an_empty_book_to_a_statement(nexctl: Nexctl) -> None:
+    opened(nexctl)
+    nothing = nexctl("admin", "margin", "--before-opening")
+    assert (nothing.exit, "no model has a price" in nothing.err) == (9, True)
+    ready = nexctl("admin", "margin", "--before-opening", "--prices", "draft.toml", "-o", "json")
+    assert ready.exit == 0, ready
+    rows = {row["meter"]: row for row in ready.data["rows"]}
+    assert rows["input"]["markup_percent"] == "15"
+    assert rows["input"]["margin_percent"] == "13.043478"
+    unsure = nexctl("admin", "prices", "apply", "draft.toml")
+    assert unsure.exit == 10
+    assert nexctl("admin", "prices", "diff", "draft.toml", "-o", "json").data["applied"] is False
+    applied = nexctl("admin", "prices", "apply", "draft.toml", "--yes", "-o", "json")
+    assert (applied.exit, applied.data["applied"]) == (0, True), applied
+    order = nexctl("wallet", "topup", "20", "--yes", "-o", "name").out.strip()
+    assert nexctl("gateway", "pay", order).exit == 0
+    got = nexctl("chat", "-", "-m", "gpt-4o", "--no-stream", "-o", "json", stdin="hello")
+    assert (got.exit, got.data["nex"]["currency"]) == (0, "CREDITS"), got
+    charge = Decimal(got.data["nex"]["charge"])
+    statement = nexctl("statement", "-o", "json").data
+    assert Decimal(statement["debits"]) == charge
+    margin = nexctl("admin", "margin", "-o", "json").data["total"]
+    assert (margin["markup_percent"], Decimal(margin["charge"])) == ("15", charge)
+    (row,) = nexctl("admin", "usage", "-o", "json").data
+    assert Decimal(row["cost"]) * 115 == charge
+    assert nexctl("admin", "reconcile").exit == 0
+    assert nexctl("gateway", "verify").exit == 0
+
+
+def test_a_draft_below_cost_does_not_pass(nexctl: Nexctl, tmp_path: Path) -> None:
+    opened(nexctl)
+    file = tmp_path / "draft.toml"
+    file.write_text(file.read_text().replace('"287.5"', '"249.999"'))
+    got = nexctl("admin", "margin", "--before-opening", "--prices", "draft.toml", "-o", "json")
+    assert (got.exit, got.error["code"]) == (9, "below_cost")
+    assert got.data["below_cost"] == 1
+    file.write_text("models = 3")
+    for command in (("prices", "diff", "draft.toml"), ("prices", "apply", "nothing.toml", "-y")):
+        bad = nexctl("admin", *command)
+        assert (bad.exit, "Traceback" in bad.err) == (2, False), bad
+
+
+def test_prices_reach_the_customers_estimate_and_a_jump_must_be_accepted(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    opened(nexctl)
+    assert nexctl("admin", "prices", "apply", "draft.toml", "--yes").exit == 0
+    before = nexctl("estimate", "-", "-m", "gpt-4o", stdin="hello")
+    assert before.exit == 2
+    kept = nexctl("prices", "update", "--yes", "-o", "json")
+    assert (kept.exit, kept.data["kept"]) == (0, True), kept
+    quote = nexctl("estimate", "-", "-m", "gpt-4o", "-o", "json", stdin="hello").data
+    first = Decimal(quote["estimates"][0]["charge"]["low"])
+    assert first == Decimal(quote["estimates"][0]["input_tokens"]) * Decimal("287.5") / 10**6
+    again = nexctl("prices", "update", "-o", "json")
+    assert (again.exit, again.data["changes"]) == (0, [])
+    (file,) = (path for path in tmp_path.rglob("*.json") if path.parent.parent.name == "prices")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    draft = tmp_path / "draft.toml"
+    text = nexctl("admin", "prices", "list", "-o", "json").data
+    base = next(row["hash"] for row in text if row["state"] == "in_force")
+    lines = [f'base = "{base}"', *draft.read_text().split("\n")[1:]]
+    draft.write_text("\n".join(lines).replace('"287.5"', '"500"'))
+    refused = nexctl("admin", "prices", "apply", "draft.toml", "--yes", "-o", "json")
+    assert (refused.exit, refused.error["code"]) == (9, "price_not_accepted"), refused
+    accept = refused.error["details"]["details"]["accept"]
+    assert nexctl("admin", "prices", "apply", "draft.toml", "--yes", "--accept", accept).exit == 0
+    jump = nexctl("prices", "update", "--yes", "-o", "json")
+    assert (jump.exit, jump.error["code"]) == (9, "price_not_accepted")
+    assert jump.data["kept"] is False
+    low = nexctl("estimate", "-", "-m", "gpt-4o", "-o", "json", stdin="hello").data
+    assert Decimal(low["estimates"][0]["charge"]["low"]) == first
+    assert nexctl("prices", "update", "--yes", "--accept", "0" * 16).exit == 9
+    assert nexctl("prices", "update", "--yes", "--accept", jump.data["accept"]).exit == 0
+    low = nexctl("estimate", "-", "-m", "gpt-4o", "-o", "json", stdin="hello").data
+    assert Decimal(low["estimates"][0]["charge"]["low"]) > first
+
+
+def test_reconcile_has_pinned_fields_and_exit_9(nexctl: Nexctl) -> None:
+    opened(nexctl)
+    clean = nexctl("admin", "reconcile", "-o", "json")
+    assert clean.exit == 0
+    assert set(clean.data) == {"month", "clean", "checks", "findings", "profile"}
+    assert set(clean.data["checks"][0]) == {"rule", "says", "looked"}
+    assert nexctl("admin", "reconcile", "--month", "November").exit == 2
