@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexctl.usage.audit import repeats
-from nexctl.usage.readers.blocks import _counts, amounts
+from nexctl.usage.readers.numbers import amounts, counts
 
 REFUSED = r"amount|literal|count"
 FRACTIONS = st.text("0123456789", min_size=1, max_size=12)
@@ -58,13 +58,13 @@ def test_what_is_no_plain_decimal_is_refused(text: str, beside: list[str]) -> No
 @given(st.lists(st.integers(0, 10**18), min_size=1, max_size=20), st.booleans())
 def test_counts_are_exact_and_an_empty_cell_is_not_known(numbers: list[int], some: bool) -> None:
     cells = [str(number) for number in numbers] + ([""] if some else [])
-    assert list(_counts(cells)) == [*numbers, *([None] if some else [])]
+    assert list(counts(cells)) == [*numbers, *([None] if some else [])]
 
 
 @pytest.mark.parametrize("cell", ["-1", "1.0", "1e3", " 1", "\u0661", "x", "1,2"])
 def test_a_cell_that_is_no_count_is_refused(cell: str) -> None:
     with pytest.raises(ValueError, match=REFUSED):
-        _counts(["1", cell])
+        counts(["1", cell])
 
 
 @pytest.mark.parametrize("customers", [["a", "a"], ["a", "b"], [None, None]])
