@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -43,9 +44,15 @@ def worker(rig: Rig, *more: str) -> subprocess.Popen[bytes]:
 
 
 def finished(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    out, _ = process.communicate(b"go\n", timeout=120)
-    assert process.returncode == 0
-    return dict(json.loads(out))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):  # it may have ended already
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    # Not `communicate`: what was read ahead with "ready" counts too.
+    told = process.stdout.read()
+    assert process.wait(120) == 0
+    return dict(json.loads(told))
 
 
 def whole(kit: Batches, batch: str, count: int) -> None:
