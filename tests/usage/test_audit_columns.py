@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexctl.usage.audit import repeats
-from nexctl.usage.readers.blocks import _counts, amounts
+from nexctl.usage.readers.numbers import amounts, counts
 
+REFUSED = r"amount|literal|count"
 FRACTIONS = st.text("0123456789", min_size=1, max_size=12)
 WHOLES = st.one_of(st.just("0"), st.integers(0, 10**12 - 1).map(str))
 
@@ -50,20 +51,20 @@ def test_an_amount_that_is_not_known_counts_as_nothing(texts: list[str]) -> None
 @pytest.mark.parametrize("beside", [[], ["0.5"], ["0"], ["12.5"], ["1"]])
 def test_what_is_no_plain_decimal_is_refused(text: str, beside: list[str]) -> None:
     for column in ([text, *beside], [*beside, text]):
-        with pytest.raises(ValueError, match=r"amount|literal|count"):
+        with pytest.raises(ValueError, match=REFUSED):
             amounts(column)
 
 
 @given(st.lists(st.integers(0, 10**18), min_size=1, max_size=20), st.booleans())
 def test_counts_are_exact_and_an_empty_cell_is_not_known(numbers: list[int], some: bool) -> None:
     cells = [str(number) for number in numbers] + ([""] if some else [])
-    assert list(_counts(cells)) == [*numbers, *([None] if some else [])]
+    assert list(counts(cells)) == [*numbers, *([None] if some else [])]
 
 
 @pytest.mark.parametrize("cell", ["-1", "1.0", "1e3", " 1", "\u0661", "x", "1,2"])
 def test_a_cell_that_is_no_count_is_refused(cell: str) -> None:
-    with pytest.raises(ValueError, match=r"amount|literal|count"):
-        _counts(["1", cell])
+    with pytest.raises(ValueError, match=REFUSED):
+        counts(["1", cell])
 
 
 @pytest.mark.parametrize("customers", [["a", "a"], ["a", "b"], [None, None]])

@@ -14,7 +14,8 @@ from operator import sub as subtract
 from typing import Any
 
 from nexctl.usage.audit.terms import Finding, amount
-from nexctl.usage.readers.blocks import Batch, amounts
+from nexctl.usage.readers.blocks import Batch
+from nexctl.usage.readers.numbers import amounts
 
 Ends = list[Any]
 Add = Callable[[Finding], None]

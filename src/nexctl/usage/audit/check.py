@@ -25,7 +25,8 @@ from nexctl.usage.audit.prices import (
     Plan,
 )
 from nexctl.usage.audit.terms import Finding
-from nexctl.usage.readers.blocks import Batch, amounts
+from nexctl.usage.readers.blocks import Batch
+from nexctl.usage.readers.numbers import amounts
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000

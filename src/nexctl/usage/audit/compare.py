@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nexctl.usage.audit.terms import amount
-from nexctl.usage.readers.blocks import amounts
+from nexctl.usage.readers.numbers import amounts
 from nexctl.usage.reading import Row
 
 MOST_GAPS = 1_000

@@ -55,13 +55,9 @@ class Spill:
         held = 0
         for bucket in range(self.buckets):
             pieces = list(self._pieces(bucket, left_out))
-            together = array("q")
-            for _, hashes in pieces:
-                together.extend(hashes)
-            once = set(together)
-            if len(once) == len(together):
+            twice = _twice(pieces)
+            if not twice:
                 continue
-            twice = _twice(pieces, once)
             held += len(twice)
             for block, hashes in pieces:
                 here = twice.intersection(hashes)
@@ -88,16 +84,21 @@ class Spill:
             place += _HEAD + count
 
 
-def _twice(pieces: list[tuple[int, array[int]]], once: set[int]) -> set[int]:
-    """The hashes that come more than once. `once` is used up: each leaves it as it first comes."""
-    found: set[int] = set()
+def _twice(pieces: list[tuple[int, array[int]]]) -> set[int]:
+    """The hashes that come more than once: only pieces that bring a known one are looked into."""
+    seen: set[int] = set()
+    maybe: set[int] = set()
     for _, hashes in pieces:
-        here = set(hashes)
-        if len(here) < len(hashes):
-            found.update(value for value, count in Counter(hashes).items() if count > 1)
-        found.update(here.difference(once))
-        once.difference_update(here)
-    return found
+        before = len(seen)
+        seen.update(hashes)
+        if len(seen) - before < len(hashes):
+            maybe.update(hashes)
+    seen.clear()
+    counts: Counter[int] = Counter()
+    if maybe:
+        for _, hashes in pieces:
+            counts.update(filter(maybe.__contains__, hashes))
+    return {value for value, count in counts.items() if count > 1}
 
 
 class Writer:

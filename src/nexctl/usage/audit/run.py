@@ -16,6 +16,7 @@ from nexctl.usage.audit.terms import Finding, Reading, Rounding
 from nexctl.usage.audit.verdict import file_findings, report
 from nexctl.usage.readers import blocks
 from nexctl.usage.readers.blocks import Block, Reader, Source, Unclear
+from nexctl.usage.readers.numbers import amounts
 from nexctl.usage.reading import Row, open_export
 
 SAMPLE_ROWS = 1_000
@@ -187,7 +188,7 @@ def _sample(source: Source, pieces: list[Block]) -> Iterator[tuple[Row, int]]:
             data = data[:end]
         try:
             batch = reader.batch(data)
-            billed = blocks.amounts(batch.charge) if batch.count else []
+            billed = amounts(batch.charge) if batch.count else []
         except (Unclear, ValueError):
             continue
         for index in range(0, batch.count, max(1, -(-batch.count // each))):
@@ -273,7 +274,7 @@ def _find_repeats(
 def _put_repeat(
     gathered: Gathered, row: Row, place: int, first: int, by_row: dict[int, Finding]
 ) -> None:
-    billed = blocks.amounts([row.charge])[0]
+    billed = amounts([row.charge])[0]
     if not billed:
         return
     before = by_row.pop(place, None)
