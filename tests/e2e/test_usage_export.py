@@ -163,7 +163,7 @@ def test_list_show_and_their_json(used: Nexctl) -> None:
     assert len(used("usage", "list").out.splitlines()) == 3
     shown = used("usage", "show", records[0]["request_id"], "-o", "json").data
     assert shown.items() >= records[0].items()
-    told = {"own_key", "picked", "quantities", "score", "tries"}
+    told = {"own_key", "picked", "quantities", "score", "tries", "wallet"}
     assert shown.keys() - records[0].keys() == told, "what one request shows beside its row"
     assert "charge" in used("usage", "show", records[0]["request_id"]).out
     assert used("usage", "show", "req_none").exit == 3

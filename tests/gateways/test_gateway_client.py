@@ -275,10 +275,10 @@ def test_every_route_that_a_client_may_call_has_a_method_in_the_driver() -> None
     """Whoever adds a route is told here that the driver does not speak it yet."""
     import inspect
 
-    from nexctl.gateways import funding
+    from nexctl.gateways import editions, funding
 
     parts = [part for part in NexctlGateway.__mro__ if part is not object]
-    modules = [*(sys.modules[part.__module__] for part in parts), funding]
+    modules = [*(sys.modules[part.__module__] for part in parts), editions, funding]
     source = "".join(map(inspect.getsource, modules))
     without = {"budgets.show", "health.live", "webhooks.payment", "sandbox.page", "sandbox.pay"}
     missing = [r.name for r in ROUTES if f'"{r.name}"' not in source and r.name not in without]

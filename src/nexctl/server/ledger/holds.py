@@ -232,7 +232,9 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     is_open = state in OPEN
     tiering, step = tx.shared.tiering, None
     if tiering is not None:
-        outcome, step = tiers.begin(tx, tiering, customer, created, outcome)
+        # A month is the payer's: a member's own wallet may pay for what an organisation asked.
+        payer = customer if wallet == customer else _owner_of(tx, wallet)
+        outcome, step = tiers.begin(tx, tiering, payer, created, outcome)
     snapshot = snapshots.keep(tx, outcome.snapshot)
     passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
     if passed:
@@ -280,6 +282,10 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
         *(head.balance, head.held, draws, passed),
         late=state in ("unknown", "released"),
     )
+
+
+def _owner_of(tx: Transaction, wallet: str) -> str:
+    return str(tx.value("SELECT customer_id FROM wallets WHERE id=?", wallet))
 
 
 def _debit(draws: tuple[Draw, ...], paid: int, charge: int) -> list[Line]:

@@ -54,7 +54,9 @@ def months(tx: Transaction, report: Report, book: Any, customer: str) -> None:
             _add(made, tiering.month(created), gross, cut)
     else:
         for created, charge, text in tx.all(
-            "SELECT created_at, charge, record FROM usage_records WHERE customer_id=?", customer
+            "SELECT created_at, charge, record FROM usage_records "
+            "WHERE wallet IN (SELECT id FROM wallets WHERE customer_id=?)",
+            customer,
         ):
             whole = msgspec.json.decode(text).get(tiers.GROSS)
             if whole is not None:
