@@ -114,8 +114,10 @@ def listed(tx: Transaction, wallet: str, *, spent: bool = False) -> tuple[Lot, .
     """A wallet's lots in burning order; with `spent` the empty ones too."""
     rows = tx.all(
         "SELECT lot, kind, priority, amount, remaining, created_at, expires_at, order_id, sandbox "
-        "FROM lots WHERE wallet=? AND (live=1 OR ?=1) ORDER BY priority, expires_at, lot",
-        *(wallet, int(spent)),
+        "FROM lots WHERE wallet=? "
+        + ("" if spent else "AND live=1 ")
+        + "ORDER BY priority, expires_at, lot",
+        wallet,
     )
     return tuple(
         Lot._make((*row[:6], None if row[6] == NEVER else row[6], row[7], bool(row[8])))

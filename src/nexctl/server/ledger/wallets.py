@@ -59,8 +59,9 @@ def show(
     head = Head(*row[:11])
     now = tx.clock.now()
     unknown = tx.value(
-        "SELECT coalesce(sum(amount), 0) FROM holds WHERE (customer_id=? "
-        "OR customer_id IN (SELECT org_id FROM members WHERE customer_id=?)) "
+        # One list of accounts, so that the index on open holds serves it.
+        "SELECT coalesce(sum(amount), 0) FROM holds WHERE customer_id IN "
+        "(SELECT ? UNION ALL SELECT org_id FROM members WHERE customer_id=?) "
         "AND state IN ('reserved', 'dispatched', 'unknown') AND state='unknown' AND wallet=?",
         *(customer, customer, found),
     )
