@@ -154,10 +154,14 @@ def bare_database(place: str) -> None:
         if not statement.startswith("CREATE TRIGGER"):
             raw.execute(statement)
     raw.execute(
-        "INSERT INTO customers VALUES (?,'bench','active',NULL,NULL,NULL,'{}','{}',0)", (CUSTOMER,)
+        "INSERT INTO customers (id, name, state, labels, policy, created_at) "
+        "VALUES (?,'bench','active','{}','{}',0)",
+        (CUSTOMER,),
     )
     raw.execute(
-        "INSERT INTO wallets VALUES (?,?,'main','USD',9,'active',?,0,0,0,1,?,?,0,0,0)",
+        "INSERT INTO wallets (id, customer_id, name, currency, scale, state, balance, held, debt, "
+        "lifetime, seq, head, mac, last_at, next_expiry, created_at) "
+        "VALUES (?,?,'main','USD',9,'active',?,0,0,0,1,?,?,0,0,0)",
         (CUSTOMER, CUSTOMER, MONEY, BODY, BODY),
     )
     raw.execute(
