@@ -184,22 +184,11 @@ def _apply(app: App, file: str, at: str | None, **more: Any) -> PriceApply:
 
 def read_toml(app: App, file: str) -> dict[str, Any]:
     """A draft's content. UsageError where it cannot be read or is no TOML."""
-    import tomllib
+    from nexctl.cli import toml_file
 
-    try:
-        if file == "-":
-            raw = app.stdin_buffer.read(LARGEST + 1) if app.stdin_buffer is not None else b""
-        else:
-            with open(file, "rb") as stream:
-                raw = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}", hint="name a draft in TOML") from error
-    if len(raw) > LARGEST:
-        raise UsageError(f"{file}: larger than {LARGEST:,} bytes", hint="name a draft in TOML")
-    try:
-        return tomllib.loads(raw.decode(), parse_float=str)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file}: {error}", hint="name a draft in TOML") from None
+    return toml_file.read_toml(
+        app, file, hint="name a draft in TOML", largest=LARGEST, parse_float=str
+    )
 
 
 def changes_table(rows: Sequence[PriceChange]) -> Table:

@@ -10,7 +10,6 @@ from nexctl.cli.base import App, argument, command
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.facts import facts_view
 from nexctl.cli.render import View
-from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
     from nexctl.wire.funding import TermsInForce
@@ -52,22 +51,9 @@ def set_(app: App, file: str) -> View:
 
 
 def _read(app: App, file: str) -> dict[str, Any]:
-    import tomllib
+    from nexctl.cli.toml_file import read_toml
 
-    try:
-        if file == "-":
-            raw = app.stdin_buffer.read(LARGEST + 1) if app.stdin_buffer is not None else b""
-        else:
-            with open(file, "rb") as stream:
-                raw = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}", hint="name a TOML file") from error
-    if len(raw) > LARGEST:
-        raise UsageError(f"{file}: larger than {LARGEST:,} bytes", hint="name a TOML file")
-    try:
-        return tomllib.loads(raw.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file}: {error}", hint="name a TOML file") from None
+    return read_toml(app, file, hint="name a TOML file", largest=LARGEST)
 
 
 def _view(app: App, found: TermsInForce, title: str) -> View:
