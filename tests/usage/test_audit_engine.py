@@ -76,8 +76,10 @@ def accepted(billed: int, top: int, bottom: int, rounding: prices.Rounding) -> b
     """The comparison of the loop, for one form."""
     plan = prices.Plan(conditions("m"), prices.Reading(True, True), rounding)
     plan.forms = [[prices.Form(0, (1, *[0] * 9), bottom, (1, *[0] * 9))]]
-    *_, low, high, tie, step, _most, _inside, _plan = prices._fast(plan)
+    *_, low, high, coarse, step, _most, (*_, tie, _inside) = prices._fast(plan)
     gap = billed * bottom - top
+    fine = billed % 1000 > 0
     return bool(
-        (low < gap < high or (abs(gap) == tie and not billed % (step + step))) and not billed % step
+        (low < gap < high or (abs(gap) == tie and not billed % (step + step)))
+        and not ((fine or coarse) and billed % step)
     )

@@ -6,10 +6,11 @@ top-ups, grants and credits that an export of usage does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress, pairwise
 from operator import add as add_up
-from operator import eq
+from operator import ne as unlike
 from operator import sub as subtract
 from typing import Any
 
@@ -22,56 +23,75 @@ Add = Callable[[Finding], None]
 
 
 def links(
-    batch: Batch, billed: list[int], add: Add
+    batch: Batch, billed: list[int], add: Add, *, gaps: bool
 ) -> tuple[dict[str | None, list[Ends]], list[Ends]]:
     """Check a block: (customer -> [first, last] end, to be joined with other blocks; gaps).
 
     An end is [sequence, delta, balance after, row, error carried]; a gap [customer, last sequence
-    before it, first after it, row].
+    before it, first after it, row]. Gaps are looked for only where they are asked for.
     """
-    after = amounts(batch.after) if any(batch.after) else None
-    delta = _deltas(batch, billed)
     if batch.count == 0:
         return {}, []
+    after = amounts(batch.after) if any(batch.after) else None
+    delta = _deltas(batch, billed)
     if delta is not None:
         _overdrawn(batch, billed, delta, add)
-    customers = batch.customer
-    if (
-        after is not None
-        and customers.count(customers[0]) == batch.count
-        and all(batch.after)
-        and all(batch.sequence)
-    ):
-        quick = _straight(batch, billed, delta, after)
+    if after is None and not gaps:
+        return {}, []
+    if after is not None and all(batch.after) and all(batch.sequence):
+        quick = _straight(batch, billed, delta, after, gaps)
         if quick is not None:
-            ends, gaps = quick
-            customer = batch.known(customers[0])
-            return {customer: ends}, [[customer, *gap] for gap in gaps]
+            return quick
     return _walk(batch, [-bill for bill in billed] if delta is None else delta, after, add)
 
 
 def _straight(
-    batch: Batch, billed: list[int], delta: list[int] | None, after: list[int]
-) -> tuple[list[Ends], list[Ends]] | None:
-    """The ends and gaps of one customer's block; None where some balance does not follow."""
-    sequence = batch.sequence
+    batch: Batch, billed: list[int], delta: list[int] | None, after: list[int], gaps: bool
+) -> tuple[dict[str | None, list[Ends]], list[Ends]] | None:
+    """The ends and gaps where every balance follows, a customer at once; None where one does not.
+    """
+    sequence: Sequence[int] = batch.sequence  # type: ignore[assignment]
     # What an entry left, and what the next one moved, against what that one left.
     follow, moved = (subtract, billed) if delta is None else (add_up, delta)
-    for index, same in enumerate(map(eq, map(follow, after, moved[1:]), after[1:]), 1):
-        if not same and sequence[index] == sequence[index - 1] + 1:  # type: ignore[operator]
-            return None
-    gaps: list[Ends] = []
-    if sequence[-1] != sequence[0] + batch.count - 1:  # type: ignore[operator]
-        gaps = [
-            [low, high, index]
-            for index, (low, high) in enumerate(pairwise(sequence), 1)
-            if high > low + 1  # type: ignore[operator]
+    ends: dict[str | None, list[Ends]] = {}
+    found: list[Ends] = []
+    for cell, rows in _by_customer(batch.customer):
+        alone = len(rows) == batch.count
+        own = sequence if alone else _chosen(sequence, rows)
+        left = after if alone else _chosen(after, rows)
+        step = moved if alone else _chosen(moved, rows)
+        wanted = list(map(follow, left, step[1:]))
+        here = left[1:]
+        if wanted != here:
+            for place in compress(range(1, len(rows)), map(unlike, wanted, here)):
+                if own[place] == own[place - 1] + 1:
+                    return None
+        customer = batch.known(cell)
+        if gaps and own[-1] != own[0] + len(rows) - 1:
+            found += [
+                [customer, low, high, rows[place]]
+                for place, (low, high) in enumerate(pairwise(own), 1)
+                if high > low + 1
+            ]
+        ends[customer] = [
+            [own[at], -step[at] if delta is None else step[at], left[at], rows[at], 0]
+            for at in (0, -1)
         ]
-    ends = [
-        [sequence[at], -billed[at] if delta is None else delta[at], after[at], at, 0]
-        for at in (0, batch.count - 1)
-    ]
-    return ends, gaps
+    return ends, found
+
+
+def _by_customer(customers: Sequence[Any]) -> Iterable[tuple[Any, Sequence[int]]]:
+    """The rows of each customer, in order."""
+    if customers.count(customers[0]) == len(customers):
+        return [(customers[0], range(len(customers)))]
+    places: defaultdict[Any, list[int]] = defaultdict(list)
+    for place, customer in enumerate(customers):
+        places[customer].append(place)
+    return places.items()
+
+
+def _chosen(column: Sequence[int], rows: Sequence[int]) -> list[int]:
+    return [column[row] for row in rows]
 
 
 def _walk(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
@@ -26,42 +26,55 @@ from nexctl.usage.audit.prices import (
 )
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch
-from nexctl.usage.readers.numbers import amounts
+from nexctl.usage.readers.numbers import amounts, read_amounts
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
 MOST_PARTS = 4_096
 _DIFFERS: Any = object()
+_NO = (False,)
+# An amount of so many characters has no more than nine decimals.
+_NANO_LENGTH = 11
 
 
 class Sums:
-    """What is counted of one plan's rows within a block."""
+    """What is counted within a block of the rows of one model (as `counted` names it).
+
+    `cached` and `reasoning` are what the other reading would add, in pico times the denominator.
+    """
 
     __slots__ = (
-        "billed", "book", "cached", "counted", "form", "marked", "plan", "reasoning", "rows",
-        "unit", "write",
+        "billed", "book", "cached", "counted", "denominator", "marked", "plan", "reasoning", "rows",
+        "unit",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, key: _Key) -> None:
         self.plan = plan
         stated = plan.model.markup["stated"] if plan.model is not None else None
         self.marked = ratio_of(stated) if stated else None
-        book = plan.book
-        self.book = book.id if book is not None and plan.forms else None
-        # Of rows that the loop settles, the first context tier is the right one.
-        self.form = plan.forms[0][0] if len(plan.forms) == 1 else None
-        self.unit = plan.conditions.currency or (book.unit if book is not None else "")
-        self.counted = (
-            book.id if book is not None else "",
-            book.version if book is not None else "",
-            plan.model_name if plan.why is None else "",
-            plan.assumed,
-        )
+        self.book = plan.book.id if plan.book is not None and plan.forms else None
+        self.counted, self.unit, self.denominator = key
         self.clear()
 
     def clear(self) -> None:
         """Begin another block."""
-        self.rows = self.billed = self.cached = self.write = self.reasoning = 0
+        self.rows = self.billed = self.cached = self.reasoning = 0
+
+
+Counted: TypeAlias = tuple[str, str, str, bool]
+_Key: TypeAlias = tuple[Counted, str, int]
+
+
+def _key(plan: Plan, form: Form | None) -> _Key:
+    book = plan.book
+    counted = (
+        book.id if book is not None else "",
+        book.version if book is not None else "",
+        plan.model_name if plan.why is None else "",
+        plan.assumed,
+    )
+    unit = plan.conditions.currency or (book.unit if book is not None else "")
+    return counted, unit, form.denominator if form is not None else 1
 
 
 class Checker:
@@ -87,24 +100,25 @@ class Checker:
 
     def check(self, batch: Batch) -> dict[str, Any]:
         """Totals, findings and the ends of the balance chains of a block; row numbers from 0."""
-        billed = amounts(batch.charge)
+        billed, longest = read_amounts(batch.charge)
         fast = self.plans.of(batch)
-        open_rows = self._loop(fast, billed, batch)
+        open_rows = self._loop(fast, billed, batch, fine=longest > _NANO_LENGTH)
         found = _Found(batch, billed)
         for index in open_rows:
-            self._judge(index, fast[index][-1].plan, found)
+            self._judge(index, plan_of(fast[index]), found)
         plans = [sums for sums in self.plans.sums if sums.rows]
         self._compare_reference(fast, open_rows, found)
-        links, gaps = chain.links(batch, billed, found.add)
+        links, gaps = chain.links(batch, billed, found.add, gaps=self.gaps)
+        totals = _Totals(plans, found)
         result = {
             "rows": batch.count,
             "findings": found.findings,
             "overflow": found.overflow,
             "notes": found.notes,
             "unknown": found.unknown,
-            "billed": _by_currency(plans),
-            "plans": _plan_counts(plans),
-            "readings": _readings(found, plans),
+            "billed": totals.billed,
+            "plans": totals.counts,
+            "readings": totals.others,
             "reference": found.reference,
             "links": links,
             "gaps": gaps if self.gaps else [],
@@ -115,8 +129,10 @@ class Checker:
             sums.clear()
         return result
 
-    def _loop(self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch) -> list[int]:
-        """Rows that do not agree at once, in order."""
+    def _loop(
+        self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch, *, fine: bool
+    ) -> list[int]:
+        """Rows that do not agree at once, in order. `fine`: some amount may go beyond nano."""
         unknown = _unknown(batch)
         left: list[int] = []
         for index, plan, bill, into, cached, write, out, reasoning, request in zip(
@@ -131,29 +147,29 @@ class Checker:
             _numbers(batch.requests, 1),
             strict=True,
         ):
-            a, b, c, d, e, f, denominator, low, high, tie, step, most, inside, sums = plan
+            a, d, f, denominator, low, high, coarse, step, most, rare, sums = plan
             sums.rows += 1
             sums.billed += bill
             gap = bill * denominator - into * a - out * d
             if f:
                 gap -= request * f
             if cached or write or reasoning:
+                b, c, e, tie, inside, other, beside, _ = rare
                 gap -= cached * b + write * c + reasoning * e
                 if (
                     (low < gap < high or (abs(gap) == tie and not bill % (step + step)))
-                    and not bill % step
+                    and not ((fine or coarse) and bill % step)
                     and into + out + cached <= most
                     and reasoning <= out
                     and not (inside and cached + write > into)
                 ):
-                    sums.cached += cached
-                    sums.write += write
-                    sums.reasoning += reasoning
+                    sums.cached += (cached + write) * other
+                    sums.reasoning += reasoning * beside
                 else:
                     left.append(index)
             elif (
-                not (low < gap < high or (abs(gap) == tie and not bill % (step + step)))
-                or bill % step
+                not (low < gap < high or (abs(gap) == rare[3] and not bill % (step + step)))
+                or ((fine or coarse) and bill % step)
                 or into + out > most
             ):
                 left.append(index)
@@ -187,11 +203,12 @@ class Checker:
             found.agreed.append(index)
             if plan.book is not None:
                 other = found.other.setdefault(plan.book.id, [0, 0, 0])
-                form = plan.forms[0] if len(plan.forms) == 1 else None
-                if form is not None:
-                    own = prices.form_for(plan, form, line.usage)
-                    other[0] += _other_cached(plan, own, line.usage[CACHED] + line.usage[WRITE])
-                    other[1] += _other_reasoning(plan, own, line.usage[REASONING])
+                if len(plan.forms) == 1:
+                    own = prices.form_for(plan, plan.forms[0], line.usage)
+                    cached, reasoning = _others(plan, own)
+                    cached *= line.usage[CACHED] + line.usage[WRITE]
+                    other[0] += rounded(cached, own.denominator, 0)
+                    other[1] += rounded(reasoning * line.usage[REASONING], own.denominator, 0)
 
     def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""
@@ -216,7 +233,7 @@ class Checker:
         agreed = set(found.agreed)
         skipped = set(open_rows) - agreed
         for index in range(found.batch.count):
-            plan = fast[index][-1].plan
+            plan = plan_of(fast[index])
             if index in skipped or plan.book is None:
                 continue
             twin = self._twin(plan)
@@ -272,6 +289,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
         self._pricing = pricing
         self._known = known
         self._parts: dict[tuple[Any, ...], _Part] = {}
+        self._kinds: dict[_Key, Sums] = {}
         self.sums: list[Sums] = []
 
     def of(self, batch: Batch) -> list[tuple[Any, ...]]:
@@ -284,12 +302,15 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
             batch.requested,
             batch.tier,
             batch.hit,
-            list(map(bool, batch.batch)) if any(batch.batch) else (False,),
+            list(map(bool, batch.batch)) if any(batch.batch) else _NO,
             batch.currency,
             batch.status,
             batch.price_book,
         )
-        same = [len(c) == 1 or c.count(c[0]) == batch.count for c in columns]
+        last = batch.count - 1
+        same = [
+            len(c) == 1 or (c[0] == c[last] and c.count(c[0]) == batch.count) for c in columns
+        ]
         key = tuple(c[0] if one else _DIFFERS for c, one in zip(columns, same, strict=True))
         part = self._parts.get(key)
         if part is None:
@@ -317,9 +338,15 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
                 known(price_book) or None,
             )
         )
-        sums = Sums(plan)
-        self.sums.append(sums)
-        self[key] = fast = (*plan.fast[:-1], sums)
+        # Of rows that the loop settles, the first context tier is the right one.
+        form = plan.forms[0][0] if len(plan.forms) == 1 else None
+        kind = _key(plan, form)
+        sums = self._kinds.get(kind)
+        if sums is None:
+            sums = self._kinds[kind] = Sums(plan, kind)
+            self.sums.append(sums)
+        *numbers, rare = plan.fast
+        self[key] = fast = (*numbers, (*rare, *_others(plan, form), plan), sums)
         return fast
 
 
@@ -335,6 +362,12 @@ class _Part(dict[tuple[Any, ...], tuple[Any, ...]]):
         whole = tuple(next(rest) if one is _DIFFERS else one for one in self._given)
         self[key] = found = self._plans[whole]
         return found
+
+
+def plan_of(fast: tuple[Any, ...]) -> Plan:
+    """The plan that a fast plan was made from."""
+    plan: Plan = fast[-2][-1]
+    return plan
 
 
 def _days(created: Sequence[str]) -> Sequence[str]:
@@ -392,20 +425,22 @@ def _usage(batch: Batch, index: int) -> tuple[int, ...]:
     )
 
 
-def _other_cached(plan: Plan, form: Form, count: int) -> int:
-    """What cached and written tokens would add if they were read the other way, in pico."""
-    # Whatever is read as inside input saves its input price.
-    if not count or form.own[INPUT] > prices.POISON // 2:
-        return 0
-    found = rounded(count * form.own[INPUT], form.denominator, 0)
-    return found if plan.reading.cached_inside else -found
+def _others(plan: Plan, form: Form | None) -> tuple[int, int]:
+    """What one cached and one reasoning token would add if they were read the other way.
 
-
-def _other_reasoning(plan: Plan, form: Form, count: int) -> int:
-    if not count or form.own[OUTPUT] > prices.POISON // 2:
-        return 0
-    found = rounded(count * form.own[OUTPUT], form.denominator, 0)
-    return found if plan.reading.reasoning_inside else -found
+    In pico, times the form's denominator; 0 where that is not known.
+    """
+    if form is None:
+        return 0, 0
+    # Whatever is read as inside input (output) saves its price.
+    cached, reasoning = (
+        0 if form.own[meter] > prices.POISON // 2 else form.own[meter] if inside else -form.own[meter]
+        for meter, inside in (
+            (INPUT, plan.reading.cached_inside),
+            (OUTPUT, plan.reading.reasoning_inside),
+        )
+    )
+    return cached, reasoning
 
 
 def _other_markup(plan: Plan, bill: int, top: int, bottom: int) -> int:
@@ -414,38 +449,36 @@ def _other_markup(plan: Plan, bill: int, top: int, bottom: int) -> int:
     return rounded(bill * top, bottom, 0)
 
 
-def _readings(found: _Found, plans: list[Sums]) -> dict[str, list[int]]:
-    """By book: what the other readings would add, in pico (cached, reasoning, markup)."""
-    totals = found.other
-    for sums in plans:
-        if sums.book is None:
-            continue
-        entry = totals.get(sums.book)
-        if entry is None:
-            entry = totals[sums.book] = [0, 0, 0]
-        form = sums.form
-        if form is not None and (sums.cached or sums.write or sums.reasoning):
-            entry[0] += _other_cached(sums.plan, form, sums.cached + sums.write)
-            entry[1] += _other_reasoning(sums.plan, form, sums.reasoning)
-        if sums.marked is not None and sums.billed:
-            entry[2] += _other_markup(sums.plan, sums.billed, *sums.marked)
-    return totals
+class _Totals:
+    """A block's sums over its plans.
 
+    billed  by currency, in pico
+    counts  rows by (book id, its version, model, whether the price had to be assumed)
+    others  by book: what the other readings would add, in pico (cached, reasoning, markup)
+    """
 
-def _by_currency(plans: list[Sums]) -> dict[str, int]:
-    """Sums of what is billed, by currency."""
-    totals: dict[str, int] = {}
-    for sums in plans:
-        totals[sums.unit] = totals.get(sums.unit, 0) + sums.billed
-    return totals
+    def __init__(self, plans: list[Sums], found: _Found) -> None:
+        self.billed: dict[str, int] = {}
+        self.counts: dict[tuple[str, str, str, bool], int] = {}
+        self.others = found.other
+        exact: dict[tuple[str, int], list[int]] = {}
+        for sums in plans:
+            self.billed[sums.unit] = self.billed.get(sums.unit, 0) + sums.billed
+            self.counts[sums.counted] = self.counts.get(sums.counted, 0) + sums.rows
+            if sums.book is None:
+                continue
+            if sums.cached or sums.reasoning:
+                entry = exact.setdefault((sums.book, sums.denominator), [0, 0])
+                entry[0] += sums.cached
+                entry[1] += sums.reasoning
+            if sums.marked is not None and sums.billed:
+                self._of(sums.book)[2] += _other_markup(sums.plan, sums.billed, *sums.marked)
+        for (book, denominator), more in exact.items():
+            for place, value in enumerate(more):
+                self._of(book)[place] += rounded(value, denominator, 0)
 
-
-def _plan_counts(plans: list[Sums]) -> dict[tuple[str, str, str, bool], int]:
-    """Rows by (book id, its version, model, whether the price had to be assumed)."""
-    counts: dict[tuple[str, str, str, bool], int] = {}
-    for sums in plans:
-        counts[sums.counted] = counts.get(sums.counted, 0) + sums.rows
-    return counts
+    def _of(self, book: str) -> list[int]:
+        return self.others.setdefault(book, [0, 0, 0])
 
 
 def _drift_groups(
@@ -463,7 +496,7 @@ def _drift_groups(
     models = {model for model, _, _ in groups}
     agreeing: dict[str, list[int]] = {model: [] for model in models}
     for index, plan in enumerate(fast):
-        name = plan[-1].plan.model_name
+        name = plan_of(plan).model_name
         if name in models and index not in differing:
             agreeing[name].append(index)
     out: dict[tuple[str, str, str], Any] = {}

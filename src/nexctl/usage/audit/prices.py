@@ -24,6 +24,7 @@ INPUT, CACHED, WRITE, OUTPUT, REASONING = range(5)
 # A quantity that has no price makes any amount impossible, so such a row is looked at closely.
 POISON = 10**60
 NO_LIMIT = 10**18
+NANO = 1000
 MOST_PRICERS = 20_000
 
 
@@ -92,7 +93,7 @@ class Plan:
         self.context = NO_LIMIT
         self.assumed = False
         self.instants = False
-        self.fast = never(self)
+        self.fast = never()
 
     @property
     def model_name(self) -> str:
@@ -102,9 +103,9 @@ class Plan:
         return self.conditions.served or self.conditions.requested or "unknown"
 
 
-def never(plan: Any) -> tuple[Any, ...]:
+def never() -> tuple[Any, ...]:
     """A fast plan that accepts no row."""
-    return (0, 0, 0, 0, 0, 0, 1, 0, 0, POISON, 1, NO_LIMIT, False, plan)
+    return (0, 0, 0, 1, 0, 0, False, 1, NO_LIMIT, (0, 0, 0, POISON, False))
 
 
 class Shelf:
@@ -233,7 +234,7 @@ class Pricing:
             [form_of(first, chosen, plan, unit) for first, chosen in form]
             for form in plan.pricer.forms
         ]
-        plan.fast = never(plan) if self.by_day else _fast(plan)
+        plan.fast = never() if self.by_day else _fast(plan)
 
     def _pricer(
         self, book: Book, model: Model, conditions: Conditions, moment: str
@@ -356,9 +357,13 @@ def write_inside(plan: Plan) -> bool:
 
 
 def _fast(plan: Plan) -> tuple[Any, ...]:
-    """Coefficients, the open interval in which `billed x denominator - sum` lies, and limits."""
+    """Coefficients, the open interval in which `billed x denominator - sum` lies, and limits.
+
+    (input, output, request, denominator, low, high, whether a whole nano may be too fine, step,
+    most, (cached, write, reasoning, tie, cached inside))
+    """
     if len(plan.forms) != 1 or plan.instants or plan.rounding.component:
-        return never(plan)
+        return never()
     form = plan.forms[0][0]
     step = plan.rounding.step
     whole = step * form.denominator
@@ -377,9 +382,10 @@ def _fast(plan: Plan) -> tuple[Any, ...]:
         most = min(most, plan.forms[0][1].first - 1)
     numbers = form.coefficients
     request = numbers[METERS.index("request")]
+    rare = (numbers[CACHED], numbers[WRITE], numbers[REASONING], tie, plan.reading.cached_inside)
     return (
-        *(numbers[INPUT], numbers[CACHED], numbers[WRITE], numbers[OUTPUT], numbers[REASONING]),
-        *(request, form.denominator, low, high, tie, step, most, plan.reading.cached_inside, plan),
+        *(numbers[INPUT], numbers[OUTPUT], request, form.denominator, low, high),
+        *(NANO % step > 0, step, most, rare),
     )
 
 

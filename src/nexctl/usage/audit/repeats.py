@@ -1,49 +1,58 @@
 """Requests that a file bills twice, found without holding the file in memory.
 
-Each block's rows leave a 64-bit hash of (customer, request id) in one of some files by its last
-bits. In the end each file is looked through alone. Hashes that come twice are only suspicions: the
-blocks that hold them are read again and the rows themselves compared.
+Each block's rows leave a 64-bit hash of (customer, request id) in a temporary file, sorted into
+buckets by its last bits: a bucket is looked through in the processor's own memory. Hashes that come
+twice are only suspicions: the blocks that hold them are read again and the rows themselves compared.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import accumulate, chain, pairwise, repeat
 from operator import attrgetter, xor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
 
-# A bucket's hashes are looked through in memory, so many of them take about 60 MB.
-ROWS_A_BUCKET = 500_000
+ROWS_A_BUCKET = 16_000
 MOST_BUCKETS = 64
+# Hashes looked through in one pass over the file: 32 MB.
+ROWS_A_PASS = 4_000_000
 MOST_AT_ONCE = 200_000
-_HEAD = 2  # each piece begins with its block's index and its number of hashes
+_WORD = 8
 
 
 def buckets_for(rows: int) -> int:
-    """How many files the hashes of about so many rows go to: a power of two."""
+    """How many buckets the hashes of about so many rows go to: a power of two."""
     count = 1
     while count < MOST_BUCKETS and count * ROWS_A_BUCKET < rows:
         count *= 2
     return count
 
 
+class Piece(NamedTuple):
+    """One block's hashes in the file: the byte at which each bucket begins, and where all end."""
+
+    block: int
+    edges: tuple[int, ...]
+
+
 class Spill:
-    """The bucket files, in a folder of their own that goes away on `close`."""
+    """The hashes' file, in a folder of its own that goes away on `close`."""
 
     def __init__(self, rows: int = 0, folder: str | None = None) -> None:
         self.buckets = buckets_for(rows)
         self._folder = tempfile.TemporaryDirectory(prefix="nexctl-audit-", dir=folder)
-        self.path = self._folder.name
+        self.path = os.path.join(self._folder.name, "hashes")
 
     def close(self) -> None:
-        """Remove the files."""
+        """Remove the file."""
         self._folder.cleanup()
 
     def suspects(self, left_out: set[int]) -> Iterator[dict[int, set[int]]]:
@@ -51,82 +60,92 @@ class Spill:
 
         `left_out` blocks do not count.
         """
+        try:
+            handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return
+        try:
+            yield from self._suspects(handle, left_out)
+        finally:
+            os.close(handle)
+
+    def _suspects(self, handle: int, left_out: set[int]) -> Iterator[dict[int, set[int]]]:
+        size = os.fstat(handle).st_size
+        pieces = [one for one in self._pieces(handle, size) if one.block not in left_out]
+        at_once = max(1, self.buckets * ROWS_A_PASS * _WORD // max(1, size))
         found: dict[int, set[int]] = {}
         held = 0
-        for bucket in range(self.buckets):
-            pieces = list(self._pieces(bucket, left_out))
-            twice = _twice(pieces)
-            if not twice:
-                continue
-            held += len(twice)
-            for block, hashes in pieces:
-                here = twice.intersection(hashes)
-                if here:
-                    found.setdefault(block, set()).update(here)
-            if held > MOST_AT_ONCE:
-                yield found
-                found, held = {}, 0
+        for low in range(0, self.buckets, at_once):
+            for bucket, hashes in _read(handle, pieces, low, min(low + at_once, self.buckets)):
+                if len(set(hashes)) == len(hashes):
+                    continue
+                twice = {value for value, count in Counter(hashes).items() if count > 1}
+                held += len(twice)
+                for piece in pieces:
+                    here = twice.intersection(_part(handle, piece, bucket, bucket + 1))
+                    if here:
+                        found.setdefault(piece.block, set()).update(here)
+                if held > MOST_AT_ONCE:
+                    yield found
+                    found, held = {}, 0
         if found:
             yield found
 
-    def _pieces(self, bucket: int, left_out: set[int]) -> Iterator[tuple[int, array[int]]]:
-        try:
-            with open(os.path.join(self.path, str(bucket)), "rb") as stream:
-                held = array("q")
-                held.frombytes(stream.read())
-        except FileNotFoundError:
-            return
-        place = 0
-        while place < len(held):
-            block, count = held[place], held[place + 1]
-            if block not in left_out:
-                yield block, held[place + _HEAD : place + _HEAD + count]
-            place += _HEAD + count
+    def _pieces(self, handle: int, size: int) -> Iterator[Piece]:
+        place, head = 0, (1 + self.buckets) * _WORD
+        while place < size:
+            numbers = array("q", os.pread(handle, head, place))
+            counts = (_WORD * count for count in numbers[1:])
+            piece = Piece(numbers[0], tuple(accumulate(counts, initial=place + head)))
+            yield piece
+            place = piece.edges[-1]
 
 
-def _twice(pieces: list[tuple[int, array[int]]]) -> set[int]:
-    """The hashes that come more than once: only pieces that bring a known one are looked into."""
-    seen: set[int] = set()
-    maybe: set[int] = set()
-    for _, hashes in pieces:
-        before = len(seen)
-        seen.update(hashes)
-        if len(seen) - before < len(hashes):
-            maybe.update(hashes)
-    seen.clear()
-    counts: Counter[int] = Counter()
-    if maybe:
-        for _, hashes in pieces:
-            counts.update(filter(maybe.__contains__, hashes))
-    return {value for value, count in counts.items() if count > 1}
+def _part(handle: int, piece: Piece, low: int, high: int) -> array[int]:
+    """A piece's hashes in the buckets from `low` up to `high`."""
+    start, end = piece.edges[low], piece.edges[high]
+    return array("q", os.pread(handle, end - start, start))
+
+
+def _read(
+    handle: int, pieces: list[Piece], low: int, high: int
+) -> Iterator[tuple[int, array[int]]]:
+    """Each bucket from `low` up to `high` with its hashes, read in one pass."""
+    held = [array("q") for _ in range(low, high)]
+    for piece in pieces:
+        edges = piece.edges[low : high + 1]
+        data = os.pread(handle, edges[-1] - edges[0], edges[0])
+        for bucket, (start, end) in zip(held, pairwise(edges), strict=True):
+            bucket.frombytes(data[start - edges[0] : end - edges[0]])
+    yield from enumerate(held, low)
 
 
 class Writer:
-    """Appends hashes to the bucket files; one in each process."""
+    """Appends hashes to the file; forked processes share one."""
 
     def __init__(self, path: str, buckets: int) -> None:
         self._last = buckets - 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        self._files = [os.open(os.path.join(path, str(i)), flags, 0o600) for i in range(buckets)]
+        self._file = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
 
     def add(self, block: int, hashes: Iterable[int]) -> None:
-        """Write one block's hashes, each piece in one write."""
-        held = [array("q", (block, 0)) for _ in self._files]
+        """Write one block's hashes in one write, so that processes do not mix theirs."""
+        held: list[list[int]] = [[] for _ in range(self._last + 1)]
         if self._last:
-            put, last = [piece.append for piece in held], self._last
+            put, last = [bucket.append for bucket in held], self._last
             for value in hashes:
                 put[value & last](value)
         else:
             held[0].extend(hashes)
-        for piece, handle in zip(held, self._files, strict=True):
-            if len(piece) > _HEAD:
-                piece[1] = len(piece) - _HEAD
-                os.write(handle, piece.tobytes())
+        piece = array("q", (block, *map(len, held)))
+        piece.extend(chain.from_iterable(held))
+        data = piece.tobytes()
+        if os.write(self._file, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close the files."""
-        for handle in self._files:
-            os.close(handle)
+        """Close the file."""
+        os.close(self._file)
 
 
 def hashes(customers: Sequence[Any], requests: Sequence[Any]) -> Iterable[int]:

@@ -330,12 +330,18 @@ class Reader:
                 any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
             ]
         whole: list[list[str]] = []
+        lines: list[bytes] = []
 
         def detail(index: int) -> Row:
-            # Whole rows are wanted rarely, so they are read again then.
+            # Whole rows are wanted rarely, so they are read again then; alone where they can be.
+            place = index if kept is None else kept[index]
+            if not whole and not lines and data.count(b"\n") == count and kept is None:
+                lines.extend(data.split(b"\n"))
+            if lines:
+                return self._row(next(self._cells(lines[place].decode("utf-8"))))
             if not whole:
                 whole.extend(cells for cells in self.parse(data) if cells)
-            return self._row(whole[index if kept is None else kept[index]])
+            return self._row(whole[place])
 
         found.detail = detail
         found.known = self.known

@@ -8,59 +8,72 @@ from typing import Any
 
 import msgspec
 
-_AMOUNTS = b"0123456789.-"
-_ONE = 10**12
+_AMOUNTS = b"0123456789.-,"
 _SCALES = tuple(10 ** (12 - places) for places in range(13))
-# By the length of a text that begins with "0.", or is "0".
-_BELOW_ONE = {1: _ONE, **{2 + places: scale for places, scale in enumerate(_SCALES)}}
+# An amount of at most 14 characters has at most 12 decimals.
+_SHORT = 14
+# So many characters with the dot are at most nine decimals.
+_NANO = 10
+_EXACT = 2**53
+# Amounts with more digits before the dot would be too large for it in pico.
+_WHOLE = 5
 _DIGITS = frozenset("0123456789")
 _integers = msgspec.json.Decoder(list[int]).decode
+_doubles = msgspec.json.Decoder(list[float]).decode
 
 
 def amounts(column: Sequence[str | None]) -> list[int]:
     """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
+    return read_amounts(column)[0]
+
+
+def read_amounts(column: Sequence[str | None]) -> tuple[list[int], int]:
+    """The same, and how many characters the longest text has."""
+    if not column:
+        return [], 0
     if not all(column):
         column = ["0" if text is None else text for text in column]
     texts: Sequence[str] = column  # type: ignore[assignment]
-    if "".join(texts).encode().translate(None, _AMOUNTS):
+    joined = ",".join(texts)
+    if joined.encode().translate(None, _AMOUNTS) or joined.count(",") != len(texts) - 1:
         raise ValueError("amount")
-    if texts:
-        try:
-            found = _alike(texts)
-        except (KeyError, msgspec.DecodeError):
-            found = None
-        if found is not None:
-            return found
-    return _apart(texts)
+    longest = max(map(len, texts))
+    try:
+        found = _at_once(texts, joined, longest)
+    except msgspec.DecodeError:
+        found = None
+    return _apart(texts) if found is None else found, longest
 
 
-def _alike(texts: Sequence[str]) -> list[int] | None:
-    """Amounts that are all below 1, or all have their dot at one place; None where they are not.
+def _at_once(texts: Sequence[str], joined: str, longest: int) -> list[int] | None:
+    """Amounts that are whole numbers below 2**53 once moved to pico, or else to nano.
 
-    One list of JSON integers is read at once, and each brought to pico by the length of its text.
+    The parser of JSON reads `0.25e12` as the nearest double, which is that whole number itself.
+    None where they are too large for that, or may have more decimals.
     """
-    joined = f",{','.join(texts)},"
-    if ",0," in joined:
-        # Twice, for two of them share a comma.
-        joined = joined.replace(",0,", ",0.,").replace(",0,", ",0.,")
-    if joined.count(".") != len(texts):
-        return None
-    if joined.count(",0.") == len(texts):
-        # 1 instead of "0.": JSON has no zeros before a number, and a one is easily taken away.
-        numbers = _integers(f"[{joined.replace(',0.', ',1')[1:-1]}]")
-        scales = _BELOW_ONE
-        return [n * scales[size] - _ONE for n, size in zip(numbers, map(len, texts), strict=True)]
     place = texts[0].find(".")
-    if place < 1 or ",-" in joined:
+    if longest <= _SHORT and place < _WHOLE:
+        moved = _doubles(f"[{joined.replace(',', 'e12,')}e12]")
+        if _below(moved, joined):
+            return list(map(int, moved))
+    if longest > place + _NANO:
         return None
     try:
-        if set(map(itemgetter(place), texts)) != {"."}:
-            return None
+        alike = set(map(itemgetter(place), texts)) == {"."}
     except IndexError:
-        return None
-    numbers = _integers(f"[{joined[1:-1].replace('.', '')}]")
-    scales = {place + 1 + places: scale for places, scale in enumerate(_SCALES)}
-    return [n * scales[size] for n, size in zip(numbers, map(len, texts), strict=True)]
+        alike = False
+    if alike:
+        moved = _doubles(f"[{joined.replace(',', 'e9,')}e9]")
+        if _below(moved, joined):
+            return [int(nano) * 1000 for nano in moved]
+    return None
+
+
+def _below(moved: list[float], joined: str) -> bool:
+    """Whether each number is small enough to be exact. Of positive ones their sum may tell it."""
+    if "-" not in joined and sum(moved) < _EXACT:
+        return True
+    return max(moved) < _EXACT and min(moved) > -_EXACT
 
 
 def _apart(texts: Sequence[str]) -> list[int]:
