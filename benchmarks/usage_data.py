@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 from nexctl.money import text_of
 from nexctl.pricing import books, engine, tiers
 from nexctl.pricing.book import Book
+from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.records import Usage
 from nexctl.usage.columns import COLUMNS, NAMES
+from nexctl.usage.reading import MANIFEST
 
 START = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
 ROW_FAULTS = (
@@ -39,6 +41,8 @@ ROW_FAULTS = (
     "unpriced",
     "over_limit",
 )
+# One that needs a manifest beside the file, and a file of one customer.
+GAP = "sequence_gap"
 # A billed amount is written with the decimals of the book's scale.
 EACH = 3
 
@@ -55,7 +59,10 @@ class Shape(NamedTuple):
 
     other_reading  charges treat cached tokens the other way than the book does
     faults         rules to plant, `each` times
-    drift          from the middle on, one model's input rate is another one
+    faults may hold `sequence_gap` for one customer: a manifest then lists the other entries
+    drift          from the middle on, one model's input rate is another one,
+                   for `drift_rows` rows of the file, or to its end
+    markup         charges carry the markup that the book states, the other way than it says
     sparse         leave out the columns that foreign exports lack
     """
 
@@ -68,13 +75,21 @@ class Shape(NamedTuple):
     faults: tuple[str, ...] = ()
     each: int = EACH
     drift: bool = False
+    drift_rows: int | None = None
+    markup: bool = False
     sparse: bool = False
 
     @property
     def contradicts(self) -> bool:
         """Whether the file reads otherwise than its book says (not only reads a silence)."""
-        rule = books.load(self.book).rules()["input_includes_cached"]
-        return self.other_reading and rule[2][0] in ("page", "docs", "data")
+        rules = books.load(self.book).rules()
+        said = {
+            name: name in rules and rules[name][2][0] in ("page", "docs", "data")
+            for name in ("input_includes_cached", "markup_included")
+        }
+        return (self.other_reading and said["input_includes_cached"]) or (
+            self.markup and said["markup_included"]
+        )
 
 
 class Maker:
@@ -93,6 +108,7 @@ class Maker:
         self.semantic = str(semantic)[:1].isdigit()
         self.balances = [10**15] * shape.customers
         self.sequences = [0] * shape.customers
+        self.others: list[int] = []
 
     def _usable(self, name: str) -> bool:
         model = self.book.models[name]
@@ -182,34 +198,50 @@ class Maker:
             "tier": row["tier"],
             **more,
         }
-        found = self.pricer(model or row["model_served"], **options)
-        units = found.charge(self.usage(row, beside=beside)).units
-        if self.shape.places is not None and self.shape.places < self.book.scale:
+        top, bottom = self.exact(row, model, beside=beside, **options)
+        places = self.shape.places
+        if places is not None and places < self.book.scale:
             # Always up to so many places: another rounding than any book's.
-            step = 10 ** (self.book.scale - self.shape.places)
-            top, bottom = found.charge(self.usage(row, beside=beside)).exact
-            units = -(-top * 10**self.shape.places // bottom) * step
-        return units
+            return -(-top * 10**places // bottom) * 10 ** (self.book.scale - places)
+        return rounded(top, bottom, self.book.scale)
+
+    def exact(
+        self, row: dict[str, Any], model: str | None = None, *, beside: bool, **options: Any
+    ) -> tuple[int, int]:
+        """The amount before it is rounded, as numerator and denominator."""
+        name = model or row["model_served"]
+        charge = self.pricer(name, **options).charge(self.usage(row, beside=beside))
+        top, bottom = charge.exact
+        stated = self.book.models[name].markup["stated"]
+        if self.shape.markup and stated:
+            above, below = ratio_of(stated)
+            if self.book.rule("markup_included") == "no":
+                top, bottom = top * below, bottom * (below + above)
+            else:
+                top, bottom = top * (below + above), bottom * below
+        return top, bottom
 
 
-def rows(shape: Shape) -> Iterator[tuple[dict[str, Any], str | None]]:
+def rows(
+    shape: Shape, maker: Maker | None = None
+) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Rows in the file's order, each with the rule of the fault that was planted in it."""
-    maker = Maker(shape)
+    maker = maker or Maker(shape)
     plan = _plan(shape, maker)
     drifting = maker.models[0].id
-    extra = 0
+    middle = shape.rows // 2 + 1
+    changed = range(middle, middle + (shape.drift_rows or shape.rows) if shape.drift else middle)
     for number in range(shape.rows):
         row = maker.row(number)
         fault = plan.get(number)
         units = maker.charge(row)
-        if shape.drift and number > shape.rows // 2 and row["model_served"] == drifting:
+        if number in changed and row["model_served"] == drifting:
             units = _raised(maker, row, units, 3)
             fault = "drift"
         elif fault is not None:
             units = _planted(maker, row, units, fault)
         yield _posted(maker, row, units, number, fault), fault
         if fault == "duplicate":
-            extra += 1
             yield _posted(maker, dict(row), units, number, None), None
 
 
@@ -236,8 +268,8 @@ def _fits(maker: Maker, number: int, fault: str) -> bool:
     hit = maker.semantic and number % 11 == 5 and not batch
     needs = {
         "cached_counted_twice": cached and not hit and not shape.contradicts,
-        "reasoning_counted_twice": number % 4 == 1,
-        "multiplier": batch or hit,
+        "reasoning_counted_twice": number % 4 == 1 and maker.book.output_includes_reasoning,
+        "multiplier": hit or (batch and _cheaper_batch(maker, model.id)),
         "tier": maker.pricer(model.id, tier=maker.tiers[number % len(maker.tiers)]).multiplier()
         != "1",
         "over_limit": model.context is not None,
@@ -251,6 +283,13 @@ def _fits(maker: Maker, number: int, fault: str) -> bool:
     return bool(needs.get(fault, True))
 
 
+def _cheaper_batch(maker: Maker, name: str) -> bool:
+    """Some models have a batch price that is their usual one."""
+    many = Usage(input=10**6, output=10**5)
+    usual = maker.pricer(name).charge(many).units
+    return maker.pricer(name, batch=True).charge(many).units != usual
+
+
 def _dearer(maker: Maker, name: str) -> str | None:
     own = maker.pricer(name).charge(Usage(input=10**6, output=10**5)).units
     for model in maker.models:
@@ -262,23 +301,22 @@ def _dearer(maker: Maker, name: str) -> str | None:
 
 def _raised(maker: Maker, row: dict[str, Any], units: int, steps: int) -> int:
     """The charge with a dearer input rate."""
-    billed = row["input_tokens"]
-    if maker.book.input_includes_cached:
-        billed -= row["cached_input_tokens"]
-    found = maker.pricer(
-        row["model_served"],
-        batch=bool(row["batch_id"]),
-        semantic_hit=row["semantic_cache_hit"],
-        tier=row["tier"],
+    inside = maker.book.input_includes_cached
+    beside = inside == maker.shape.other_reading
+    options = {
+        "batch": bool(row["batch_id"]),
+        "semantic_hit": row["semantic_cache_hit"],
+        "tier": row["tier"],
+    }
+    top, bottom = maker.exact(row, beside=beside, **options)
+    # The input tokens alone, at 3.7 % a step: not by chance what another model or condition costs.
+    only = {**row, "output_tokens": 0, "reasoning_tokens": 0, "cached_input_tokens": 0}
+    usage = maker.usage(row, beside=beside)
+    only["input_tokens"] = usage.input - (usage.cached_input if inside else 0)
+    more, below = maker.exact(only, beside=False, **options)
+    return rounded(
+        top * below * 1000 + more * bottom * steps * 37, bottom * below * 1000, maker.book.scale
     )
-    top, bottom = found.charge(maker.usage(row, beside=not maker.book.input_includes_cached)).exact
-    rate = found.forms[0][0][1]
-    # 3.7 % a step: not by chance what another model or another condition costs.
-    extra = billed * rate.coefficients[0] * steps * 37
-    total, below = (top * 1000 + extra) * 10**maker.book.scale, bottom * 1000
-    quotient, rest = divmod(total, below)
-    twice = rest * 2
-    return quotient + (1 if twice > below or (twice == below and quotient & 1) else 0)
 
 
 def _planted(maker: Maker, row: dict[str, Any], units: int, fault: str) -> int:
@@ -329,8 +367,12 @@ def _posted(
     maker.sequences[who] += 1
     if number % 50 < maker.shape.customers and number:
         # A top-up lies between: an entry that an export of usage does not hold.
+        maker.others.append(maker.sequences[who])
         maker.sequences[who] += 1
         maker.balances[who] += 10**9
+    if fault == GAP:
+        # An entry is in no list at all.
+        maker.sequences[who] += 1
     maker.balances[who] -= units
     if fault == "balance":
         maker.balances[who] -= 5 * 10**3
@@ -355,11 +397,12 @@ def write(path: Path, shape: Shape) -> Made:
     """Write a file; the truth counts rows from 1, a duplicate at its second row."""
     truth: list[tuple[str, int]] = [("reading", 0)] if shape.contradicts else []
     drift = False
+    maker = Maker(shape)
     with path.open("w", encoding="utf-8", newline="") as stream:
         put = _csv_line if path.suffix == ".csv" else _json_line
         if path.suffix == ".csv":
             stream.write(",".join(NAMES) + "\r\n")
-        for number, (row, fault) in enumerate(rows(shape), 1):
+        for number, (row, fault) in enumerate(rows(shape, maker), 1):
             linked = row.pop("_linked", True)
             if fault == "drift":
                 if not drift:
@@ -370,6 +413,12 @@ def write(path: Path, shape: Shape) -> Made:
             elif fault is not None and linked:
                 truth.append((_named(shape, fault), number))
             stream.write(put(row))
+    if GAP in shape.faults:
+        manifest = {
+            "unfiltered": True,
+            "other_entries": {"complete": True, "sequences": [[n, n] for n in maker.others]},
+        }
+        Path(f"{path}{MANIFEST}").write_text(json.dumps(manifest))
     return Made(path, truth)
 
 
