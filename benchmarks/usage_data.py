@@ -222,9 +222,7 @@ class Maker:
         return top, bottom
 
 
-def rows(
-    shape: Shape, maker: Maker | None = None
-) -> Iterator[tuple[dict[str, Any], str | None]]:
+def rows(shape: Shape, maker: Maker | None = None) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Rows in the file's order, each with the rule of the fault that was planted in it."""
     maker = maker or Maker(shape)
     plan = _plan(shape, maker)

@@ -69,17 +69,19 @@ def test_the_interval_of_the_loop_is_the_engine_s_rounding(
         rounding = Rounding(step, mode)
         right = prices.stepped(top, bottom, rounding)
         for billed in (right - step, right, right + step):
-            assert accepted(billed, top, bottom, rounding) == (billed == right)
+            for unit in (1, 1000):
+                if billed % unit == 0 and (step % unit == 0 or unit % step == 0):
+                    assert accepted(billed, top, bottom, rounding, unit) == (billed == right)
 
 
-def accepted(billed: int, top: int, bottom: int, rounding: prices.Rounding) -> bool:
-    """The comparison of the loop, for one form."""
+def accepted(billed: int, top: int, bottom: int, rounding: prices.Rounding, unit: int) -> bool:
+    """The comparison of the loop, for one form and amounts in a unit of so many pico."""
     plan = prices.Plan(conditions("m"), prices.Reading(True, True), rounding)
     plan.forms = [[prices.Form(0, (1, *[0] * 9), bottom, (1, *[0] * 9))]]
-    *_, low, high, coarse, step, _most, (*_, tie, _inside) = prices._fast(plan)
-    gap = billed * bottom - top
-    fine = billed % 1000 > 0
+    plan.quick = True
+    one, _, _, denominator, low, high, step, _, (*_, tie, twice, _) = prices.fast(plan, unit)
+    billed //= unit
+    gap = billed * denominator - top * one
     return bool(
-        (low < gap < high or (abs(gap) == tie and not billed % (step + step)))
-        and not ((fine or coarse) and billed % step)
+        (low < gap < high or (abs(gap) == tie and not billed % twice)) and not billed % step
     )

@@ -16,40 +16,51 @@ from typing import Any
 
 from nexctl.usage.audit.terms import Finding, amount
 from nexctl.usage.readers.blocks import Batch
-from nexctl.usage.readers.numbers import amounts
+from nexctl.usage.readers.numbers import amounts, in_pico, read_amounts
 
 Ends = list[Any]
 Add = Callable[[Finding], None]
 
 
 def links(
-    batch: Batch, billed: list[int], add: Add, *, gaps: bool
+    batch: Batch, billed: list[int], unit: int, add: Add, *, gaps: bool
 ) -> tuple[dict[str | None, list[Ends]], list[Ends]]:
     """Check a block: (customer -> [first, last] end, to be joined with other blocks; gaps).
 
-    An end is [sequence, delta, balance after, row, error carried]; a gap [customer, last sequence
-    before it, first after it, row]. Gaps are looked for only where they are asked for.
+    `billed` is in a unit of so many pico; all that is given back is in pico. An end is [sequence,
+    delta, balance after, row, error carried]; a gap [customer, last sequence before it, first after
+    it, row]. Gaps are looked for only where they are asked for.
     """
     if batch.count == 0:
         return {}, []
-    after = amounts(batch.after) if any(batch.after) else None
-    delta = _deltas(batch, billed)
+    after, finest = read_amounts(batch.after) if any(batch.after) else (None, unit)
+    delta, finer = _deltas(batch, billed, unit)
+    if not unit == finest == finer:
+        billed = in_pico(billed, unit)
+        after = None if after is None else in_pico(after, finest)
+        delta = None if delta is None else in_pico(delta, finer)
+        unit = 1
     if delta is not None:
-        _overdrawn(batch, billed, delta, add)
+        _overdrawn(batch, billed, delta, unit, add)
     if after is None and not gaps:
         return {}, []
     if after is not None and all(batch.after) and all(batch.sequence):
-        quick = _straight(batch, billed, delta, after, gaps)
+        quick = _straight(batch, billed, delta, after, unit, gaps)
         if quick is not None:
             return quick
-    return _walk(batch, [-bill for bill in billed] if delta is None else delta, after, add)
+    moves = [-bill for bill in billed] if delta is None else delta
+    return _walk(batch, in_pico(moves, unit), None if after is None else in_pico(after, unit), add)
 
 
 def _straight(
-    batch: Batch, billed: list[int], delta: list[int] | None, after: list[int], gaps: bool
+    batch: Batch,
+    billed: list[int],
+    delta: list[int] | None,
+    after: list[int],
+    unit: int,
+    gaps: bool,
 ) -> tuple[dict[str | None, list[Ends]], list[Ends]] | None:
-    """The ends and gaps where every balance follows, a customer at once; None where one does not.
-    """
+    """The ends and gaps, a customer at once; None where some balance does not follow."""
     sequence: Sequence[int] = batch.sequence  # type: ignore[assignment]
     # What an entry left, and what the next one moved, against what that one left.
     follow, moved = (subtract, billed) if delta is None else (add_up, delta)
@@ -74,7 +85,13 @@ def _straight(
                 if high > low + 1
             ]
         ends[customer] = [
-            [own[at], -step[at] if delta is None else step[at], left[at], rows[at], 0]
+            [
+                own[at],
+                (-step[at] if delta is None else step[at]) * unit,
+                left[at] * unit,
+                rows[at],
+                0,
+            ]
             for at in (0, -1)
         ]
     return ends, found
@@ -129,24 +146,23 @@ def _walk(
     )
 
 
-def _deltas(batch: Batch, billed: list[int]) -> list[int] | None:
-    """What each row moved the balance by; None where that is its charge taken away, throughout."""
+def _deltas(batch: Batch, billed: list[int], unit: int) -> tuple[list[int] | None, int]:
+    """What each row moved the balance by, and its unit; None where that is just its charge."""
     column = batch.delta
     if not any(column):
-        return None
+        return None, unit
     try:
         # No charge holds a comma, so the texts are equal only where each of them is.
         if ",".join(column) == "-" + ",-".join(batch.charge):  # type: ignore[arg-type]
-            return None
+            return None, unit
     except TypeError:
         pass
-    found = amounts(column)
     if all(column):
-        return found
+        return read_amounts(column)
     return [
-        -bill if text is None else moved
-        for text, moved, bill in zip(column, found, billed, strict=True)
-    ]
+        -bill * unit if text is None else moved
+        for text, moved, bill in zip(column, amounts(column), billed, strict=True)
+    ], 1
 
 
 def _broken(batch: Batch, index: int, last: Ends, moved: int, left: int, add: Add) -> None:
@@ -178,7 +194,7 @@ def broken(row: Any, index: int, expected: int, left: int, before: int) -> Findi
     )
 
 
-def _overdrawn(batch: Batch, billed: list[int], delta: list[int], add: Add) -> None:
+def _overdrawn(batch: Batch, billed: list[int], delta: list[int], unit: int, add: Add) -> None:
     """Rows that took more from the balance than they bill (less is a debt, and no fault)."""
     if delta == [-bill for bill in billed]:
         return
@@ -187,8 +203,9 @@ def _overdrawn(batch: Batch, billed: list[int], delta: list[int], add: Add) -> N
             row = batch.detail(index)
             add(
                 Finding(
-                    "balance", "error", index, row.request_id, -moved, bill,
-                    f"the balance was moved by {amount(-moved)} for a charge of {amount(bill)}",
+                    "balance", "error", index, row.request_id, -moved * unit, bill * unit,
+                    f"the balance was moved by {amount(-moved * unit)} for a charge of "
+                    f"{amount(bill * unit)}",
                     currency=row.currency, model=row.model_served,
                     created_at=row.created_at, customer_id=row.customer_id,
                 )

@@ -26,15 +26,13 @@ from nexctl.usage.audit.prices import (
 )
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch
-from nexctl.usage.readers.numbers import amounts, read_amounts
+from nexctl.usage.readers.numbers import NANO, amounts, read_amounts
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
 MOST_PARTS = 4_096
 _DIFFERS: Any = object()
 _NO = (False,)
-# An amount of so many characters has no more than nine decimals.
-_NANO_LENGTH = 11
 
 
 class Sums:
@@ -95,21 +93,22 @@ class Checker:
         self.debits, self.gaps = debits, gaps
         self.explainer = Explainer(pricing)
         self.reference = Explainer(reference) if reference is not None else None
-        self.plans = _Plans(pricing, known)
+        self._plans = {unit: _Plans(pricing, known, unit) for unit in (1, NANO)}
         self._twins: dict[int, Plan] = {}
 
     def check(self, batch: Batch) -> dict[str, Any]:
         """Totals, findings and the ends of the balance chains of a block; row numbers from 0."""
-        billed, longest = read_amounts(batch.charge)
-        fast = self.plans.of(batch)
-        open_rows = self._loop(fast, billed, batch, fine=longest > _NANO_LENGTH)
-        found = _Found(batch, billed)
+        billed, unit = read_amounts(batch.charge)
+        rates = self._plans[unit]
+        fast = rates.of(batch)
+        open_rows = self._loop(fast, billed, batch)
+        found = _Found(batch, billed, unit)
         for index in open_rows:
             self._judge(index, plan_of(fast[index]), found)
-        plans = [sums for sums in self.plans.sums if sums.rows]
+        plans = [sums for sums in rates.sums if sums.rows]
         self._compare_reference(fast, open_rows, found)
-        links, gaps = chain.links(batch, billed, found.add, gaps=self.gaps)
-        totals = _Totals(plans, found)
+        links, gaps = chain.links(batch, billed, unit, found.add, gaps=self.gaps)
+        totals = _Totals(plans, found, unit)
         result = {
             "rows": batch.count,
             "findings": found.findings,
@@ -129,10 +128,8 @@ class Checker:
             sums.clear()
         return result
 
-    def _loop(
-        self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch, *, fine: bool
-    ) -> list[int]:
-        """Rows that do not agree at once, in order. `fine`: some amount may go beyond nano."""
+    def _loop(self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch) -> list[int]:
+        """Rows that do not agree at once, in order."""
         unknown = _unknown(batch)
         left: list[int] = []
         for index, plan, bill, into, cached, write, out, reasoning, request in zip(
@@ -147,18 +144,18 @@ class Checker:
             _numbers(batch.requests, 1),
             strict=True,
         ):
-            a, d, f, denominator, low, high, coarse, step, most, rare, sums = plan
+            a, d, f, denominator, low, high, step, most, rare, sums = plan
             sums.rows += 1
             sums.billed += bill
             gap = bill * denominator - into * a - out * d
             if f:
                 gap -= request * f
             if cached or write or reasoning:
-                b, c, e, tie, inside, other, beside, _ = rare
+                b, c, e, tie, twice, inside, other, beside, _ = rare
                 gap -= cached * b + write * c + reasoning * e
                 if (
-                    (low < gap < high or (abs(gap) == tie and not bill % (step + step)))
-                    and not ((fine or coarse) and bill % step)
+                    (low < gap < high or (abs(gap) == tie and not bill % twice))
+                    and (step == 1 or not bill % step)
                     and into + out + cached <= most
                     and reasoning <= out
                     and not (inside and cached + write > into)
@@ -168,8 +165,8 @@ class Checker:
                 else:
                     left.append(index)
             elif (
-                not (low < gap < high or (abs(gap) == rare[3] and not bill % (step + step)))
-                or ((fine or coarse) and bill % step)
+                not (low < gap < high or (abs(gap) == rare[3] and not bill % rare[4]))
+                or (step != 1 and bill % step)
                 or into + out > most
             ):
                 left.append(index)
@@ -188,10 +185,10 @@ class Checker:
             )  # fmt: skip
             return
         if batch.rare is not None or batch.into[index] is None or batch.out[index] is None:
-            line = line_of(index, batch.detail(index), found.billed[index])
+            line = line_of(index, batch.detail(index), found.billed(index))
         else:
             usage = _usage(batch, index)
-            line = Line(index, Later(batch.detail, index), found.billed[index], usage, False)
+            line = Line(index, Later(batch.detail, index), found.billed(index), usage, False)
         judged = self.explainer.judge(plan, line)
         if judged.finding is not None and self.reference is not None:
             judged = self._by_the_book(plan, line, judged)
@@ -242,20 +239,20 @@ class Checker:
             usage = _usage(found.batch, index)
             form = prices.form_for(twin, twin.forms[0], usage) if twin.forms else None
             wanted = prices.expected(twin, form, usage) if form is not None else None
-            if wanted is None or wanted == found.billed[index]:
+            if wanted is None or wanted == found.billed(index):
                 continue
             sums = found.reference.setdefault(plan.book.id, [0, 0, 0])
             sums[0] += 1
-            sums[1] += found.billed[index]
+            sums[1] += found.billed(index)
             sums[2] += wanted
 
 
 class _Found:
     """What a block's rows gave."""
 
-    def __init__(self, batch: Batch, billed: list[int]) -> None:
+    def __init__(self, batch: Batch, billed: list[int], unit: int) -> None:
         self.batch = batch
-        self.billed = billed
+        self._billed, self._unit = billed, unit
         self.findings: list[Finding] = []
         self.notes: list[Finding] = []
         self.agreed: list[int] = []
@@ -264,6 +261,10 @@ class _Found:
         self.other: dict[str, list[int]] = {}
         self.groups: dict[tuple[str, str, str], list[Finding]] = {}
         self.reference: dict[str, list[int]] = {}
+
+    def billed(self, index: int) -> int:
+        """What a row bills, in pico."""
+        return self._billed[index] * self._unit
 
     def add(self, finding: Finding) -> None:
         """Keep a finding, or where there are too many its count and sum."""
@@ -284,8 +285,9 @@ class _Found:
 class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
     """Fast plans by what the rows say; made when first asked for."""
 
-    def __init__(self, pricing: prices.Pricing, known: Any) -> None:
+    def __init__(self, pricing: prices.Pricing, known: Any, unit: int) -> None:
         super().__init__()
+        self._unit = unit
         self._pricing = pricing
         self._known = known
         self._parts: dict[tuple[Any, ...], _Part] = {}
@@ -308,9 +310,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
             batch.price_book,
         )
         last = batch.count - 1
-        same = [
-            len(c) == 1 or (c[0] == c[last] and c.count(c[0]) == batch.count) for c in columns
-        ]
+        same = [len(c) == 1 or (c[0] == c[last] and c.count(c[0]) == batch.count) for c in columns]
         key = tuple(c[0] if one else _DIFFERS for c, one in zip(columns, same, strict=True))
         part = self._parts.get(key)
         if part is None:
@@ -345,7 +345,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
         if sums is None:
             sums = self._kinds[kind] = Sums(plan, kind)
             self.sums.append(sums)
-        *numbers, rare = plan.fast
+        *numbers, rare = prices.fast(plan, self._unit)
         self[key] = fast = (*numbers, (*rare, *_others(plan, form), plan), sums)
         return fast
 
@@ -434,7 +434,11 @@ def _others(plan: Plan, form: Form | None) -> tuple[int, int]:
         return 0, 0
     # Whatever is read as inside input (output) saves its price.
     cached, reasoning = (
-        0 if form.own[meter] > prices.POISON // 2 else form.own[meter] if inside else -form.own[meter]
+        0
+        if form.own[meter] > prices.POISON // 2
+        else form.own[meter]
+        if inside
+        else -form.own[meter]
         for meter, inside in (
             (INPUT, plan.reading.cached_inside),
             (OUTPUT, plan.reading.reasoning_inside),
@@ -457,13 +461,14 @@ class _Totals:
     others  by book: what the other readings would add, in pico (cached, reasoning, markup)
     """
 
-    def __init__(self, plans: list[Sums], found: _Found) -> None:
+    def __init__(self, plans: list[Sums], found: _Found, unit: int) -> None:
         self.billed: dict[str, int] = {}
         self.counts: dict[tuple[str, str, str, bool], int] = {}
         self.others = found.other
         exact: dict[tuple[str, int], list[int]] = {}
         for sums in plans:
-            self.billed[sums.unit] = self.billed.get(sums.unit, 0) + sums.billed
+            billed = sums.billed * unit
+            self.billed[sums.unit] = self.billed.get(sums.unit, 0) + billed
             self.counts[sums.counted] = self.counts.get(sums.counted, 0) + sums.rows
             if sums.book is None:
                 continue
@@ -471,8 +476,8 @@ class _Totals:
                 entry = exact.setdefault((sums.book, sums.denominator), [0, 0])
                 entry[0] += sums.cached
                 entry[1] += sums.reasoning
-            if sums.marked is not None and sums.billed:
-                self._of(sums.book)[2] += _other_markup(sums.plan, sums.billed, *sums.marked)
+            if sums.marked is not None and billed:
+                self._of(sums.book)[2] += _other_markup(sums.plan, billed, *sums.marked)
         for (book, denominator), more in exact.items():
             for place, value in enumerate(more):
                 self._of(book)[place] += rounded(value, denominator, 0)

@@ -24,7 +24,6 @@ INPUT, CACHED, WRITE, OUTPUT, REASONING = range(5)
 # A quantity that has no price makes any amount impossible, so such a row is looked at closely.
 POISON = 10**60
 NO_LIMIT = 10**18
-NANO = 1000
 MOST_PRICERS = 20_000
 
 
@@ -63,7 +62,7 @@ class Plan:
 
     why     None, or why no number can be given (`unpriced`)
     forms   by context tier; several lists where only a range is known
-    fast    what the loop unpacks, or the plan that it never accepts
+    quick   whether the loop may settle rows by it (see `fast`)
     """
 
     __slots__ = (
@@ -71,11 +70,11 @@ class Plan:
         "book",
         "conditions",
         "context",
-        "fast",
         "forms",
         "instants",
         "model",
         "pricer",
+        "quick",
         "reading",
         "rounding",
         "why",
@@ -93,7 +92,7 @@ class Plan:
         self.context = NO_LIMIT
         self.assumed = False
         self.instants = False
-        self.fast = never()
+        self.quick = False
 
     @property
     def model_name(self) -> str:
@@ -103,9 +102,8 @@ class Plan:
         return self.conditions.served or self.conditions.requested or "unknown"
 
 
-def never() -> tuple[Any, ...]:
-    """A fast plan that accepts no row."""
-    return (0, 0, 0, 1, 0, 0, False, 1, NO_LIMIT, (0, 0, 0, POISON, False))
+# A fast plan that accepts no row.
+NEVER = (0, 0, 0, 1, 0, 0, 1, NO_LIMIT, (0, 0, 0, POISON, 1, False))
 
 
 class Shelf:
@@ -220,7 +218,7 @@ class Pricing:
         if conditions.status == "error":
             # What failed costs nothing, whatever it counted.
             plan.forms, plan.instants = [[NOTHING]], False
-            plan.fast = _fast(plan)
+            plan.quick = True
             return
         try:
             plan.pricer = self._pricer(book, model, conditions, moment)
@@ -234,7 +232,7 @@ class Pricing:
             [form_of(first, chosen, plan, unit) for first, chosen in form]
             for form in plan.pricer.forms
         ]
-        plan.fast = never() if self.by_day else _fast(plan)
+        plan.quick = not self.by_day
 
     def _pricer(
         self, book: Book, model: Model, conditions: Conditions, moment: str
@@ -356,17 +354,29 @@ def write_inside(plan: Plan) -> bool:
     return plan.reading.cached_inside
 
 
-def _fast(plan: Plan) -> tuple[Any, ...]:
-    """Coefficients, the open interval in which `billed x denominator - sum` lies, and limits.
+def fast(plan: Plan, unit: int) -> tuple[Any, ...]:
+    """What the loop unpacks: coefficients, the open interval of its gap, limits.
 
-    (input, output, request, denominator, low, high, whether a whole nano may be too fine, step,
-    most, (cached, write, reasoning, tie, cached inside))
+    Amounts come in a unit of so many pico. A row agrees where `billed x denominator - sum(quantity
+    x coefficient)` lies between low and high: (input, output, request, denominator, low, high,
+    step, most, (cached, write, reasoning, tie, twice, cached inside)). A billed amount has to be a
+    multiple of step; on a tie, one of `twice`.
     """
-    if len(plan.forms) != 1 or plan.instants or plan.rounding.component:
-        return never()
-    form = plan.forms[0][0]
     step = plan.rounding.step
-    whole = step * form.denominator
+    if (
+        not plan.quick
+        or len(plan.forms) != 1
+        or plan.instants
+        or plan.rounding.component
+        or (step % unit and unit % step)
+    ):
+        return NEVER
+    form = plan.forms[0][0]
+    chosen = [form.coefficients[meter] for meter in _IN_LOOP]
+    denominator, whole = form.denominator * unit, form.denominator * step
+    common = gcd(*chosen, denominator, whole)
+    into, cached, write, out, reasoning, request = (number // common for number in chosen)
+    denominator, whole = denominator // common, whole // common
     half = (whole + 1) // 2
     low, high = {
         "half_even": (-half, half),
@@ -380,13 +390,12 @@ def _fast(plan: Plan) -> tuple[Any, ...]:
     most = plan.context
     if len(plan.forms[0]) > 1:
         most = min(most, plan.forms[0][1].first - 1)
-    numbers = form.coefficients
-    request = numbers[METERS.index("request")]
-    rare = (numbers[CACHED], numbers[WRITE], numbers[REASONING], tie, plan.reading.cached_inside)
-    return (
-        *(numbers[INPUT], numbers[OUTPUT], request, form.denominator, low, high),
-        *(NANO % step > 0, step, most, rare),
-    )
+    twice = 2 * step // gcd(unit, 2 * step)
+    rare = (cached, write, reasoning, tie, twice, plan.reading.cached_inside)
+    return (into, out, request, denominator, low, high, max(1, step // unit), most, rare)
+
+
+_IN_LOOP = (INPUT, CACHED, WRITE, OUTPUT, REASONING, METERS.index("request"))
 
 
 def form_for(plan: Plan, form: list[Form], usage: tuple[int, ...]) -> Form:

@@ -1,8 +1,8 @@
 """Requests that a file bills twice, found without holding the file in memory.
 
 Each block's rows leave a 64-bit hash of (customer, request id) in a temporary file, sorted into
-buckets by its last bits: a bucket is looked through in the processor's own memory. Hashes that come
-twice are only suspicions: the blocks that hold them are read again and the rows themselves compared.
+buckets by its last bits: a bucket is looked through in the processor's own memory. Hashes that
+come twice are only suspicions: the blocks that hold them are read again and the rows compared.
 """
 
 from __future__ import annotations

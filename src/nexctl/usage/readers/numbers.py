@@ -10,13 +10,11 @@ import msgspec
 
 _AMOUNTS = b"0123456789.-,"
 _SCALES = tuple(10 ** (12 - places) for places in range(13))
-# An amount of at most 14 characters has at most 12 decimals.
-_SHORT = 14
-# So many characters with the dot are at most nine decimals.
-_NANO = 10
+NANO = 1000
+# JSON's parser reads `0.25e9` as the nearest double, which below 2**53 is that whole number itself.
+# An amount of so many characters has at most 9 decimals, or at most 12, so that it is whole.
+_NANO_LENGTH, _PICO_LENGTH = 11, 14
 _EXACT = 2**53
-# Amounts with more digits before the dot would be too large for it in pico.
-_WHOLE = 5
 _DIGITS = frozenset("0123456789")
 _integers = msgspec.json.Decoder(list[int]).decode
 _doubles = msgspec.json.Decoder(list[float]).decode
@@ -24,13 +22,18 @@ _doubles = msgspec.json.Decoder(list[float]).decode
 
 def amounts(column: Sequence[str | None]) -> list[int]:
     """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
-    return read_amounts(column)[0]
+    return in_pico(*read_amounts(column))
+
+
+def in_pico(numbers: list[int], unit: int) -> list[int]:
+    """Amounts in a unit (in pico) as pico."""
+    return numbers if unit == 1 else [number * unit for number in numbers]
 
 
 def read_amounts(column: Sequence[str | None]) -> tuple[list[int], int]:
-    """The same, and how many characters the longest text has."""
+    """The same in nano (1000) where all are whole then, else in pico (1); and which of the two."""
     if not column:
-        return [], 0
+        return [], NANO
     if not all(column):
         column = ["0" if text is None else text for text in column]
     texts: Sequence[str] = column  # type: ignore[assignment]
@@ -39,34 +42,28 @@ def read_amounts(column: Sequence[str | None]) -> tuple[list[int], int]:
         raise ValueError("amount")
     longest = max(map(len, texts))
     try:
-        found = _at_once(texts, joined, longest)
+        if longest <= _NANO_LENGTH or _alike(texts, longest):
+            moved = _doubles(f"[{joined.replace(',', 'e9,')}e9]")
+            if _below(moved, joined):
+                return list(map(int, moved)), NANO
+        elif longest <= _PICO_LENGTH:
+            moved = _doubles(f"[{joined.replace(',', 'e12,')}e12]")
+            if _below(moved, joined):
+                return list(map(int, moved)), 1
     except msgspec.DecodeError:
-        found = None
-    return _apart(texts) if found is None else found, longest
+        pass
+    return _apart(texts), 1
 
 
-def _at_once(texts: Sequence[str], joined: str, longest: int) -> list[int] | None:
-    """Amounts that are whole numbers below 2**53 once moved to pico, or else to nano.
-
-    The parser of JSON reads `0.25e12` as the nearest double, which is that whole number itself.
-    None where they are too large for that, or may have more decimals.
-    """
+def _alike(texts: Sequence[str], longest: int) -> bool:
+    """Whether all have their dot at one place, and at most nine decimals."""
     place = texts[0].find(".")
-    if longest <= _SHORT and place < _WHOLE:
-        moved = _doubles(f"[{joined.replace(',', 'e12,')}e12]")
-        if _below(moved, joined):
-            return list(map(int, moved))
-    if longest > place + _NANO:
-        return None
+    if place < 0 or longest > place + 10:
+        return False
     try:
-        alike = set(map(itemgetter(place), texts)) == {"."}
+        return set(map(itemgetter(place), texts)) == {"."}
     except IndexError:
-        alike = False
-    if alike:
-        moved = _doubles(f"[{joined.replace(',', 'e9,')}e9]")
-        if _below(moved, joined):
-            return [int(nano) * 1000 for nano in moved]
-    return None
+        return False
 
 
 def _below(moved: list[float], joined: str) -> bool:
