@@ -8,7 +8,7 @@ the loop cannot settle (ties, context tiers, missing counts) goes to the explain
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from nexctl.pricing.exact import ratio_of, rounded
@@ -136,12 +136,7 @@ class Checker:
             range(batch.count),
             fast,
             billed,
-            _numbers(batch.into),
-            _numbers(batch.cached),
-            _numbers(batch.write),
-            _numbers(batch.out),
-            _numbers(batch.reasoning),
-            _numbers(batch.requests, 1),
+            *_numbers(batch),
             strict=True,
         ):
             a, d, f, denominator, low, high, step, most, rare, sums = plan
@@ -388,14 +383,30 @@ def _complete(column: Sequence[int | None]) -> bool:
     return True
 
 
-def _numbers(column: Sequence[int | None], default: int = 0) -> Iterable[int]:
-    if _complete(column):
-        return column  # type: ignore[return-value]
-    return [default if number is None else number for number in column]
+def _numbers(batch: Batch) -> list[Sequence[Any]]:
+    """Input, cached, written, output, reasoning and requests; what is not known is 0 (1)."""
+    columns: list[Sequence[Any]] = [
+        batch.into,
+        batch.cached,
+        batch.write,
+        batch.out,
+        batch.reasoning,
+        batch.requests,
+    ]
+    if batch.complete:
+        return columns
+    return [
+        column
+        if _complete(column)
+        else [default if number is None else number for number in column]
+        for column, default in zip(columns, (0, 0, 0, 0, 0, 1), strict=True)
+    ]
 
 
 def _unknown(batch: Batch) -> list[int]:
     """Rows that the loop must not settle: no charge, no counts, or rare meters."""
+    if batch.complete:
+        return []
     rows: set[int] = set()
     if not all(batch.charge):
         rows.update(i for i, charge in enumerate(batch.charge) if charge is None)

@@ -22,6 +22,8 @@ from nexctl.usage.styles import RFC4180, Style
 # More rows at once would no longer lie in the processor's cache; fewer cost more a block.
 BLOCK_BYTES = {"jsonl": 1024 * 1024, "csv": 384 * 1024}
 _PART_BYTES = 1024 * 1024
+# So many blocks may turn out to need the wider record before it is tried first.
+MOST_MISSES = 3
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
@@ -53,12 +55,12 @@ class Batch:
     """Rows of one block, column by column. Text of a CSV is as it stands there.
 
     `detail(i)` is the whole row; `known(text)` the true text of a cell; a column that the file
-    lacks holds None.
+    lacks holds None. `complete` where no charge and no count is missing, as far as it is known.
     """
 
     __slots__ = (
-        "after", "batch", "cached", "charge", "count", "created", "currency", "customer", "delta",
-        "detail", "hit", "into", "known", "out", "price_book", "rare",
+        "after", "batch", "cached", "charge", "complete", "count", "created", "currency",
+        "customer", "delta", "detail", "hit", "into", "known", "out", "price_book", "rare",
         "reasoning", "request", "requested", "requests", "sequence", "served", "status", "tier",
         "write",
     )  # fmt: skip
@@ -90,6 +92,7 @@ class Batch:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.complete = False
 
 
 class Unclear(Exception):
@@ -179,6 +182,7 @@ class Reader:
         self.source = source
         self._slim = msgspec.json.Decoder(_Slim).decode_lines
         self._wide = msgspec.json.Decoder(_Wide).decode_lines
+        self._misses = 0
         self._full = msgspec.json.Decoder(Row).decode
         names = source.header
         self._places = {name: names.index(name) for name in names}
@@ -194,10 +198,12 @@ class Reader:
     def parse(self, data: bytes) -> Sequence[Any]:
         """Only parse: the records of a JSONL block, the cells of a CSV block."""
         if self.source.kind == "jsonl":
-            try:
-                return self._slim(data)
-            except msgspec.ValidationError:
-                return self._wide(data)
+            if self._misses < MOST_MISSES:
+                try:
+                    return self._slim(data)
+                except msgspec.ValidationError:
+                    self._misses += 1
+            return self._wide(data)
         return list(self._cells(data.decode("utf-8")))
 
     def batch(self, data: bytes) -> Batch:
@@ -283,14 +289,17 @@ class Reader:
         found.delta = [row.balance_delta for row in rows]
         found.after = [row.balance_after for row in rows]
         found.sequence = [row.sequence for row in rows]
-        found.requests = [row.requests for row in rows]
         found.into = [row.input_tokens for row in rows]
         found.cached = [row.cached_input_tokens for row in rows]
-        found.write = [row.cache_write_tokens for row in rows]
         found.out = [row.output_tokens for row in rows]
         found.reasoning = [row.reasoning_tokens for row in rows]
         found.rare = None
-        if rows and type(rows[0]) is _Wide:
+        found.complete = bool(rows) and type(rows[0]) is _Slim
+        if found.complete:
+            found.requests, found.write = [1] * len(rows), [0] * len(rows)
+        else:
+            found.requests = [row.requests for row in rows]
+            found.write = [row.cache_write_tokens for row in rows]
             rare = [
                 bool(row.images or row.videos or row.seconds or row.gpu_seconds) for row in rows
             ]
@@ -435,40 +444,30 @@ _KINDS = _kinds()
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class _Slim(msgspec.Struct, gc=False):
-    """The fields that the audit looks at in every row, for rows without rare meters."""
+def _record(name: str, *, slim: bool) -> type[Any]:
+    """The fields that the audit looks at in every row, in the order of an export.
 
-    created_at: str
-    request_id: str | None = None
-    customer_id: str | None = None
-    model_requested: str | None = None
-    model_served: str | None = None
-    status: str | None = None
-    requests: Count | None = None
-    input_tokens: Count | None = None
-    cached_input_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-    output_tokens: Count | None = None
-    reasoning_tokens: Count | None = None
-    images: Literal[0] | None = None
-    videos: Literal[0] | None = None
-    seconds: Literal[0] | None = None
-    gpu_seconds: Literal[0] | None = None
-    semantic_cache_hit: bool | None = None
-    batch_id: str | None = None
-    tier: str | None = None
-    charge: str | None = None
-    currency: str | None = None
-    balance_delta: str | None = None
-    balance_after: str | None = None
-    sequence: int | None = None
-    price_book: str | None = None
+    Slim where every row counts one request, has no rare meter, and no count is missing.
+    """
+    text, known = str | None, Count if slim else Count | None
+    never = Literal[0] | None if slim else Count | None
+    kinds = {
+        **dict.fromkeys(_WANTED, text),
+        **{column: known for _, column in _WHOLE},
+        **dict.fromkeys(_RARE, never),
+        "created_at": str,
+        "semantic_cache_hit": bool | None,
+        "sequence": int | None,
+    }
+    if slim:
+        kinds |= {"requests": Literal[1], "cache_write_tokens": Literal[0], "charge": str}
+    needed = {"created_at", *_COUNTS[:6], "charge"} if slim else {"created_at"}
+    order = sorted(kinds, key=lambda column: (column not in needed, list(_KINDS).index(column)))
+    return msgspec.defstruct(
+        name,
+        [(column, kinds[column], *(() if column in needed else (None,))) for column in order],
+        gc=False,
+    )
 
 
-class _Wide(_Slim, gc=False):
-    """The same for rows that count images, videos or seconds too."""
-
-    images: Count | None = None  # type: ignore[assignment]
-    videos: Count | None = None  # type: ignore[assignment]
-    seconds: Count | None = None  # type: ignore[assignment]
-    gpu_seconds: Count | None = None  # type: ignore[assignment]
+_Slim, _Wide = _record("Slim", slim=True), _record("Wide", slim=False)
