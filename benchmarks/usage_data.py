@@ -13,7 +13,7 @@ import datetime
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +48,14 @@ EACH = 3
 
 
 class Made(NamedTuple):
-    """A file of usage, and the (rule, row) of each planted fault; row 0 is the whole file."""
+    """A file of usage, and the (rule, row) of each planted fault; row 0 is the whole file.
+
+    `others` are the sequences of the ledger's other entries.
+    """
 
     path: Path
     truth: list[tuple[str, int]]
+    others: tuple[int, ...] = ()
 
 
 class Shape(NamedTuple):
@@ -59,7 +63,8 @@ class Shape(NamedTuple):
 
     other_reading  charges treat cached tokens the other way than the book does
     faults         rules to plant, `each` times
-    faults may hold `sequence_gap` for one customer: a manifest then lists the other entries
+                   (`sequence_gap` for one customer: a manifest then lists the other entries)
+    topups         some entries between are no usage
     drift          from the middle on, one model's input rate is another one,
                    for `drift_rows` rows of the file, or to its end
     markup         charges carry the markup that the book states, the other way than it says
@@ -77,6 +82,7 @@ class Shape(NamedTuple):
     drift: bool = False
     drift_rows: int | None = None
     markup: bool = False
+    topups: bool = True
     sparse: bool = False
 
     @property
@@ -202,7 +208,8 @@ class Maker:
         places = self.shape.places
         if places is not None and places < self.book.scale:
             # Always up to so many places: another rounding than any book's.
-            return -(-top * 10**places // bottom) * 10 ** (self.book.scale - places)
+            step: int = 10 ** (self.book.scale - places)
+            return -(-top * 10**places // bottom) * step
         return rounded(top, bottom, self.book.scale)
 
     def exact(
@@ -363,7 +370,8 @@ def _posted(
     scale = maker.book.scale
     who = number % maker.shape.customers
     maker.sequences[who] += 1
-    if number % 50 < maker.shape.customers and number:
+    topped_up = maker.shape.topups and number % 50 < maker.shape.customers and number > 0
+    if topped_up:
         # A top-up lies between: an entry that an export of usage does not hold.
         maker.others.append(maker.sequences[who])
         maker.sequences[who] += 1
@@ -381,7 +389,7 @@ def _posted(
     row["sequence"] = maker.sequences[who]
     if fault == "balance":
         # The fault shows only where the entry before is in the file.
-        row["_linked"] = not (number % 50 < maker.shape.customers and number)
+        row["_linked"] = not topped_up
     if maker.shape.sparse:
         for name in ("customer_id", "sequence", "balance_after", "balance_delta", "requests"):
             row.pop(name, None)
@@ -412,12 +420,55 @@ def write(path: Path, shape: Shape) -> Made:
                 truth.append((_named(shape, fault), number))
             stream.write(put(row))
     if GAP in shape.faults:
-        manifest = {
-            "unfiltered": True,
-            "other_entries": {"complete": True, "sequences": [[n, n] for n in maker.others]},
-        }
-        Path(f"{path}{MANIFEST}").write_text(json.dumps(manifest))
-    return Made(path, truth)
+        _manifest(path, maker.others)
+    return Made(path, truth, tuple(maker.others))
+
+
+def _manifest(path: Path, others: Sequence[int]) -> None:
+    listed = {"complete": True, "sequences": [[n, n] for n in others]}
+    manifest = {"unfiltered": True, "other_entries": listed}
+    Path(f"{path}{MANIFEST}").write_text(json.dumps(manifest))
+
+
+def write_large(path: Path, rows: int, shape: Shape) -> Made:
+    """A file of many customers with the same faultless rows, and the shape's faults in some.
+
+    Each segment is a customer of its own, so that ids, times and sequences repeat between them;
+    three of them, spread over the file, have the faults, the last one also the drift, top-ups and
+    gaps: one list of other entries cannot tell the sequences of several customers apart.
+    """
+    truth: list[tuple[str, int]] = []
+    others: tuple[int, ...] = ()
+    customer = b"cus_000000000000"
+    plain = shape._replace(customers=1, faults=(), drift=False, topups=False)
+    some = plain._replace(faults=tuple(fault for fault in shape.faults if fault != GAP))
+    every = shape._replace(customers=1)
+    count = max(4, rows // shape.rows)
+    faulty = {count * part // 4 for part in (1, 2, 3)} if shape.faults else set()
+    piece = path.with_name(f"piece{path.suffix}")
+    usual, written = write(piece, plain).path.read_bytes(), 0
+    head = usual[: usual.index(b"\n") + 1] if path.suffix == ".csv" else b""
+    with path.open("wb") as stream:
+        stream.write(head)
+        for number in range(count):
+            data = usual
+            if number in faulty:
+                kind = every if number == max(faulty) else some
+                made = write(piece, kind._replace(seed=shape.seed + number))
+                data = piece.read_bytes()
+                truth += [(rule, written + row if row else 0) for rule, row in made.truth]
+                others = made.others if kind is every else ()
+            data = data[len(head) :]
+            stream.write(data.replace(customer, b"cus_%012x" % number))
+            written += data.count(b"\n")
+    piece.unlink()
+    if GAP in shape.faults:
+        _manifest(path, others)
+    return Made(
+        path,
+        list(dict.fromkeys(one for one in truth if one[1] == 0)) + [one for one in truth if one[1]],
+        others,
+    )
 
 
 def _named(shape: Shape, fault: str) -> str:

@@ -84,10 +84,44 @@ def test_a_malformed_cell_is_refused_by_its_line(tmp_path: Path, cell: str) -> N
         audited(made.path)
 
 
-def test_a_list_without_charges_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["charge", "created_at"])
+def test_a_list_without_what_every_row_needs_is_refused(tmp_path: Path, missing: str) -> None:
     path = tmp_path / "usage.csv"
-    path.write_text("created_at,model_served\r\n2026-11-26T12:00:00Z,nex-pro\r\n")
-    with pytest.raises(UsageError, match="no column 'charge'"):
+    names = [name for name in ("created_at", "charge", "model_served") if name != missing]
+    path.write_text(",".join(names) + "\r\nx,y\r\n")
+    with pytest.raises(UsageError, match=f"no column '{missing}'"):
+        audited(path)
+
+
+@pytest.mark.parametrize("cell", ["", "26.11.2026 12:00", "2026-13-01T00:00:00Z", "yesterday"])
+def test_what_is_no_time_is_refused_by_its_line(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "usage.csv"
+    lines = ["created_at,charge,model_served", "2026-11-26T12:00:00Z,0,nex-pro", f"{cell},0,x"]
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UsageError, match="line 3: created_at"):
+        audited(path)
+    path = jsonl(tmp_path / "usage.jsonl", ROW, {**ROW, "created_at": cell})
+    with pytest.raises(UsageError, match="line 2: created_at"):
+        audited(path)
+
+
+def test_the_day_of_a_price_is_that_of_utc(tmp_path: Path) -> None:
+    # o3 costs 2 and 8 per million since 2025-06-10, before that 10 and 40.
+    row = {**ROW, "model_served": "o3", "created_at": "2025-06-09T23:30:00-05:00"}
+    new = jsonl(tmp_path / "new.jsonl", {**row, "charge": "0.0028"})
+    assert audited(new, "openai").clean
+    row["created_at"] = "2025-06-10T03:30:00+08:00"
+    old = jsonl(tmp_path / "old.jsonl", {**row, "charge": "0.014"})
+    assert audited(old, "openai").clean
+
+
+def test_a_count_beyond_all_measure_is_refused_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text(
+        "created_at,charge,model_served,input_tokens,output_tokens\n"
+        "2026-11-26T12:00:00Z,0.1,nex-pro,99999999999999999999999,1\n"
+    )
+    with pytest.raises(UsageError, match="is not a whole number"):
         audited(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from nexctl.errors import UsageError
 from nexctl.usage.audit.prices import Shelf
 from nexctl.usage.audit.report import Report
 from nexctl.usage.audit.run import Task, audit
-from nexctl.usage.readers.foreign import Foreign, parse_map, recognised
+from nexctl.usage.readers.foreign import Foreign, any_rows, parse_map, recognised, records
 from nexctl.usage.readers.spool import spooled
+from nexctl.usage.reading import open_export
 
 NEW_API = {
     "id": 7,
@@ -180,3 +182,46 @@ def test_what_is_no_list_of_usage_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError):
         recognised(str(path))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (gzip.compress(b"created_at,charge\n"), "compressed by gzip"),
+        ("created_at,charge\n".encode("utf-16"), "written in UTF-16"),
+        (b"PK\x03\x04 and so on", "an archive or a workbook"),
+        (b"created_at,charge\n2026\0,1\n", "it is no text"),
+        ("created_at,charge\n\u00e9,1\n".encode("latin-1"), "line 2: it is not written in UTF-8"),
+    ],
+)
+def test_what_is_no_text_in_utf_8_is_told_in_plain_words(
+    tmp_path: Path, data: bytes, says: str
+) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=says) as refused:
+        list(any_rows(str(path))[0])
+    assert refused.value.exit == 2
+
+
+def test_a_line_without_end_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexctl.usage.readers.foreign.MAX_LINE_BYTES", 1 << 20)
+    for name, first in (("usage.csv", "Date,Cost\n"), ("usage.jsonl", "{}\n")):
+        path = tmp_path / name
+        path.write_text(first + "{" + "x" * (2 << 20) + "\n")
+        with pytest.raises(UsageError, match="line 2: it is longer than 1 MiB"):
+            list(records(str(path)))
+
+
+def test_a_file_with_tabs_or_one_document_is_told_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_text("created_at\tcharge\n")
+    with pytest.raises(UsageError) as refused:
+        open_export(str(path))
+    assert "commas" in (refused.value.hint or "")
+    path.write_text('[{"created_at": "2026-11-26T12:00:00Z", "charge": "1"}]')
+    with pytest.raises(UsageError) as refused:
+        open_export(str(path))
+    assert "jq" in (refused.value.hint or "")

@@ -267,10 +267,12 @@ def _write(path: str, report: Report, app: App) -> None:
 
 
 def _verdict(report: Report) -> str:
+    from nexctl.cli.figures import plural
+
     count = sum(report.counts.values())
     parts = []
     if count:
-        parts.append(f"{count:,} finding{'s' if count != 1 else ''} in {report.rows:,} rows")
+        parts.append(f"{plural(count, 'finding')} in {plural(report.rows, 'row')}")
     if report.against and report.against["differs"]:
         difference = report.against["difference"]
         parts.append(f"the other side differs by {difference} in sum")

@@ -47,8 +47,15 @@ def write(report: Report, screen: Screen, *, verbose: bool = False) -> None:
     books = ", ".join(str(row["version"]) for row in report.books) or "no price book"
     models = "all models"
     screen.line((f"{report.name} · price book {books} · {models}", "bold"))
-    agree = "every row comes" if report.matched == report.rows else f"{report.matched:,} come"
-    screen.line(f"{plural(report.rows, 'row')} · {agree} to what is billed")
+    agree = (
+        "every row comes"
+        if report.matched == report.rows
+        else (f"{report.matched:,} {'comes' if report.matched == 1 else 'come'}")
+    )
+    if report.rows:
+        screen.line(f"{plural(report.rows, 'row')} · {agree} to what is billed")
+    else:
+        screen.line("no row: there is nothing to check")
     screen.blank()
     _totals(report, screen)
     _readings(report, screen)

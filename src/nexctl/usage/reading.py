@@ -25,6 +25,7 @@ from nexctl.usage.styles import EXCEL, EXCEL_DE, RFC4180, Style
 MANIFEST = ".manifest.json"
 BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 20
+MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 
 
@@ -118,6 +119,27 @@ class Export:
         return _csv_cells(self.path, self.style, self.columns)
 
 
+def text_of(head: bytes, path: str) -> str:
+    """The beginning of a file as text. UsageError (exit 2) where it is none, in plain words."""
+    for mark, what, advice in _NO_TEXT:
+        if head.startswith(mark):
+            raise UsageError(f"{path}: it is {what}", hint=advice, code="malformed")
+    if b"\0" in head[:2048]:
+        raise UsageError(
+            f"{path}: it is no text", hint="name a CSV or JSONL file of usage", code="malformed"
+        )
+    return head.removeprefix(BOM).decode("utf-8", "replace")
+
+
+_NO_TEXT = (
+    (b"\x1f\x8b", "compressed by gzip", "unpack it first: gunzip -k FILE"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it first: unzstd FILE"),
+    (b"PK\x03\x04", "an archive or a workbook", "unpack it, or save its sheet as CSV in UTF-8"),
+    (b"\xff\xfe", "written in UTF-16", "save it as UTF-8"),
+    (b"\xfe\xff", "written in UTF-16", "save it as UTF-8"),
+)
+
+
 def open_export(path: str) -> Export:
     """Look at a file and say how it is read. UsageError (exit 2) where it is no export."""
     try:
@@ -130,17 +152,26 @@ def open_export(path: str) -> Export:
     if head[:4] == b"PAR1":
         return Export(path, "parquet", columns=_parquet_columns(path))
     bom = head.startswith(BOM)
-    text = head.removeprefix(BOM).decode("utf-8", "replace")
+    text = text_of(head, path)
     if text.lstrip()[:1] == "{":
         return Export(path, "jsonl")
+    if text.lstrip()[:1] == "[":
+        raise UsageError(
+            f"{path}: this is one JSON document, not a record on each line",
+            hint="jq -c '.[]' FILE > usage.jsonl writes them so",
+            code="not_an_export",
+        )
     line = text.partition("\n")[0].rstrip("\r")
     style = EXCEL_DE if line.count(";") > line.count(",") else EXCEL if bom else RFC4180
     names = next(csv.reader([line], delimiter=style.delimiter), [])
     columns = tuple(name for name in names if name in _KINDS)
     if not columns:
+        tabs = "\t" in line and not {*line.split("\t")}.isdisjoint(_KINDS)
         raise UsageError(
             f"{path}: this is no export of usage: its first line names none of its columns",
-            hint="'nexctl usage export FILE' writes one; --map reads other files",
+            hint="its cells are separated by tabs: save it with commas"
+            if tabs
+            else "'nexctl usage export FILE' writes one; --map reads other files",
             code="not_an_export",
         )
     if len(set(columns)) != len(columns):

@@ -7,6 +7,7 @@ the loop cannot settle (ties, context tiers, missing counts) goes to the explain
 
 from __future__ import annotations
 
+import datetime
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -320,9 +321,11 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
     def __missing__(self, key: tuple[Any, ...]) -> tuple[Any, ...]:
         day, served, requested, tier, hit, batch, currency, status, price_book = key
         known = self._known
+        # A day that is none makes the block be read again, to name its line.
+        datetime.date.fromisoformat(day)
         plan = self._pricing.plan(
             Conditions(
-                known(day),
+                day,
                 known(served) or None,
                 known(requested) or None,
                 known(tier) or None,

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from nexctl.errors import UsageError
 from nexctl.usage.audit import infer, repeats
 from nexctl.usage.audit.check import Checker
@@ -24,6 +26,9 @@ SAMPLE_BLOCKS = 12
 SAMPLE_BYTES = 1536 * 1024
 # Below this a second process costs more than it saves.
 PARALLEL_FROM_BYTES = 8 * 1024 * 1024
+
+
+NEEDED = (("charge", "what was billed"), ("created_at", "when it was asked for"))
 
 
 class Task(NamedTuple):
@@ -73,12 +78,13 @@ def audit(task: Task, progress: Callable[[int], None] | None = None) -> Report:
     """
     export = open_export(task.path)
     source = blocks.source_of(export, task.name, task.batch_id)
-    if source.kind == "csv" and "charge" not in source.header:
-        raise UsageError(
-            f"{task.name}: it has no column 'charge'",
-            hint="--map charge=COLUMN names the one that holds what was billed",
-            code="malformed",
-        )
+    for column, holds in NEEDED:
+        if source.kind == "csv" and column not in source.header:
+            raise UsageError(
+                f"{task.name}: it has no column {column!r}",
+                hint=f"--map {column}=COLUMN names the one that holds {holds}",
+                code="malformed",
+            )
     pieces = list(blocks.cut(source))
     by_day = task.grain == "day"
     sample = () if by_day else _sample(source, pieces)
@@ -193,7 +199,11 @@ def _sample(source: Source, pieces: list[Block]) -> Iterator[tuple[Row, int]]:
             continue
         for index in range(0, batch.count, max(1, -(-batch.count // each))):
             if batch.charge[index] is not None:
-                yield batch.detail(index), billed[index]
+                try:
+                    row = batch.detail(index)
+                except (msgspec.DecodeError, ValueError):
+                    continue
+                yield row, billed[index]
 
 
 # --- the pass over the file ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ Unclear, and whoever drives the reading joins it with the next one.
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import msgspec
 
 from nexctl.errors import UsageError
 from nexctl.usage.readers.numbers import counts
-from nexctl.usage.reading import Export, Row, _malformed, _row_maker
+from nexctl.usage.reading import MAX_LINE_BYTES, Export, Row, _malformed, _row_maker
 from nexctl.usage.styles import RFC4180, Style
 
 # More rows at once would no longer lie in the processor's cache; fewer cost more a block.
@@ -24,7 +25,6 @@ BLOCK_BYTES = {"jsonl": 1024 * 1024, "csv": 384 * 1024}
 _PART_BYTES = 1024 * 1024
 # So many blocks may turn out to need the wider record before it is tried first.
 MOST_MISSES = 3
-MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 class Block(NamedTuple):
@@ -93,6 +93,29 @@ class Batch:
     def __init__(self, count: int) -> None:
         self.count = count
         self.complete = False
+
+
+def utc(text: str) -> str | None:
+    """A time as it is in UTC; None where it is none. One without a zone is taken for UTC."""
+    try:
+        found = datetime.datetime.fromisoformat(text)
+        if found.utcoffset():
+            found = found.astimezone(datetime.UTC)
+            return found.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    except (ValueError, OverflowError):
+        return None
+    return text
+
+
+def _in_utc(column: Sequence[str]) -> Sequence[str]:
+    """Times with whatever offset in UTC. ValueError where one is no time."""
+    if "".join(column).count("Z") == len(column):
+        # The day is looked at where a price is asked for; nothing else is compared.
+        return column
+    found = [utc(text) for text in column]
+    if None in found:
+        raise ValueError("time")
+    return found  # type: ignore[return-value]
 
 
 class Unclear(Exception):
@@ -234,7 +257,7 @@ class Reader:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             number = first_line + data.count(b"\n", 0, error.start)
-            raise _malformed(path, number, str(error)) from None
+            raise _malformed(path, number, "it is not written in UTF-8") from None
         delimiter = self.source.style.delimiter
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         number = first_line
@@ -251,8 +274,11 @@ class Reader:
     def _check(self, row: Row, number: int) -> None:
         from nexctl.money import parse_units
 
-        if row.created_at is None or len(row.created_at) < 10:
+        if not row.created_at:
             raise _malformed(self.source.path, number, "created_at: a time is missing")
+        if utc(row.created_at) is None:
+            words = f"created_at: {row.created_at[:40]!r} is no time like 2026-10-31T12:00:00Z"
+            raise _malformed(self.source.path, number, words)
         for name in ("charge", "balance_delta", "balance_after"):
             text = getattr(row, name)
             if text is not None:
@@ -274,7 +300,7 @@ class Reader:
             kept = [i for i, row in enumerate(rows) if row.batch_id == wanted]
             rows = [rows[i] for i in kept]
         found = Batch(len(rows))
-        found.created = [row.created_at for row in rows]
+        found.created = _in_utc([row.created_at for row in rows])
         found.customer = [row.customer_id for row in rows]
         found.request = [row.request_id for row in rows]
         found.served = [row.model_served for row in rows]
@@ -326,6 +352,7 @@ class Reader:
             columns[name] = held[self._places[name]]
         for name, field in _TEXTS:
             setattr(found, name, columns[field])
+        found.created = _in_utc(found.created) if "created_at" in self._places else found.created
         for name, field in _MONEY:
             setattr(found, name, self._decimals(columns[field]))
         for name, field in _WHOLE:

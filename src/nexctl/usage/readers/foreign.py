@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import Row, open_export
+from nexctl.usage.reading import MAX_LINE_BYTES, Row, open_export, text_of
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
@@ -94,6 +94,7 @@ def records(path: str) -> Iterator[tuple[str, Record]]:
         head = stream.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         raise UsageError(f"{path}: the file is empty", code="malformed")
+    text_of(head, path)
     if head[:1] == b"[" or (head[:1] == b"{" and not _is_line(head)):
         yield from _document(path)
     elif head[:1] == b"{":
@@ -159,7 +160,7 @@ def _document(path: str) -> Iterator[tuple[str, Record]]:
 
 def _lines(path: str) -> Iterator[tuple[str, Record]]:
     with _opened(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in _byte_lines(stream, path):
             if not line.strip():
                 continue
             try:
@@ -180,8 +181,8 @@ def _object(found: Any, path: str, place: str) -> Record:
 def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
     line = head.partition(b"\n")[0]
     delimiter = ";" if line.count(b";") > line.count(b",") else ","
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    with open(path, "rb") as stream:
+        reader = csv.reader(_text_lines(stream, path), delimiter=delimiter, strict=True)
         try:
             names = [name.strip() for name in next(reader, [])]
             for cells in reader:
@@ -191,10 +192,29 @@ def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
                     raise csv.Error(f"it has {len(cells)} cells, not {len(names)}")
                 yield f"line {reader.line_num}", dict(zip(names, cells, strict=True))
         except (csv.Error, UnicodeDecodeError) as error:
+            number = reader.line_num + isinstance(error, UnicodeDecodeError)
             raise UsageError(
-                f"{os.path.basename(path)}, line {reader.line_num}: {_plain(error)}",
+                f"{os.path.basename(path)}, line {number}: {_plain(error)}",
                 code="malformed",
             ) from None
+
+
+def _text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
+    """Lines with their ends; one of more than 64 MiB is refused before it fills the memory."""
+    for number, line in _byte_lines(stream, path):
+        yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+
+
+def _byte_lines(stream: io.BufferedReader, path: str) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise UsageError(
+                f"{os.path.basename(path)}, line {number}: it is longer than "
+                f"{MAX_LINE_BYTES >> 20} MiB",
+                hint="is this a list of usage?",
+                code="malformed",
+            )
+        yield number, line
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -203,6 +223,8 @@ def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
 def _plain(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]} is missing"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not written in UTF-8; save it so"
     return str(error)[:200] or type(error).__name__
 
 
