@@ -86,6 +86,29 @@ def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> No
     assert audited(found).clean
 
 
+def test_a_group_that_the_book_has_as_a_tier_is_priced_by_it(tmp_path: Path) -> None:
+    """nex-pro: 100,000 in and 10,000 out are 0.014 USD; the tier pro takes 1 % off."""
+
+    def log(group: str, quota: int, ratio: float) -> dict[str, Any]:
+        other = json.dumps({"group_ratio": ratio})
+        counts = {"prompt_tokens": 100_000, "completion_tokens": 10_000}
+        row = {**NEW_API, "model_name": "nex-pro", "quota": quota, "other": other}
+        return {**row, **counts, "group": group, "created_at": 1795694400}
+
+    found = known(
+        put(tmp_path / "log.json", [log("Pro", 6930, 0.99), log("vip", 7000, 1), log("", 7000, 1)])
+    )
+    shelf = Shelf("nextoken")
+    shelf.groups = found.groups
+    with spooled(found.rows()) as path:
+        assert audit(Task(path, "log", shelf)).clean
+    dear = known(put(tmp_path / "dear.json", [log("vip", 14000, 2)]))
+    with spooled(dear.rows()) as path:
+        (finding,) = audit(Task(path, "log", shelf)).findings
+    assert finding.rule == "multiplier"
+    assert "the multiplier 2 that the record states" in finding.explanation
+
+
 def test_the_step_of_new_api_s_quota_is_inferred(tmp_path: Path) -> None:
     logs = []
     for n in range(40):

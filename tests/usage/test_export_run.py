@@ -301,28 +301,41 @@ print("done", flush=True)
 
 def test_killed_at_random_points_it_ends_with_the_same_sha256(tmp_path: Path) -> None:
     """SIGKILL, again and again, whatever it was just doing; each run resumes the one before."""
+    assert killed_again_and_again(tmp_path, seed=7, pages=(5, 30)) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_thirty_times_and_more_it_ends_with_the_same_sha256(
+    tmp_path: Path, seed: int
+) -> None:
+    assert killed_again_and_again(tmp_path, seed=seed, pages=(1, 6)) >= 30
+
+
+def killed_again_and_again(tmp_path: Path, *, seed: int, pages: tuple[int, int]) -> int:
+    """How often it was killed until it had ended."""
     whole, target = tmp_path / "whole.csv", tmp_path / "u.csv"
     to_file(ask(), Recorded(book_of(400)), str(whole))
-    chance, kills = random.Random(7), 0
+    chance, kills = random.Random(seed), 0
     while not target.exists():
         program = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(target)], stdout=subprocess.PIPE, text=True
         )
         assert program.stdout is not None
-        for _ in range(chance.randrange(5, 30)):
+        for _ in range(chance.randrange(*pages)):
             if program.stdout.readline() in ("", "done\n"):
                 break
         program.send_signal(signal.SIGKILL)
         program.communicate()
         kills += 1
-        assert kills < 60
-    assert kills >= 3
+        assert kills < 400
     assert digest(target) == digest(whole)
     if (tmp_path / ".u.csv.part.journal").exists():
         to_file(ask(), Recorded(book_of(400)), str(target), resume=True)
         assert digest(target) == digest(whole)
     manifest = json.loads((tmp_path / "u.csv.manifest.json").read_text())
     assert (manifest["sha256"], manifest["rows"]) == (digest(whole), 401)
+    return kills
 
 
 FULL = """

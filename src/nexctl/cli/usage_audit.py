@@ -30,6 +30,7 @@ class Readable(NamedTuple):
     grain: str = "request"
     step: int | None = None
     says: tuple[str, ...] = ()
+    groups: bool = False
 
 
 @command(
@@ -98,10 +99,12 @@ def _report(app: App, given: dict[str, Any]) -> Report:
             source = stack.enter_context(_from_gateway(app, window))
         else:
             source = stack.enter_context(_from_file(given["file"], mapped))
+        shelf = _shelf(app, given["book"])
+        shelf.groups = source.groups
         task = Task(
             source.path,
             source.name,
-            _shelf(app, given["book"]),
+            shelf,
             given["batch"],
             _processes(),
             source.grain,
@@ -162,7 +165,7 @@ def _from_file(path: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
     if found is not None:
         says = (f"read as {found.kind}", *found.says)
         with spooled(found.rows()) as spool:
-            yield Readable(spool, name, found.grain, found.step, says)
+            yield Readable(spool, name, found.grain, found.step, says, groups=found.groups)
         return
     export = open_export(path)
     if export.kind != "parquet":

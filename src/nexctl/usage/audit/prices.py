@@ -11,7 +11,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import books, engine
+from nexctl.pricing import books, engine, tiers
 from nexctl.pricing.exact import ratio_of, reduced, rounded
 from nexctl.records import METERS
 from nexctl.usage.audit.terms import ONE, Reading, Rounding
@@ -109,13 +109,16 @@ NEVER = (0, 0, 0, 1, 0, 0, 1, NO_LIMIT, (0, 0, 0, POISON, 1, False))
 class Shelf:
     """Books by name and day. `book` (an id or a path) goes before what the rows name.
 
-    `default` is used where neither says anything; `folder` holds the user's own books.
+    `default` is used where neither says anything; `folder` holds the user's own books. `groups`
+    says that a tier which a book has not is the name of a price group, and no reason to price
+    nothing.
     """
 
     def __init__(
         self, book: str | None = None, *, default: str | None = None, folder: str | None = None
     ) -> None:
         self.book, self.default, self.folder = book, default, folder
+        self.groups = False
         self._found: dict[tuple[str, str], tuple[Book, bool]] = {}
         self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
@@ -139,6 +142,8 @@ class Shelf:
         self, book: Book, model: Model, moment: str, *, batch: bool, hit: bool, tier: str | None
     ) -> engine.Pricer:
         """The engine's pricer for a model. Kept, for it is asked for under every reading."""
+        if tier and self.groups and tier.lower() not in {one.id for one in tiers.tiers(book)}:
+            tier = None
         # The book is held by its pricer, so that its id stays its own.
         key = (id(book), model.id, moment, batch, hit, tier)
         found = self._pricers.get(key)

@@ -31,7 +31,10 @@ Record = Mapping[str, Any]
 
 
 class Foreign(NamedTuple):
-    """A recognised file. `step` is a rounding of its money in pico, `grain` request or day."""
+    """A recognised file. `step` is a rounding of its money in pico, `grain` request or day.
+
+    `groups`: its tiers are names of price groups, of which a book need not know any.
+    """
 
     path: str
     kind: str
@@ -39,6 +42,7 @@ class Foreign(NamedTuple):
     step: int | None
     says: tuple[str, ...]
     convert: Callable[[Record], Row | None]
+    groups: bool = False
 
     def rows(self) -> Iterator[Row]:
         """Its records; UsageError naming the line, or the record's number in a document."""
@@ -75,8 +79,11 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
         return None
     names = set(first)
     if {"quota", "model_name"} <= names:
-        says = ("quota is read as USD / 500000, as new-api keeps it",)
-        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api)
+        says = (
+            "quota is read as USD / 500000, as new-api keeps it",
+            "a group that the book has as a billing tier is priced by it, any other at list price",
+        )
+        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api, groups=True)
     if "spend" in names and names & {"request_id", "startTime"}:
         says = ("spend is read at 12 decimals, for it is written as a binary fraction",)
         return Foreign(path, "LiteLLM spend logs", "request", None, says, _litellm)
@@ -301,6 +308,7 @@ def _new_api(record: Record) -> Row | None:
         rate_input=money(into),
         rate_output=money(out),
         multiplier=money(other.get("group_ratio")),
+        tier=str(record.get("group") or other.get("group") or "").lower() or None,
         charge=money(Decimal(quota) * 2 / 10**6),  # not money: exact Decimal, six decimals
         currency="USD",
     )
