@@ -73,6 +73,34 @@ def test_tiers_refunds_and_wallets_audit_clean_from_every_side(
     assert tiered("usage", "audit", "used.jsonl", "--against", str(billed), *near).exit == 0
 
 
+def test_an_export_has_a_file_for_each_wallet_and_each_adds_up(
+    tiered: Nexctl, tmp_path: Path
+) -> None:
+    done = tiered("usage", "export", "used.csv", "-o", "json")
+    assert done.exit == 0, done
+    (other,) = done.data["other_wallets"]
+    wallet = other["filters"]["wallet"]
+    assert (done.data["path"], other["path"]) == ("used.csv", f"used.{wallet}.csv")
+    assert (tmp_path / other["path"]).exists()
+    assert done.data["balance"]["matches"] is other["balance"]["matches"] is True
+    held = {row["id"]: row["balance"] for row in tiered("wallet", "list", "-o", "json").data}
+    assert Decimal(other["balance"]["closing"]) == Decimal(held[wallet])
+    total = sum(Decimal(one["sums"]["USD"]) for one in (done.data, other))
+    summary = tiered("usage", "summary", "-o", "json").data
+    assert Decimal(summary["total"]["charge"]) == total
+    assert done.data["rows"] + other["rows"] == summary["total"]["requests"] == 12
+    # One of them alone, and all of them through a pipe with one header.
+    alone = tiered("usage", "export", "one.csv", "--wallet", wallet, "-o", "json").data
+    assert (alone["rows"], "other_wallets" in alone) == (4, False)
+    lines = tiered("usage", "export", "-").out.splitlines()
+    assert len(lines) == 13
+    assert [line for line in lines if line.startswith("created_at")] == lines[:1]
+    text = tiered("usage", "export", "text.csv").out
+    assert text.count("= closing balance") == 2
+    again = tiered("usage", "export", "used.csv", "--since-last")
+    assert (again.exit, again.err.count("nothing was written")) == (0, 2)
+
+
 def test_a_charge_at_a_tier_that_was_not_reached_is_found(tiered: Nexctl, tmp_path: Path) -> None:
     assert tiered("usage", "export", "used.jsonl").exit == 0
     rows = [json.loads(line) for line in (tmp_path / "used.jsonl").read_text().splitlines()]

@@ -195,3 +195,23 @@ def test_a_clock_that_goes_back_loses_and_doubles_nothing(rig: Rig, tmp_path: Pa
     assert [row.sequence for row in found] == [2, 3, 4]
     assert [row.created_at for row in found] == sorted(str(row.created_at) for row in found)
     assert json.loads((tmp_path / "u.csv.manifest.json").read_text())["rows"] == 3
+
+
+def test_sums_of_records_are_those_that_the_gateway_makes(rig: Rig) -> None:
+    """A gateway without sums: its records are added up, page by page."""
+    from nexctl.cli.usage_source import summary_of
+    from nexctl.gateways.port import Lacking
+
+    for _ in range(3):
+        rig.chat()
+    door = open_gateway("nexctl", rig.transport, Key(rig.management, rig.transport.origin), "rig")
+    names = ("model", "day", "key")
+    wanted = summary_of(door, Window(), Filters(), names)
+    assert wanted.total.requests == 3
+
+    def lacking(query: Any = None) -> Any:
+        raise Lacking("this gateway", "sums")
+
+    door.usage.summary = lacking  # type: ignore[method-assign]
+    found = summary_of(door, Window(), Filters(), names)
+    assert (found.data, found.total, found.closed) == (wanted.data, wanted.total, wanted.closed)

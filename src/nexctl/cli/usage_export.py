@@ -60,19 +60,16 @@ def run(app: App, wanted: Wanted) -> View | None:
 
         require(kind)
     _check(target, kind, wanted)
-    latest = None
-    if wanted.since_last:
-        latest = _latest(target)
-        target = _following(target) if latest is not None else target
     if target != "-" and not os.path.isdir(os.path.dirname(os.path.abspath(target))):
         raise UsageError(f"{target}: there is no such folder", hint="make it first")
     with connect.gateway(app) as gateway:
         facts = gateway.me()
-        ask = Ask(
+        filters = _named(gateway, wanted.filters)
+        asks = Ask(
             gateway=facts.gateway,
             customer=facts.customer.id if facts.customer else None,
             window=wanted.window,
-            filters=_named(gateway, wanted.filters),
+            filters=filters,
             kind=kind,
             style=wanted.csv_style,
             zone=zone,
@@ -81,44 +78,90 @@ def run(app: App, wanted: Wanted) -> View | None:
             tool=_tool(),
             exported_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(app.now())),
         )
+        done: list[tuple[dict[str, Any], str]] = []
+        for wallet, path in [(filters.wallet, target), *_others(gateway, facts, filters, target)]:
+            ask = asks._replace(filters=filters._replace(wallet=wallet), headed=not done)
+            done.append(_one(app, gateway, ask, path, wanted))
+    return _told(app, facts, done)
+
+
+def _others(gateway: Gateway, facts: Me, filters: Filters, target: str) -> list[tuple[str, str]]:
+    """The customer's wallets beside the first one, each with its own file.
+
+    A wallet is a book of its own, with its own sequences and balance. None where one is asked for.
+    """
+    from nexctl.gateways.port import Lacking
+
+    if filters.wallet is not None or facts.key.kind != "management_key":
+        return []
+    try:
+        wallets = gateway.funding.wallets()
+    except Lacking:
+        return []
+    return [(one.id, _beside(target, one.id)) for one in wallets[1:] if one.id]
+
+
+def _beside(path: str, word: str) -> str:
+    """`usage.csv` and a word as `usage.WORD.csv`; standard output stays what it is."""
+    if path == "-":
+        return path
+    stem, suffix = os.path.splitext(path)
+    if path.lower().endswith(".focus.csv"):
+        stem, suffix = path[: -len(".focus.csv")], path[-len(".focus.csv") :]
+    return f"{stem}.{word}{suffix}"
+
+
+def _one(
+    app: App, gateway: Gateway, ask: Ask, target: str, wanted: Wanted
+) -> tuple[dict[str, Any], str]:
+    """Export one wallet; its manifest and where it is."""
+    from nexctl.cli.usage_source import GatewaySource, one_wallet, query_of
+
+    if wanted.since_last:
+        latest = _latest(target)
         if latest is not None:
+            target = _following(target)
             ask = _continued(ask, latest)
             if latest.manifest.get("closed"):
                 app.note(f"{latest.path} is of a closed window: nothing can come any more")
-                return _view(app, facts, latest.manifest, latest.path)
-        return _exported(app, gateway, facts, ask, target, resume=wanted.resume)
-
-
-def _exported(
-    app: App, gateway: Gateway, facts: Me, ask: Ask, target: str, *, resume: bool
-) -> View | None:
-    from nexctl.cli.usage_source import GatewaySource, one_wallet, query_of
-
+                return latest.manifest, latest.path
     query = one_wallet(query_of(gateway, ask.window, ask.filters), ask.customer)
     source = GatewaySource(gateway, query)
     with app.progress("exporting", unit="records") as step:
         if target == "-":
-            manifest = _streamed(app, ask, source, step)
+            return _streamed(app, ask, source, step), target
+        try:
+            manifest = exporting.to_file(ask, source, target, resume=wanted.resume, step=step)
+        except KeyboardInterrupt:
+            app.note("interrupted: the same command with --resume goes on from here")
+            raise
+    return manifest, target
+
+
+def _told(app: App, facts: Me, done: list[tuple[dict[str, Any], str]]) -> View | None:
+    """The report of every file; exit 9 after it where a balance does not add up."""
+    written = []
+    for manifest, target in done:
+        if manifest.get("skipped"):
+            app.note(
+                f"no new record since sequence {manifest['after_sequence']}; nothing was written"
+            )
+        elif target == "-":
+            _tell(app, manifest)
         else:
-            try:
-                manifest = exporting.to_file(ask, source, target, resume=resume, step=step)
-            except KeyboardInterrupt:
-                app.note("interrupted: the same command with --resume goes on from here")
-                raise
-    if manifest.get("skipped"):
-        app.note(f"no new record since sequence {ask.after}; nothing was written")
-        return View({**manifest, "path": None}, text=lambda screen: None, names=())
-    if target == "-":
-        _tell(app, manifest)
-    else:
-        app.emit(_view(app, facts, manifest, target))
-    balance = manifest["balance"]
-    if balance is not None and not balance["matches"]:
-        raise CheckFailed(
-            f"the balance does not add up: {balance['difference']}",
-            hint="'nexctl usage audit' names each record that is off",
-            code="balance",
-        )
+            written.append((manifest, target))
+    if written:
+        app.emit(_view(app, facts, written))
+    for manifest, target in done:
+        balance = manifest["balance"]
+        if balance is not None and not balance["matches"] and not manifest.get("skipped"):
+            raise CheckFailed(
+                f"{target}: the balance does not add up: {balance['difference']}",
+                hint="'nexctl usage audit' names each record that is off",
+                code="balance",
+            )
+    if not written and done[0][1] != "-":
+        return View({**done[0][0], "path": None}, text=lambda screen: None, names=())
     return None
 
 
@@ -176,10 +219,7 @@ def _number_of(path: str, number: int) -> str:
     """`usage.csv`, then `usage.2.csv`, `usage.3.csv`."""
     if number == 1:
         return path
-    stem, suffix = os.path.splitext(path)
-    if path.lower().endswith(".focus.csv"):
-        stem, suffix = path[: -len(".focus.csv")], path[-len(".focus.csv") :]
-    return f"{stem}.{number}{suffix}"
+    return _beside(path, str(number))
 
 
 def _count(path: str) -> int:
@@ -277,30 +317,45 @@ def _tell(app: App, manifest: dict[str, Any]) -> None:
                  f"{money(row['charge'], unit)}")  # fmt: skip
 
 
-def _view(app: App, facts: Me, manifest: dict[str, Any], path: str) -> View:
+def _view(app: App, facts: Me, written: list[tuple[dict[str, Any], str]]) -> View:
+    """What was written: of several wallets the first one's, the others' in `other_wallets`."""
+    found = [{**manifest, "path": path} for manifest, path in written]
+    data = {**found[0], "other_wallets": found[1:]} if found[1:] else found[0]
+
     def write(screen: Screen) -> None:
         from nexctl.cli.wallet_report import headline
 
         screen.line((headline(app, facts), "bold"))
-        screen.blank()
-        screen.table(Table((Column("", ""), Column("", "")), _facts(manifest, path)))
-        if manifest["balance"] is not None:
-            screen.blank()
-            _write_balance(screen, manifest, facts.currency or "")
-        if "totals" in manifest:
-            screen.blank()
-            screen.table(_totals(manifest))
-        if not manifest["closed"]:
+        for manifest, path in written:
+            _write(screen, manifest, path, facts.currency or "")
+        if not all(manifest["closed"] for manifest, _ in written):
             screen.blank()
             screen.line("The window is not closed: records may still come. "
                         "--since-last brings them.")  # fmt: skip
 
+    manifests = [manifest for manifest, _ in written]
+    totals = all("totals" in manifest for manifest in manifests)
     return View(
-        {**manifest, "path": path},
+        data,
         text=write,
-        table=lambda: _totals(manifest) if "totals" in manifest else _sums(manifest),
-        names=[path],
+        table=lambda: _joined([_totals(one) if totals else _sums(one) for one in manifests]),
+        names=[path for _, path in written],
     )
+
+
+def _joined(tables: list[Table]) -> Table:
+    return Table(tables[0].columns, [row for table in tables for row in table.rows])
+
+
+def _write(screen: Screen, manifest: dict[str, Any], path: str, unit: str) -> None:
+    screen.blank()
+    screen.table(Table((Column("", ""), Column("", "")), _facts(manifest, path)))
+    if manifest["balance"] is not None:
+        screen.blank()
+        _write_balance(screen, manifest, unit)
+    if "totals" in manifest:
+        screen.blank()
+        screen.table(_totals(manifest))
 
 
 def _facts(manifest: dict[str, Any], path: str) -> list[tuple[str, str]]:

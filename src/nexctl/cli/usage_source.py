@@ -30,9 +30,44 @@ def query_of(gateway: Gateway, window: Window, filters: Filters, limit: int = PA
 def summary_of(
     gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
 ) -> UsageSummary:
-    """The gateway's sums."""
+    """The gateway's sums; where it makes none, those of its records, page by page."""
     asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
-    return gateway.usage.summary(_converted(SummaryQuery, asked))
+    try:
+        return gateway.usage.summary(_converted(SummaryQuery, asked))
+    except Lacking:
+        return _added_up(gateway, query_of(gateway, window, filters), names)
+
+
+def _added_up(gateway: Gateway, query: UsageQuery, names: Sequence[str]) -> UsageSummary:
+    from nexctl.usage.summary import FIGURES, Sum, Summary, seen_in
+    from nexctl.wire.usage import UsageSum, UsageSummary
+
+    sums, closed = Summary(names), None
+    for page in gateway.usage.pages(query):
+        closed = page.closed
+        for seen in seen_in(page.data):
+            sums.add(seen)
+
+    def told(one: Sum) -> UsageSum:
+        figures = dict(zip(FIGURES, one.figures, strict=True))
+        return UsageSum(group=one.group, charge=one.charge, currency=one.currency, **figures)
+
+    totals = sums.totals()
+    if len(totals) > 1:
+        raise UsageError(
+            f"the records are in {' and '.join(one.currency for one in totals)}",
+            hint="--wallet names the one whose records are summed",
+            code="several_currencies",
+        )
+    unit = gateway.me().currency or ""
+    total = totals[0] if totals else Sum({}, (0,) * len(FIGURES), "0", unit)
+    return UsageSummary(
+        data=[told(group) for group in sums.groups()],
+        total=told(total),
+        from_=query.from_,
+        to=query.to,
+        closed=closed,
+    )
 
 
 def _asked(gateway: Gateway, window: Window, filters: Filters) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Ask(NamedTuple):
     `gateway` and `customer` say whose records they are. `whole` says that the caller sees all of
     the customer's records, so that the ledger can be followed. `after`, `opening` and `before`
     continue an earlier export: its last sequence, its closing balance, and its name and hash.
+    `headed` is whether a stream begins with the names of its columns.
     """
 
     gateway: str
@@ -45,6 +46,7 @@ class Ask(NamedTuple):
     totals: bool = False
     tool: str = "nexctl"
     exported_at: str | None = None
+    headed: bool = True
 
     def identity(self) -> dict[str, Any]:
         """What has to be the same for an interrupted export to be continued."""
@@ -191,7 +193,7 @@ def _fill(
     with localcontext(EXACT):
         ledger = _ledger(ask, source, state)
         maker = maker_of(ask)
-        if not state.offset:
+        if not state.offset and ask.headed:
             sink.write(maker.header())
         order = Order(state.last if state.last is not None else ask.after, state.repeated)
         while not state.ended:

@@ -79,7 +79,7 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
         return None
     names = set(first)
     if {"quota", "model_name"} <= names:
-        says = (
+        says: tuple[str, ...] = (
             "quota is read as USD / 500000, as new-api keeps it",
             "a group that the book has as a billing tier is priced by it, any other at list price",
         )
