@@ -209,7 +209,8 @@ class Maker:
         if places is not None and places < self.book.scale:
             # Always up to so many places: another rounding than any book's.
             step: int = 10 ** (self.book.scale - places)
-            return -(-top * 10**places // bottom) * step
+            whole: int = -(-top * 10**places // bottom)
+            return whole * step
         return rounded(top, bottom, self.book.scale)
 
     def exact(

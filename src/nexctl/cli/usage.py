@@ -83,7 +83,8 @@ def export(app: App, **given: Any) -> View | None:
     when all of it is there, with FILE.manifest.json beside it: window, sums, SHA-256, and whether
     the window is closed, so that no record can come any more. An unfiltered export is followed
     through the ledger: opening balance + credits - debits has to be the closing balance, else
-    exit 9. A window is by the time of reservation, in UTC; its end is excluded.
+    exit 9. Each further wallet goes to FILE.WALLET.SUFFIX, for it is a book of its own. A window is
+    by the time of reservation, in UTC; its end is excluded.
     """
     from nexctl.cli.usage_export import Wanted, run
 
