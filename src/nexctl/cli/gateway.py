@@ -422,10 +422,10 @@ def restore(app: App, file: str) -> View:
 
 def _anchor(app: App, profile: Profile) -> bytes | None:
     """The key that proves the chains' heads, made from the master key."""
-    from nexctl.server.bootstrap import _anchor as anchor_of
+    from nexctl.server.bootstrap import anchor_key
 
     master = embedded.secrets_of(app, profile).get("master")
-    return None if master is None else anchor_of(bytes.fromhex(master))
+    return None if master is None else anchor_key(bytes.fromhex(master))
 
 
 @command(
@@ -518,7 +518,8 @@ def migrate(app: App) -> View:
     if not app.dry_run:
         app.confirm(f"Migrate the ledger of profile {profile.name} ({embedded.shown(place)})?")
         folder = embedded.folder_of(app, profile)
-        before, after, copy = copies.migrate(place, backups=folder)
+        key = _anchor(app, profile)
+        before, after, copy = copies.migrate(place, backups=folder, anchor_key=key)
     said = f"the schema is at {after}" if before == after else f"schema {before} is {after} now"
     said = "the schema would be brought up" if app.dry_run else said
     return View(

@@ -1,4 +1,7 @@
-"""The schema: one script for both databases, its version, and the triggers that guard it."""
+"""The schema: one script for both databases, its version, and the triggers that guard it.
+
+A change of schema.sql takes a new VERSION; migrations.py brings older ledgers to it.
+"""
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
@@ -11,7 +14,7 @@ from pathlib import Path
 from nexctl.errors import ConfigError
 from nexctl.server.ledger.port import Database, Transaction
 
-VERSION = 1
+VERSION = 2
 SCRIPT = Path(__file__).with_name("schema.sql")
 
 _WORDS = {
@@ -32,10 +35,6 @@ _WORDS = {
 }
 
 
-# version -> statements by dialect that lead to the next one; none is needed yet
-MIGRATIONS: dict[int, dict[str, tuple[str, ...]]] = {}
-
-
 @cache
 def tables() -> tuple[str, ...]:
     """Every table, each after those that it refers to."""
@@ -46,9 +45,18 @@ def tables() -> tuple[str, ...]:
     )
 
 
+def numbered() -> tuple[str, ...]:
+    """The tables whose rows the database numbers itself, each in `id`."""
+    return tuple(
+        statement.split()[2]
+        for statement in statements("postgres")
+        if statement.startswith("CREATE TABLE ") and "AS IDENTITY" in statement
+    )
+
+
 @cache
 def statements(dialect: str) -> tuple[str, ...]:
-    """Every statement of the first schema, triggers included."""
+    """Every statement of a fresh schema, triggers included."""
     text = SCRIPT.read_text(encoding="utf-8")
     found: list[str] = []
     if dialect == "postgres":
