@@ -30,7 +30,8 @@ A command file reads like its help text::
 - The first parameter is the `App` (`nexctl.cli.context`): settings, clock, notes, prompts. The
   general options (-p, -o, -q, -v, --debug, --no-input, --timeout, --color) are added to every
   command and found there: `app.profile`, `app.note(...)`, `app.quiet`, `app.timeout`.
-  `changes=True` adds -y/--yes and -n/--dry-run: `app.confirm(...)`, `app.dry_run`.
+  `changes=True` adds -y/--yes and -n/--dry-run: `app.confirm(...)`, `app.dry_run`. `acts=True` adds
+  --org, the organisation that the command acts for: `connect.gateway` sends it.
 - What is returned is emitted. A command that must print and then fail (a gate) calls
   `app.emit(view)` itself and raises `CheckFailed` after it.
 - Errors are `nexctl.errors.NexctlError`s; a command catches nothing to print it.
@@ -209,7 +210,9 @@ def seconds(text: str) -> float:
 class Spec:
     """A declared command: what the decorator leaves in place of the function."""
 
-    __slots__ = ("aliases", "changes", "examples", "hidden", "markdown", "name", "params", "run")
+    __slots__ = (
+        *("acts", "aliases", "changes", "examples", "hidden", "markdown", "name", "params", "run"),
+    )
 
     def __init__(
         self,
@@ -221,7 +224,9 @@ class Spec:
         changes: bool,
         markdown: bool,
         hidden: bool,
+        acts: bool,
     ) -> None:
+        self.acts = acts
         self.run = run
         self.params = tuple(params)
         self.name = name
@@ -248,11 +253,13 @@ def command(
     changes: bool = False,
     markdown: bool = False,
     hidden: bool = False,
+    acts: bool = False,
 ) -> Callable[[Callable[..., View | None]], Spec]:
     """Declare a command; its name is the function's unless given, its help the docstring.
 
     changes   it changes something: adds -y/--yes and -n/--dry-run
     markdown  it offers -o markdown
+    acts      it may act for an organisation: adds --org
     """
 
     def declare(run: Callable[..., View | None]) -> Spec:
@@ -264,15 +271,16 @@ def command(
             changes=changes,
             markdown=markdown,
             hidden=hidden,
+            acts=acts,
         )
 
     return declare
 
 
-def general_options(*, changes: bool, markdown: bool) -> tuple[Declared, ...]:
+def general_options(*, changes: bool, markdown: bool, acts: bool = False) -> tuple[Declared, ...]:
     """The options that every command has after its own."""
     formats = (*FORMATS, "markdown") if markdown else FORMATS
-    shared = (
+    shared: tuple[Declared, ...] = (
         option("-p", "--profile", metavar="NAME", suggest="profiles", help="Profile to use."),
         option(
             "-o",
@@ -288,6 +296,9 @@ def general_options(*, changes: bool, markdown: bool) -> tuple[Declared, ...]:
         option("--timeout", metavar="SECONDS", value=seconds, help="Longest wait for a gateway."),
         flag("--color/--no-color", default=None, help="Colour always or never."),
     )
+    if acts:
+        acting = option("--org", metavar="ORG", help="Act for this organisation (id or slug).")
+        shared = (acting, *shared)
     if not changes:
         return shared
     return (
@@ -412,7 +423,7 @@ class Leaf(TyperCommand):
     """A command at the end of a path: its own options first, then the general ones."""
 
     def __init__(self, spec: Spec) -> None:
-        general = general_options(changes=spec.changes, markdown=spec.markdown)
+        general = general_options(changes=spec.changes, markdown=spec.markdown, acts=spec.acts)
         own = [_make(declared) for declared in spec.params]
         super().__init__(
             spec.name,
@@ -464,6 +475,8 @@ class Leaf(TyperCommand):
         app.no_input = values.pop("no_input")
         app.timeout = values.pop("timeout")
         app.color = values.pop("color")
+        if self.spec.acts:
+            app.org = values.pop("org")
         app.yes = values.pop("yes", False)
         app.dry_run = values.pop("dry_run", False)
         # Collection was off while modules were imported. What they made stays for good, so it is

@@ -60,6 +60,7 @@ _LIMITS = (
     _WRITE,
     _IDEMPOTENCY,
     changes=True,
+    acts=True,
     examples=(
         "nexctl keys create --name ci --budget 20/month",
         "nexctl keys create --name ci -q | gh secret set NEX_KEY",
@@ -172,6 +173,7 @@ def _bad(error: Exception) -> UsageError:
     ),
     flag("--all", help="Also keys that are revoked."),
     name="list",
+    acts=True,
     examples=("nexctl keys list", "nexctl keys list --state active -o name"),
 )
 def list_(app: App, name: str | None, parent: str | None, state: str | None, all: bool) -> View:

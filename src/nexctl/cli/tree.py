@@ -76,6 +76,12 @@ TREE = (
     Entry("chat", "nexctl.cli.chat:chat", "Send one prompt; what it cost beside it."),
     Entry("keys", "nexctl.cli.keys:COMMANDS", "API keys: make, limit, rotate, revoke.", group=True),
     Entry(
+        "provider-keys",
+        "nexctl.cli.provider_keys:COMMANDS",
+        "Your own keys at the providers.",
+        group=True,
+    ),
+    Entry(
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
     Entry("recharge", "nexctl.cli.wallet:recharge", "Order credits: the same as wallet topup."),

@@ -206,8 +206,8 @@ class Routing(_Noun):
 class ProviderKeys(_Noun):
     """`/v1/provider-keys`."""
 
-    def list(self) -> Iterator[provider_keys.ProviderKey]:
-        return self._client.every("provider_keys.list")
+    def stored(self) -> provider_keys.ProviderKeyPage:
+        return cast("provider_keys.ProviderKeyPage", self._ask("provider_keys.list"))
 
     def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
         return cast("provider_keys.ProviderKey", self._ask("provider_keys.set", body=wanted))

@@ -222,8 +222,8 @@ class Routing(Protocol):
 class ProviderKeys(Protocol):
     """The customer's own provider keys."""
 
-    def list(self) -> Iterator[provider_keys.ProviderKey]:
-        """All of them, without the keys."""
+    def stored(self) -> provider_keys.ProviderKeyPage:
+        """All of them, without the keys, and the providers that take one."""
 
     def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
         """Store one."""

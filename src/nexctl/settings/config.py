@@ -64,6 +64,7 @@ PROFILE_KEYS: dict[str, Key] = {
     "tier": Key("text", "Billing tier of the price book."),
     "model": Key("text", "Model used where none is named."),
     "calibration": Key("text", "Calibration file for expected output."),
+    "org": Key("text", "Organisation to act for, by id or slug."),
 }
 
 
