@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet
+from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
@@ -136,11 +136,20 @@ def _written(
         nonlocal refused
         refused = len(jobs) > 1
         ended: list[Ended] = []
-        for job in jobs:
-            tx = _begun(execute, database, clock, shared, job.operation)
-            ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
+        for operation, alike in _alike(jobs):
+            tx = _begun(execute, database, clock, shared, operation)
+            many = many_of(operation) if len(alike) > 1 else None
+            if many is not None:
+                results = many(tx, [job.args for job in alike])
+                ended += [
+                    (job, result, None, []) for job, result in zip(alike, results, strict=True)
+                ]
+                ended[-1] = (*ended[-1][:3], tx.after)
+            else:
+                (job,) = alike
+                ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
             if database.memory is not None:
-                database.memory.about(job.operation)
+                database.memory.about(operation)
         refused = False
         return ended
 
@@ -152,6 +161,23 @@ def _written(
             raise
     _forget(database)
     return database.write(lambda execute: _apart(execute, database, clock, shared, jobs), wait=wait)
+
+
+def _alike(jobs: Sequence[Job]) -> list[tuple[Callable[..., Any], list[Job]]]:
+    """The jobs by operation: those that can be done together, then the others one by one.
+
+    All were asked at once, so any order is one in which they might have come.
+    """
+    if len(jobs) == 1:
+        return [(jobs[0].operation, list(jobs))]
+    grouped: dict[Callable[..., Any], list[Job]] = {}
+    single: list[tuple[Callable[..., Any], list[Job]]] = []
+    for job in jobs:
+        if job.named or many_of(job.operation) is None:
+            single.append((job.operation, [job]))
+        else:
+            grouped.setdefault(job.operation, []).append(job)
+    return [*grouped.items(), *single]
 
 
 def _forget(database: Database) -> None:
