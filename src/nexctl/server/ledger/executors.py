@@ -164,20 +164,25 @@ def _written(
 
 
 def _alike(jobs: Sequence[Job]) -> list[tuple[Callable[..., Any], list[Job]]]:
-    """The jobs by operation: those that can be done together, then the others one by one.
+    """The jobs in order, those that can be done together brought together.
 
-    All were asked at once, so any order is one in which they might have come.
+    Requests that were asked at once have no order among themselves. They stay before or after
+    whatever else came between, such as a new budget.
     """
-    if len(jobs) == 1:
-        return [(jobs[0].operation, list(jobs))]
-    grouped: dict[Callable[..., Any], list[Job]] = {}
-    single: list[tuple[Callable[..., Any], list[Job]]] = []
+    found: list[tuple[Callable[..., Any], list[Job]]] = []
+    gathered: dict[Callable[..., Any], list[Job]] = {}
     for job in jobs:
-        if job.named or many_of(job.operation) is None:
-            single.append((job.operation, [job]))
-        else:
-            grouped.setdefault(job.operation, []).append(job)
-    return [*grouped.items(), *single]
+        operation = job.operation
+        if operation in gathered and not job.named:
+            gathered[operation].append(job)
+            continue
+        alike = [job]
+        found.append((operation, alike))
+        if not is_quiet(operation):
+            gathered = {}
+        elif many_of(operation) is not None and not job.named:
+            gathered[operation] = alike
+    return found
 
 
 def _forget(database: Database) -> None:

@@ -48,7 +48,9 @@ def is_quiet(operation: Any) -> bool:
     return "quiet" in getattr(operation, "__dict__", ())
 
 
-def for_many(many: Callable[[Transaction, list[tuple[Any, ...]]], list[Any]]) -> Any:
+def for_many(
+    many: Callable[[Transaction, list[tuple[Any, ...]]], list[Any]],
+) -> Callable[[T], T]:
     """Mark an operation that group commit may do for many callers at once, by `many`.
 
     `many` takes the arguments of each call and answers a result for each, as one after the other
@@ -64,7 +66,7 @@ def for_many(many: Callable[[Transaction, list[tuple[Any, ...]]], list[Any]]) ->
 
 def many_of(operation: Any) -> Callable[[Transaction, list[tuple[Any, ...]]], list[Any]] | None:
     """The operation's form for many callers, if it has one."""
-    found: Any = getattr(operation, "__dict__", {}).get("many")
+    found: Callable[..., list[Any]] | None = getattr(operation, "__dict__", {}).get("many")
     return found
 
 

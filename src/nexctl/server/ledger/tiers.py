@@ -116,13 +116,15 @@ def begin_many(
         place = (customer, tiering.month(created))
         places.append(place)
         months[place] = months.get(place, 0) + outcome.charge
-    reached, cuts = {}, {}
+    reached: dict[tuple[str, str], int] = {}
+    cuts: dict[tuple[str, str], int] = {}
     for (customer, month), gross in sorted(months.items()):
         after, cut, _ = _moved(tx, customer, month, gross)
         if tiering.passed(after - gross, after):
             return None
         reached[customer, month], cuts[customer, month] = after - gross, cut
-    found, saved = [], {}
+    found: list[Outcome] = []
+    saved: dict[tuple[str, str], int] = {}
     for place, (customer, _, outcome) in zip(places, debits, strict=True):
         changed, less = _at_tier(tx, tiering, customer, reached[place], outcome)
         reached[place] += outcome.charge

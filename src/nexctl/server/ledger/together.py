@@ -45,17 +45,18 @@ def reserve(tx: Transaction, asks: Sequence[Ask]) -> list[Reservation]:
         counted.append(count_in(tx, one, at))
         purse = (row[1], one.payer)
         taken[purse] = taken.get(purse, 0) + ask.amount
-    states: dict[str, list[int]] = {}
+    balances: dict[str, int] = {}
+    held: dict[str, int] = {}
     for (wallet, payer), amount in sorted(taken.items()):
         state = tx.one(holds.HOLD, amount, wallet, payer, amount, at) if amount <= MOST else None
         if state is None:
             raise Apart
-        states[wallet] = [state[0], state[1] - amount]
+        balances[wallet], held[wallet] = state[0], state[1] - amount
     answers = []
     for one, (hold, wallet), rates in zip(ready, found, counted, strict=True):
-        state = states[wallet]
-        state[1] += one.ask.amount
-        answers.append(Reservation(hold, wallet, one.ask.amount, at, *state, rates))
+        amount = one.ask.amount
+        held[wallet] += amount
+        answers.append(Reservation(hold, wallet, amount, at, balances[wallet], held[wallet], rates))
     return answers
 
 
