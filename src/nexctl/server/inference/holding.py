@@ -12,7 +12,7 @@ from nexctl.records import Usage
 from nexctl.server.house import COST_LABELS
 from nexctl.server.ledger import holds, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
-from nexctl.server.ledger.port import quiet
+from nexctl.server.ledger.port import for_many, quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
 
 if TYPE_CHECKING:
@@ -172,7 +172,19 @@ def facts_of(call: Call, target: Target) -> dict[str, Any]:
     return facts
 
 
+def _reserve_many(tx: Transaction, calls: list[tuple[Any, ...]]) -> list[Any]:
+    from nexctl.server.ledger import together
+
+    wishes: list[Wish] = [wish for (wish,) in calls]
+    for wish in wishes:
+        if wish.touch:
+            keys.touch(tx, str(wish.ask.key))
+    made = together.reserve(tx, [wish.sized(wish.cap) for wish in wishes])
+    return [(one, wish.cap) for one, wish in zip(made, wishes, strict=True)]
+
+
 @quiet
+@for_many(_reserve_many)
 def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     if wish.touch:
         keys.touch(tx, str(wish.ask.key))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet
+from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
@@ -136,11 +136,20 @@ def _written(
         nonlocal refused
         refused = len(jobs) > 1
         ended: list[Ended] = []
-        for job in jobs:
-            tx = _begun(execute, database, clock, shared, job.operation)
-            ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
+        for operation, alike in _alike(jobs):
+            tx = _begun(execute, database, clock, shared, operation)
+            many = many_of(operation) if len(alike) > 1 else None
+            if many is not None:
+                results = many(tx, [job.args for job in alike])
+                ended += [
+                    (job, result, None, []) for job, result in zip(alike, results, strict=True)
+                ]
+                ended[-1] = (*ended[-1][:3], tx.after)
+            else:
+                (job,) = alike
+                ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
             if database.memory is not None:
-                database.memory.about(job.operation)
+                database.memory.about(operation)
         refused = False
         return ended
 
@@ -152,6 +161,28 @@ def _written(
             raise
     _forget(database)
     return database.write(lambda execute: _apart(execute, database, clock, shared, jobs), wait=wait)
+
+
+def _alike(jobs: Sequence[Job]) -> list[tuple[Callable[..., Any], list[Job]]]:
+    """The jobs in order, those that can be done together brought together.
+
+    Requests that were asked at once have no order among themselves. They stay before or after
+    whatever else came between, such as a new budget.
+    """
+    found: list[tuple[Callable[..., Any], list[Job]]] = []
+    gathered: dict[Callable[..., Any], list[Job]] = {}
+    for job in jobs:
+        operation = job.operation
+        if operation in gathered and not job.named:
+            gathered[operation].append(job)
+            continue
+        alike = [job]
+        found.append((operation, alike))
+        if not is_quiet(operation):
+            gathered = {}
+        elif many_of(operation) is not None and not job.named:
+            gathered[operation] = alike
+    return found
 
 
 def _forget(database: Database) -> None:

@@ -48,6 +48,28 @@ def is_quiet(operation: Any) -> bool:
     return "quiet" in getattr(operation, "__dict__", ())
 
 
+def for_many(
+    many: Callable[[Transaction, list[tuple[Any, ...]]], list[Any]],
+) -> Callable[[T], T]:
+    """Mark an operation that group commit may do for many callers at once, by `many`.
+
+    `many` takes the arguments of each call and answers a result for each, as one after the other
+    would. Whatever it raises undoes all of it; then each is done by itself.
+    """
+
+    def marked(operation: T) -> T:
+        operation.__dict__["many"] = many
+        return operation
+
+    return marked
+
+
+def many_of(operation: Any) -> Callable[[Transaction, list[tuple[Any, ...]]], list[Any]] | None:
+    """The operation's form for many callers, if it has one."""
+    found: Callable[..., list[Any]] | None = getattr(operation, "__dict__", {}).get("many")
+    return found
+
+
 class Memory:
     """What one connection has read and need not read again until something else is written.
 
