@@ -9,6 +9,7 @@ from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.base import App, argument, command, flag
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.render import Table, View
+from nexctl.cli.routes import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,14 +41,7 @@ def _list(rows: Sequence[RouteShown]) -> View:
 
 @command(
     _NAME,
-    argument(
-        "models",
-        metavar="MODEL...",
-        many=True,
-        required=True,
-        suggest="models",
-        help="Models in the order of trying.",
-    ),
+    MODELS,
     flag("--fallback/--no-fallback", default=None, help="Try the others after a failure, or not."),
     name="set",
     changes=True,

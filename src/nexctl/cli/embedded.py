@@ -7,13 +7,12 @@ seals what the database keeps sealed. The keys to call and operate it are in the
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.files import atomic_write, private_folder
+from nexctl.files import atomic_write, locked, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import LOCAL, Profile
 from nexctl.settings.secrets import SecretStore, refuse_readable_by_others
@@ -126,7 +125,7 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     # Each level by itself: parents made on the way would be open to others.
     private_folder(paths.state_dir(app.environ))
     private_folder(base)
-    with _locked(os.path.join(base, ".lock")):
+    with locked(os.path.join(base, ".lock")):
         if place_of(app, profile) is not None:
             return None
         part = os.path.join(base, f".{profile.name}.new")
@@ -212,16 +211,3 @@ def _clear(folder: str) -> None:
         import shutil
 
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, option
 from nexctl.cli.changes import Planned, done, dry, new_key, repeatable
@@ -35,19 +37,12 @@ def list_(app: App) -> View:
     changes=True,
     examples=("nexctl webhooks endpoints add https://example.com/hook --event 'budget.*'",),
 )
-def add(
-    app: App,
-    url: str,
-    event: tuple[str, ...],
-    note: str | None,
-    write: str | None,
-    idempotency_key: str | None,
-) -> View:
+def add(app: App, **given: Any) -> View:
     """Have an address told of events, signed as Standard Webhooks says.
 
     The secret that proves the signatures is shown once; -q prints it alone.
     """
-    return added(app, url, event, note, write, idempotency_key, kind="key", private=False)
+    return added(app, **given, kind="key")
 
 
 def added(
@@ -59,14 +54,14 @@ def added(
     idempotency_key: str | None,
     *,
     kind: str,
-    private: bool,
+    allow_private: bool = False,
 ) -> View:
     """Add an endpoint of the customer's, or with the operator's key one of the gateway's."""
     from nexctl.cli.admin import converted
     from nexctl.wire.alerts import EndpointCreate
 
     delivery = Delivery(app, write)
-    given = {"url": url, "kinds": list(event), "note": note, "allow_private": private}
+    given = {"url": url, "kinds": list(event), "note": note, "allow_private": allow_private}
     body = converted(given, EndpointCreate)
     noun = "webhook_endpoints" if kind == "key" else "operator_endpoints"
     if app.dry_run:

@@ -68,12 +68,6 @@ def table(book: Book, *, at: str | None = None) -> list[dict[str, Any]]:
     return [row for model in book.models.values() for row in implied(book, model, at=at)]
 
 
-def contradicting(book: Book, *, at: str | None = None) -> list[str]:
-    """Models whose listed prices do not fit their own stated markup, even rounded."""
-    rows = table(book, at=at)
-    return list(dict.fromkeys(row["model"] for row in rows if row["agrees"] == "no"))
-
-
 def list_price(model: Model, at: str | None) -> dict[str, Ratio]:
     """A vendor's price per million by meter, as a ratio: the dearest of the day's hours."""
     best: dict[str, Ratio] = {}

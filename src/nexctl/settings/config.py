@@ -215,11 +215,6 @@ def is_profile_name(name: str) -> bool:
     )
 
 
-def known_keys() -> tuple[str, ...]:
-    """The names of the top-level settings."""
-    return tuple(KEYS)
-
-
 def _known(key: str) -> Key:
     parts = split_key(key)
     table = PROFILE_KEYS if len(parts) == 3 else KEYS

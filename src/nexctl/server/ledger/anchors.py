@@ -84,9 +84,7 @@ def imported(text: bytes) -> list[Head]:
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            at, wallet, seq, head, mac = msgspec.json.decode(
-                line, type=tuple[int, str, int, str, str]
-            )
+            at, wallet, seq, head, mac = msgspec.json.decode(line, type=_LINE)
             found.append(Head(wallet, seq, bytes.fromhex(head), bytes.fromhex(mac), at))
         except (ValueError, msgspec.MsgspecError) as error:
             raise UsageError(f"line {number} of the anchors is not one") from error
