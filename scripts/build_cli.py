@@ -15,8 +15,9 @@ from typing import Any
 import generated
 
 from nexctl.cli import shells
-from nexctl.cli.base import HELP_WIDTH, Argument, Declared, Group, Leaf, Option, flag
+from nexctl.cli.base import HELP_WIDTH, Declared, flag
 from nexctl.cli.completing import KINDS
+from nexctl.cli.leaf import Argument, Group, Leaf, Option
 from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.settings.config import KEYS

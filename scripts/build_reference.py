@@ -13,7 +13,8 @@ from typing import Any
 
 import generated
 
-from nexctl.cli.base import HELP_WIDTH, Group
+from nexctl.cli.base import HELP_WIDTH
+from nexctl.cli.leaf import Group
 from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.pricing import books

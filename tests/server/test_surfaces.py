@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from server_kit import Kept, Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.pricing import books
 from nexctl.server import bootstrap
 from nexctl.server.inference import messages, responses
@@ -26,7 +26,7 @@ Make = Callable[..., Rig]
 
 def clean(rig: Rig) -> None:
     rig.settled()
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.admin_margin import cost
 from nexctl.cli.base import App, argument, command, flag, option, whole
@@ -159,12 +159,7 @@ def remove(app: App, id: str) -> View:
     with connect.gateway(app, OPERATOR) as gateway:
         app.confirm(f"Remove provider {id}, profile {app.profile.name}?")
         gone = gateway.providers.remove(id)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"provider {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "provider")
 
 
 def _one(app: App, row: Provider, what: str) -> View:

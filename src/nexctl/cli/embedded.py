@@ -57,6 +57,31 @@ def place_of(app: App, profile: Profile) -> str | None:
     return _private_text(os.path.join(folder, ADDRESS))
 
 
+def profile_here(app: App) -> Profile:
+    """The profile in force, whose gateway must be on this machine."""
+    profile = app.profile
+    if not is_embedded(profile):
+        raise UsageError(
+            f"{app.command} works on an embedded gateway; profile {profile.name} is none",
+            hint="run it where the gateway is, or choose its profile with -p",
+            code="not_embedded",
+        )
+    return profile
+
+
+def profile_made(app: App) -> tuple[Profile, str]:
+    """The profile in force and its database, which must have been made."""
+    profile = profile_here(app)
+    place = place_of(app, profile)
+    if place is None:
+        raise ConfigError(
+            f"profile {profile.name} has no gateway yet",
+            hint=f"nexctl gateway init {profile.name}",
+            code="no_gateway",
+        )
+    return profile, place
+
+
 class GatewaySecrets:
     """The port through which the server gets its secrets; see `server.bootstrap.Secrets`."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, option
-from nexctl.cli.changes import Planned, done, dry
-from nexctl.cli.render import Table, View
+from nexctl.cli.changes import Planned, dry
+from nexctl.cli.render import View
 from nexctl.cli.rows import listing, one
 from nexctl.cli.secret_input import read_secret
 
@@ -60,12 +60,7 @@ def remove(app: App, provider: str) -> View:
     with connect.gateway(app) as gateway:
         app.confirm(f"Forget your key for {provider}, profile {app.profile.name}?")
         gone = gateway.provider_keys.remove(provider)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"your key for {gone.id} is forgotten")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "your key for")
 
 
 COMMANDS = (list_, set_, remove)

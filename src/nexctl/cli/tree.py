@@ -45,7 +45,7 @@ class Entry:
         loaded = self.load()
         if not self.group:
             return loaded.build()
-        from nexctl.cli.base import Group
+        from nexctl.cli.leaf import Group
 
         return Group(self.name, loaded, help=self.help)
 
@@ -144,7 +144,7 @@ TREE = (
 def root() -> Any:
     """The whole command tree, nothing below it imported."""
     from nexctl._version import __version__
-    from nexctl.cli.base import Group
+    from nexctl.cli.leaf import Group
 
     group = Group("nexctl", TREE, help=ROOT_HELP)
     group.add_version(__version__)

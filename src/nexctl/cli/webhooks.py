@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, flag, option
-from nexctl.cli.changes import Planned, done, dry, new_key, repeatable
+from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
-from nexctl.cli.render import Table, View
+from nexctl.cli.render import View
 from nexctl.cli.rows import listing, secret
 from nexctl.cli.tree import Entry
 
@@ -93,12 +93,7 @@ def removed(app: App, endpoint: str, *, kind: str) -> View:
     with connect.gateway(app, kind) as gateway:
         app.confirm(f"Remove endpoint {endpoint}, profile {app.profile.name}?")
         gone = getattr(gateway, noun).remove(endpoint)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"endpoint {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "endpoint")
 
 
 PRIVATE = flag("--allow-private", help="It may be in a private network.")

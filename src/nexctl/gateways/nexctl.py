@@ -12,7 +12,7 @@ from nexctl.gateways.client import GatewayClient
 from nexctl.gateways.nexctl_orgs import Societies
 
 if TYPE_CHECKING:
-    from nexctl.gateways import port
+    from nexctl.gateways import port, port_operator
     from nexctl.wire import (
         admin,
         batches,
@@ -440,7 +440,7 @@ class NexctlGateway(Societies):
         return Funding(self._client)
 
     @cached_property
-    def editions(self) -> port.Editions:
+    def editions(self) -> port_operator.Editions:
         from nexctl.gateways.editions import Editions
 
         return Editions(self._client)
