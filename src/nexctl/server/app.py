@@ -267,9 +267,9 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        end = {"type": "http.response.body", "body": body}
         try:
-            await _sent(options, send, start)
-            await _sent(options, send, {"type": "http.response.body", "body": body})
+            await _sent(options, send, start, end)
         except Slow:
             pass
         return
@@ -294,13 +294,15 @@ class Slow(Exception):
     """The caller reads too slowly: it is treated as gone."""
 
 
-async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
+async def _sent(options: Options, send: Send, *messages: dict[str, Any]) -> None:
     if not options.served:
-        await send(message)
+        for message in messages:
+            await send(message)
         return
     from nexctl.server.deadline import within
 
     try:
-        await within(WRITING_SECONDS, send(message))
+        for message in messages:
+            await within(WRITING_SECONDS, send(message))
     except (TimeoutError, OSError):
         raise Slow from None

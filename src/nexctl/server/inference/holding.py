@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.records import Usage
 from nexctl.server.house import COST_LABELS
-from nexctl.server.ledger import holds, keys, wallets
+from nexctl.server.ledger import holds, ids, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.port import for_many, quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
@@ -73,11 +72,6 @@ class Held(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def new_id() -> str:
-    """A request id for a caller that named none."""
-    return "req_" + os.urandom(12).hex()
-
-
 async def hold(
     call: Call,
     target: Target,
@@ -97,7 +91,7 @@ async def hold(
     from nexctl.server.inference import policy
 
     caller, house = call.caller, call.house
-    request_id = call.body.request_id or new_id()
+    request_id = call.body.request_id or ids.request()
     floor_usage = Usage(input=count.tokens) if worst is None else worst
     facts = facts_of(call, target)
     seat = caller.seat

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet, many_of
+from nexctl.server.ledger.port import Cursor, Database, Memory, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
@@ -83,12 +83,15 @@ class Inline:
         """`read`, or what it answered before under that name while nothing has changed it."""
         memory = self.database.memory
         if memory is not None:
-            with self._lock:
-                kept = memory.kept()
+            kept = self._known(memory)
             if name in kept:
                 found: T = kept[name]
                 return found
         return self.read(lambda tx: tx.remember(name, lambda: operation(tx, *args)))
+
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        with self._lock:
+            return memory.kept()
 
     def close(self) -> None:
         """Close the connection."""
@@ -340,6 +343,21 @@ class OnLoop(Inline):
             self._due = True
             loop.call_soon(self._drain, loop)
         return future
+
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        """What was committed elsewhere is looked for once in a turn of the loop."""
+        if memory.looked:
+            return memory.seen()
+        import asyncio
+
+        known = super()._known(memory)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return known  # another thread's call
+        memory.looked = True
+        loop.call_soon(setattr, memory, "looked", False)
+        return known
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
