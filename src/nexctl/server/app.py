@@ -6,6 +6,7 @@ types, handler. What costs something comes after what can refuse cheaply.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -268,10 +269,8 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         end = {"type": "http.response.body", "body": body}
-        try:
+        with contextlib.suppress(Slow):
             await _sent(options, send, start, end)
-        except Slow:
-            pass
         return
     try:
         await _sent(
