@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 MOST = 64
+TURNS = 2  # turns of the loop that a commit waits while more is coming
 POLITE = 20  # times that the loop comes back for a locked database before it waits for it
 
 
@@ -321,6 +322,7 @@ class OnLoop(Inline):
         super().__init__(database, clock, shared)
         self._waiting: deque[Job] = deque()
         self._tries = 0
+        self._seen, self._turns = 1, 0
         self._due = False
 
     def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
@@ -360,6 +362,13 @@ class OnLoop(Inline):
         return known
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._waiting) > self._seen and self._turns < TURNS:
+            # More has come since: it is still coming, and one flush is better than two.
+            self._seen = len(self._waiting)
+            self._turns += 1
+            loop.call_soon(self._drain, loop)
+            return
+        self._seen, self._turns = 1, 0
         jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
             with self._lock:
