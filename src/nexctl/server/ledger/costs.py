@@ -101,15 +101,22 @@ def put(
 
 def profile(tx: Transaction, provider: str) -> Profile | None:
     """The profile in force of a provider."""
-    row = tx.one(
-        f"SELECT {_PROFILE} FROM cost_profiles WHERE provider=? ORDER BY id DESC LIMIT 1", provider
-    )
-    return None if row is None else Profile(*row)
+
+    def found() -> Profile | None:
+        row = tx.one(
+            f"SELECT {_PROFILE} FROM cost_profiles WHERE provider=? ORDER BY id DESC LIMIT 1",
+            provider,
+        )
+        return None if row is None else Profile(*row)
+
+    return tx.remember(("cost profile", provider), found)
 
 
 def body_of(tx: Transaction, hash_: str) -> str | None:
     """The text of a cost book."""
-    found: str | None = tx.value("SELECT body FROM cost_books WHERE hash=?", hash_)
+    found: str | None = tx.remember(
+        ("cost book", hash_), lambda: tx.value("SELECT body FROM cost_books WHERE hash=?", hash_)
+    )
     return found
 
 

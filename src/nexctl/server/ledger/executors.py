@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet, many_of
+from nexctl.server.ledger.port import Cursor, Database, Memory, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 MOST = 64
+TURNS = 2  # turns of the loop that a commit waits while more is coming
 POLITE = 20  # times that the loop comes back for a locked database before it waits for it
 
 
@@ -83,12 +84,15 @@ class Inline:
         """`read`, or what it answered before under that name while nothing has changed it."""
         memory = self.database.memory
         if memory is not None:
-            with self._lock:
-                kept = memory.kept()
+            kept = self._known(memory)
             if name in kept:
                 found: T = kept[name]
                 return found
         return self.read(lambda tx: tx.remember(name, lambda: operation(tx, *args)))
+
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        with self._lock:
+            return memory.kept()
 
     def close(self) -> None:
         """Close the connection."""
@@ -318,6 +322,7 @@ class OnLoop(Inline):
         super().__init__(database, clock, shared)
         self._waiting: deque[Job] = deque()
         self._tries = 0
+        self._seen, self._turns = 1, 0
         self._due = False
 
     def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
@@ -341,7 +346,29 @@ class OnLoop(Inline):
             loop.call_soon(self._drain, loop)
         return future
 
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        """What was committed elsewhere is looked for once in a turn of the loop."""
+        if memory.looked:
+            return memory.seen()
+        import asyncio
+
+        known = super()._known(memory)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return known  # another thread's call
+        memory.looked = True
+        loop.call_soon(setattr, memory, "looked", False)
+        return known
+
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._waiting) > self._seen and self._turns < TURNS:
+            # More has come since: it is still coming, and one flush is better than two.
+            self._seen = len(self._waiting)
+            self._turns += 1
+            loop.call_soon(self._drain, loop)
+            return
+        self._seen, self._turns = 1, 0
         jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
             with self._lock:
