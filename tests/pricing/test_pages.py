@@ -13,7 +13,7 @@ import pytest
 from pricing_kit import charged
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import books, catalog, engine, tiers
+from nexctl.pricing import books, engine, listing, tiers
 from nexctl.records import Usage
 
 MILLION = 10**6
@@ -335,7 +335,7 @@ def test_nexu_table_to_the_digit_and_in_order() -> None:
             str(row["conversations_per_100"]),
             book.models[row["model"]].tags[0],
         )
-        for row in map(catalog.relative_row, book.models.values())
+        for row in map(listing.relative_row, book.models.values())
     ]
     assert rows == [tuple(line.split()) for line in NEXU.strip().splitlines()]
     assert book.default_model == "gemini-3-flash-preview"

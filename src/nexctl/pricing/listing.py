@@ -1,4 +1,4 @@
-"""What price books hold, as rows and documents for showing: list, show, history, relative table."""
+"""What price books hold, as rows and documents for showing: list, show, history."""
 
 from __future__ import annotations
 
