@@ -74,6 +74,22 @@ def test_an_older_ledger_is_refused_by_name_until_it_is_migrated(older: str) -> 
     assert said.value.exit == 78
 
 
+def test_a_process_that_was_idle_while_the_schema_became_newer_does_no_work(place: str) -> None:
+    with open_ledger(place, create=True, anchor_key=KEY) as ledger:
+        hands = Hands(ledger, Wall())
+        if "://" in place:
+            import psycopg
+
+            with psycopg.connect(place, autocommit=True) as server:
+                server.execute("UPDATE schema_info SET version=version+1")
+        else:
+            with closing(sqlite3.connect(place)) as raw, raw:
+                raw.execute("UPDATE schema_info SET version=version+1")
+        with pytest.raises(ConfigError, match="this program knows version"):
+            hands.reserve(5)
+        assert ledger.wallet(hands.customer).held == 0
+
+
 def test_the_ledger_of_an_earlier_build_is_migrated_whole(older: str, tmp_path: Path) -> None:
     was, now, copy = migrated(older, tmp_path)
     assert (was, now) == (1, schema.VERSION)
