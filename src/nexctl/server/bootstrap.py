@@ -237,9 +237,6 @@ def anchor_key(key: bytes) -> bytes:
     return hmac.digest(key, b"nexctl ledger anchor 1", "sha256")
 
 
-_anchor = anchor_key
-
-
 def _remove(place: str) -> None:
     """Take away the files of a gateway that could not be made."""
     folder, name = os.path.split(os.path.abspath(place))

@@ -155,18 +155,27 @@ class Sqlite:
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[Execute]:
-        """One transaction under the write lock: nobody else can write until it ends."""
+        """One transaction under the write lock, in which tables may change their shape."""
         try:
-            if not self._gate.enter(self._begin, self._timeout):
-                raise Busy
+            # A table is reshaped by moving its rows: nothing is to follow its old name meanwhile.
+            self.raw.execute("PRAGMA foreign_keys=OFF")
+            self.raw.execute("PRAGMA legacy_alter_table=ON")
             try:
+                if not self._gate.enter(self._begin, self._timeout):
+                    raise Busy
                 yield self.raw.execute
                 self.raw.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
+            finally:
+                self.raw.execute("PRAGMA legacy_alter_table=OFF")
+                self.raw.execute("PRAGMA foreign_keys=ON")
         except sqlite3.Error as error:
             raise unavailable(error) from error
+
+    def grant(self) -> None:
+        """Nothing to do: a file has no roles."""
 
     def overwrite(self, tables: Sequence[str], fill: Callable[[Execute], None]) -> None:
         """Not needed here: SQLite's backup step replaces the whole file at once."""
