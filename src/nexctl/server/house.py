@@ -234,12 +234,12 @@ class House:
 
     def alarm(self, what: str) -> None:
         """Tell the operator: kept for the health page, and logged."""
-        import logging
+        from nexctl.server import telling
 
         if len(self.alarms) >= 100:
             del self.alarms[:50]
         self.alarms.append(what)
-        logging.getLogger("nexctl.server").warning("%s", what)
+        telling.warn(what)
 
     # ---------------------------------------------------------------- the ledger
 
