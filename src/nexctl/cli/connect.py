@@ -122,15 +122,9 @@ def transport(app: App, profile: Profile) -> Transport:
 
 def _hear(app: App) -> None:
     """What the gateway's server logs is told with --verbose: here it is no server's log."""
-    import logging
+    from nexctl.server import telling
 
-    class Told(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            app.detail(f"gateway: {record.getMessage()}")
-
-    logger = logging.getLogger("nexctl.server")
-    logger.handlers[:] = [Told()]
-    logger.propagate = False
+    telling.listen(lambda text: app.detail(f"gateway: {text}"))
 
 
 def secret(app: App, profile: Profile, kind: str) -> Secret:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from nexctl.errors import ConfigError
 from nexctl.server.ledger.port import Database, Transaction
 
 VERSION = 2
-SCRIPT = Path(__file__).with_name("schema.sql")
+SCRIPT = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 _WORDS = {
     "sqlite": {
@@ -57,7 +56,8 @@ def numbered() -> tuple[str, ...]:
 @cache
 def statements(dialect: str) -> tuple[str, ...]:
     """Every statement of a fresh schema, triggers included."""
-    text = SCRIPT.read_text(encoding="utf-8")
+    with open(SCRIPT, encoding="utf-8") as stream:
+        text = stream.read()
     found: list[str] = []
     if dialect == "postgres":
         found += _FUNCTIONS
