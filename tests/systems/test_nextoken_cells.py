@@ -257,3 +257,51 @@ def test_the_developer_plan_ends_at_20_requests_a_minute(developer: Shop) -> Non
     assert served >= 18
     assert int(refused.value.response.headers["retry-after"]) >= 1
     developer.verified()
+
+
+def test_the_plans_are_printed_with_all_that_the_page_promises(shop: Shop) -> None:
+    """The page's feature table: analytics, SLA, support, response time, purchase orders."""
+    plans = {one["plan"]: one for one in shop.data("prices", "show", "--plans")["plans"]}
+    assert list(plans) == ["developer", "pro", "business", "enterprise"]
+    assert [one["service"]["sla"] for one in plans.values()] == ["none", "none", "99.9%", "99.99%"]
+    assert [one["service"]["response_time"] for one in plans.values()] == [
+        *("Best effort", "<48h", "<8h", "<2h"),
+    ]
+    assert plans["pro"]["service"]["support"] == "Priority email"
+    assert plans["enterprise"]["service"]["support"] == "unpublished"
+    assert [one["features"]["po_invoicing"] for one in plans.values()] == [False] * 3 + [True]
+    assert [one["features"]["analytics"] for one in plans.values()] == [
+        *("basic", "standard", "advanced", "advanced"),
+    ]
+    assert {one["source"]["tag"] for one in plans.values()} == {"page"}
+    text = shop("prices", "show", "--plans", "-o", "table")
+    assert text.exit == 0
+    for word in ("99.99%", "Dedicated Slack", "po invoicing", "analytics export", "<48h"):
+        assert word in text.out, word
+    none = shop("prices", "show", "--plans", "--on", "deeptoken", "-o", "json")
+    assert (none.exit, shop.error(none)["code"]) == (2, "no_plans")
+    assert shop("prices", "show").exit == 2
+
+
+def test_the_analytics_summary_is_a_file_on_the_plan_that_exports(shop: Shop, key: str) -> None:
+    """The records can be exported on every plan; the summary as a file is Enterprise's."""
+    shop.sdk(key).chat.completions.create(model="nex-pro", messages=said("Counted once"))
+    file = shop.home / "analytics.csv"
+    exit_code, code = shop.refused("usage", "summary", "--by", "model", "--write", file)
+    assert (exit_code, code) == (4, "plan_limit")
+    assert not file.exists()
+    refused = shop("usage", "summary", "--write", file, "-o", "json")
+    assert "Enterprise does" in shop.error(refused)["message"]
+    assert shop("usage", "export", shop.home / "raw.csv", "-q").exit == 0
+    customer = shop.data("admin", "customers", "list")[0]["id"]
+    shop.data("admin", "subscriptions", "set", customer, "enterprise", "--yes")
+    shown = shop.data("usage", "summary", "--by", "model", "--write", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    header, *lines = [line.split(",") for line in file.read_text().splitlines()]
+    assert header[:2] == ["model", "requests"]
+    assert {line[0]: Decimal(line[header.index("charge")]) for line in lines} == {
+        one["group"]["model"]: Decimal(one["charge"]) for one in shown["groups"]
+    }
+    again = shop("usage", "summary", "--write", file, "-o", "json")
+    assert (again.exit, shop.error(again)["code"]) == (2, "file_exists")
+    shop.data("admin", "subscriptions", "set", customer, "business", "--yes")

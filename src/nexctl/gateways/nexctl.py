@@ -290,6 +290,9 @@ class Usage(_Noun):
     def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
         return cast("usage.UsageSummary", self._ask("usage.summary", query=query))
 
+    def summary_file(self, query: usage.SummaryQuery | None = None) -> bytes:
+        return cast("bytes", self._ask("usage.summary_file", query=query))
+
 
 class Prices(_Noun):
     """`/v1/prices`."""

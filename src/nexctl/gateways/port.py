@@ -300,6 +300,9 @@ class Usage(Protocol):
     def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
         """Sums."""
 
+    def summary_file(self, query: usage.SummaryQuery | None = None) -> bytes:
+        """The same sums as CSV, where the plan has them as a file."""
+
 
 class Prices(Protocol):
     """The prices in force."""

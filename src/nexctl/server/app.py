@@ -152,11 +152,12 @@ class Gateway:
         await self._read(house, call)
         mode, handler = handlers.bound(route.name)
         if mode == "read":
-            return Answer(house.read(handler, call), route.status)
+            found = house.read(handler, call)
+            return Answer(found, route.status, media=route.media.encode())
         if mode == "write":
             return await call.commit(handler)
-        found: Answer | Streamed = await handler(call)
-        return found
+        answer: Answer | Streamed = await handler(call)
+        return answer
 
     def _routed(self, request: Request) -> tuple[Route, tuple[str, ...]]:
         found = self._router.find(request.path)

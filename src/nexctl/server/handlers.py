@@ -81,6 +81,7 @@ HANDLERS: dict[str, Bound] = {
     **_of("async", "rooms.topups", topups__create="create"),
     **_of("write", "rooms.topups", topups__submit="submit"),
     **_of("read", "rooms.usage", usage__list="listed", usage__show="shown", usage__summary="sums"),
+    **_of("read", "rooms.usage", usage__summary_file="summary_file"),
     **_of("read", "rooms.customers", customers__list="listed"),
     **_of("write", "rooms.customers", customers__create="create"),
     **_of("read", "rooms.payments", payments__list="listed", payments__show="shown"),

@@ -588,6 +588,13 @@ ROUTES: tuple[Route, ...] = (
         refusals=("plan_limit",),
     ),
     Route(
+        "usage.summary_file",
+        *("GET", "/v1/usage/summary.csv", "The same sums as a CSV file", _ANY_KEY),
+        media="text/csv; charset=utf-8",
+        query="usage.SummaryQuery",
+        refusals=("plan_limit",),
+    ),
+    Route(
         "usage.show",
         *("GET", "/v1/usage/{request_id}", "One usage record", _ANY_KEY, "usage.UsageDetail"),
         refusals=("plan_limit",),
