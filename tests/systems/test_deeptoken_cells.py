@@ -125,3 +125,45 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
     ):
         done = shop(*command)
         assert done.exit == 0, done
+
+
+def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_shop: Open) -> None:
+    """Commit: amount, term, service level and capacity are what the operator agreed."""
+    shop = open_shop("deeptoken", "--payments", "manual")
+    customer = shop.data("admin", "customers", "list")[0]["id"]
+    assert shop.data("subscription", "contract")["state"] == "none"
+    assert shop.refused("wallet", "topup", "6000", "--pack", "commit") == (2, "invalid_request")
+    assert shop.refused("wallet", "topup", "20", "--method", "invoice") == (
+        *(2, "payment_method_unavailable"),
+    )
+    terms = (
+        *("--amount", "60000", "--from", "2020-01-01", "--to", "2099-12-31"),
+        *("--sla", "99.9%", "--capacity", "two dedicated GPUs"),
+    )
+    planned = shop("admin", "customers", "contract", customer, *terms, "--dry-run")
+    assert planned.exit == 0
+    assert shop.data("subscription", "contract")["state"] == "none", "a dry run agrees on nothing"
+    made = shop.data("admin", "customers", "contract", customer, *terms)
+    assert (made["state"], made["remaining"], made["sla"]) == ("in_force", "60000", "99.9%")
+    order = shop.data("wallet", "topup", "6000", "--pack", "commit", "--method", "invoice")
+    assert order["state"] == "created"
+    shop.data("wallet", "submit", order["id"], "--transaction", "PO 4711")
+    shop.data("admin", "payments", "approve", order["id"], "--yes")
+    assert shop.balance() == 6000
+    shown = shop.data("subscription", "contract")
+    assert (shown["paid"], shown["remaining"], shown["capacity"]) == (
+        *("6000", "54000", "two dedicated GPUs"),
+    )
+    text = shop("subscription", "contract").out
+    assert "54,000" in text
+    assert "two dedicated GPUs" in text
+    above = shop("wallet", "topup", "54000.01", "--pack", "commit", "-o", "json")
+    assert (above.exit, above.data["state"]) == (8, "under_review"), "more than is agreed"
+    trail = [row["action"] for row in shop.data("audit-log", "list")]
+    assert "customers.set_contract" in trail
+    shop.data("admin", "customers", "contract", customer, "--end", "--yes")
+    assert shop.data("subscription", "contract")["state"] == "none"
+    assert shop.refused("wallet", "topup", "6000", "--pack", "commit") == (2, "invalid_request")
+    bad = ("--amount", "5", "--from", "2026-12-31", "--to", "2026-01-01")
+    assert shop.refused("admin", "customers", "contract", customer, *bad) == (2, "invalid_request")
+    shop.verified()

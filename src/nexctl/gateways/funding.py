@@ -67,6 +67,9 @@ class Funding:
         found = self._ask("subscription.set", body=body, idempotency_key=idempotency_key)
         return cast("funding.Subscription", found)
 
+    def contract(self) -> funding.Contract:
+        return cast("funding.Contract", self._ask("contract.show"))
+
     def terms(self) -> funding.TermsInForce:
         return cast("funding.TermsInForce", self._ask("terms.show"))
 

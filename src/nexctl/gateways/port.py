@@ -405,6 +405,9 @@ class Funding(Protocol):
     def subscribe(self, plan: str, *, idempotency_key: str | None = None) -> funding.Subscription:
         """Be on a plan."""
 
+    def contract(self) -> funding.Contract:
+        """What is agreed with the operator."""
+
     def terms(self) -> funding.TermsInForce:
         """What the operator has set."""
 

@@ -10,9 +10,11 @@ from nexctl.wire.base import (
     UNSET,
     Amount,
     Answer,
+    Day,
     Id,
     Money,
     Name,
+    Note,
     Percent,
     Request,
     Time,
@@ -142,6 +144,37 @@ class Subscription(Answer, kw_only=True):
     started_at: Time | None = None
     paid_period: str | None = None
     renews_at: Time | None = None
+    replayed: bool = False
+
+
+class ContractSet(Request, kw_only=True):
+    """What is agreed with a customer. `amount` is committed before tax; `ends` is the last day."""
+
+    amount: Amount
+    starts: Day
+    ends: Day
+    sla: Note | None = None
+    capacity: Note | None = None
+    note: Note | None = None
+
+
+class Contract(Answer, kw_only=True):
+    """A contract. `state` is none, upcoming, in_force or ended; days are UTC, `ends` included.
+
+    `paid` is what orders credited within the term have paid, `remaining` what is still committed.
+    """
+
+    customer_id: str
+    state: str
+    amount: Money | None = None
+    paid: Money | None = None
+    remaining: Money | None = None
+    currency: str | None = None
+    starts: str | None = None
+    ends: str | None = None
+    sla: str | None = None
+    capacity: str | None = None
+    note: str | None = None
     replayed: bool = False
 
 

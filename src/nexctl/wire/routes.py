@@ -513,6 +513,11 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
     ),
     Route(
+        "contract.show",
+        *("GET", "/v1/contract", "What is agreed with the operator", _MANAGEMENT),
+        "funding.Contract",
+    ),
+    Route(
         "billing_profile.show",
         *("GET", "/v1/billing-profile", "Who is invoiced", _MANAGEMENT, "papers.BillingProfile"),
     ),
@@ -925,6 +930,23 @@ ROUTES: tuple[Route, ...] = (
         *("PUT", "/admin/v1/customers/{id}/policy", "Change what a customer is allowed", _OWNER),
         *("operators.Policy", "operators.PolicySet"),
         refusals=("model_not_found", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "customers.contract",
+        *("GET", "/admin/v1/customers/{id}/contract", "What is agreed with it", _OPERATORS),
+        "funding.Contract",
+    ),
+    Route(
+        "customers.set_contract",
+        *("PUT", "/admin/v1/customers/{id}/contract", "Agree on a contract", _MONEY),
+        *("funding.Contract", "funding.ContractSet"),
+        idempotent=True,
+    ),
+    Route(
+        "customers.end_contract",
+        *("DELETE", "/admin/v1/customers/{id}/contract", "End a contract now", _MONEY),
+        "funding.Contract",
         idempotent=True,
     ),
     Route(

@@ -10,7 +10,7 @@ from nexctl.money import text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
-from nexctl.server.ledger import bonuses, codes, orders, profiles, wallets
+from nexctl.server.ledger import bonuses, codes, contracts, orders, profiles, wallets
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.payments import providers, sandbox
 from nexctl.server.payments.figures import Figures, figures, number
@@ -216,6 +216,7 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
     """The figures that a body asks for, where its method may be used for them."""
     house, body = call.house, call.body
     table = rules_of(tx, house).topup
+    agreed = contracts.open_amount(tx, call.customer.id)
     found = figures(
         house.book,
         table,
@@ -223,10 +224,11 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
         pack=body.pack,
         currency=body.currency,
         scale=house.scale,
+        agreed=agreed,
     )
     row = _row_of(house, method.id)
     pack = row.get("from_pack")
-    if pack is not None:
+    if pack is not None and (agreed is None or found.amount > agreed):
         least = next((number(p["amount"]) for p in table["packs"] if p["id"] == pack), None)
         if least is None or found.amount < least:
             shown = f" (from {text_of(least)})" if least is not None else ""
