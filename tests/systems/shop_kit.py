@@ -104,11 +104,11 @@ class Shop:
         assert done.exit == 0, done
         return done.out.strip()
 
-    def serve(self) -> str:
-        """Serve it on a free port of this machine; its address."""
+    def serve(self, *more: str) -> str:
+        """Serve it on a free port of this machine; its address. `more` are options of `serve`."""
         if self._served is None:
             self._served = subprocess.Popen(
-                [str(PROGRAM), "gateway", "serve", "-p", NAME, "--port", "0"],
+                [str(PROGRAM), "gateway", "serve", "-p", NAME, "--port", "0", *more],
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=self.home,

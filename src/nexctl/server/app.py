@@ -25,6 +25,7 @@ from nexctl.server.http import (
     Send,
     Streamed,
 )
+from nexctl.server.ledger.clock import MINUTE
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.refusing import Refuse, of_error
 from nexctl.server.router import Router
@@ -53,6 +54,8 @@ class Gateway:
         self._open = open_house
         self._house: House | None = None
         self._router = Router()
+        self._open_calls = 0
+        self._told_busy = 0
 
     @property
     def house(self) -> House:
@@ -123,6 +126,13 @@ class Gateway:
             await asyncio.wait(pending, timeout=self._house.options.draining_seconds + 2)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._open_calls += 1
+        try:
+            await self._served(scope, receive, send)
+        finally:
+            self._open_calls -= 1
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace_id = "req_" + os.urandom(12).hex()
         house = self.house
         try:
@@ -143,6 +153,7 @@ class Gateway:
         access.check_host(house, request)
         house.renew()
         route, values = self._routed(request)
+        self._check_room(house, route)
         call = Call(house, route, request, values, trace_id)
         if (request.declared_length() or 0) > route.body_limit:
             raise Refuse("payload_too_large", f"the body is larger than {route.body_limit:,} bytes")
@@ -158,6 +169,17 @@ class Gateway:
             return await call.commit(handler)
         answer: Answer | Streamed = await handler(call)
         return answer
+
+    def _check_room(self, house: House, route: Route) -> None:
+        """Refuse what would be one call too many, before anything of it is read or held."""
+        most = house.options.most_calls
+        if most is None or self._open_calls <= most or route.name == "health.live":
+            return
+        minute = house.now() // MINUTE
+        if minute != self._told_busy:
+            self._told_busy = minute
+            house.alarm(f"more than {most:,} calls at once: some are refused")
+        raise Refuse("overloaded", seconds=1, details={"limit": most})
 
     def _routed(self, request: Request) -> tuple[Route, tuple[str, ...]]:
         found = self._router.find(request.path)
