@@ -16,7 +16,7 @@ function __nexctl_commands
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
-      set -g __nexctl_R show set
+      set -g __nexctl_R show set contract
     case 'billing-profile'
       set -g __nexctl_R show set
     case 'invoices'
@@ -50,7 +50,7 @@ function __nexctl_commands
     case 'admin'
       set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
-      set -g __nexctl_R list create suspend credit policy import
+      set -g __nexctl_R list create suspend credit policy contract import
     case 'admin keys'
       set -g __nexctl_R list disable enable revoke
     case 'admin operators'
@@ -116,7 +116,7 @@ function __nexctl_options
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices show'
-      set -g __nexctl_R --on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --on --at --rules --plans -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices compare'
       set -g __nexctl_R --on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices whatif'
@@ -125,7 +125,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'subscription contract' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices update'
       set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -174,7 +174,7 @@ function __nexctl_options
     case 'usage export'
       set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
-      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage list'
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
@@ -230,7 +230,7 @@ function __nexctl_options
     case 'gateway init'
       set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
-      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host --max-calls -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway verify'
       set -g __nexctl_R --anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers list'
@@ -243,6 +243,8 @@ function __nexctl_options
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
       set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers contract'
+      set -g __nexctl_R --amount --from --to --sla --capacity --note --end -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin keys list'
       set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin operators create'
@@ -444,6 +446,8 @@ function __nexctl_arguments
     case 'admin customers credit'
       set -g __nexctl_A 3 3
     case 'admin customers policy'
+      set -g __nexctl_A 3
+    case 'admin customers contract'
       set -g __nexctl_A 3
     case 'admin customers import'
       set -g __nexctl_A 4
@@ -841,7 +845,7 @@ function __nexctl_takes
       end
     case '--amount'
       switch "$argv[1]"
-        case 'wallet auto-topup set' 'admin payments refund'
+        case 'wallet auto-topup set' 'admin customers contract' 'admin payments refund'
           set -g __nexctl_V 3
       end
     case '--target'
@@ -1030,6 +1034,11 @@ function __nexctl_takes
         case 'gateway serve'
           set -g __nexctl_V 3
       end
+    case '--max-calls'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
     case '--external-id'
       switch "$argv[1]"
         case 'admin customers create'
@@ -1053,6 +1062,16 @@ function __nexctl_takes
     case '--discount'
       switch "$argv[1]"
         case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--sla'
+      switch "$argv[1]"
+        case 'admin customers contract'
+          set -g __nexctl_V 3
+      end
+    case '--capacity'
+      switch "$argv[1]"
+        case 'admin customers contract'
           set -g __nexctl_V 3
       end
     case '--endpoint'

@@ -1,4 +1,4 @@
-"""`nexctl admin customers suspend / credit / policy / contract / import`: what an operator does about one."""
+"""`nexctl admin customers suspend / credit / policy / contract / import`: one customer's terms."""
 
 from __future__ import annotations
 

@@ -222,11 +222,11 @@ def _plan_cells(plan: dict[str, Any]) -> dict[str, str]:
     for name in ("fee", "recharge"):
         if plan[name] is not None:
             found[name] = str(plan[name])
-    credits = plan["credits"]
-    if credits is not None:
-        when = {"once": "once", "month": "a month", "recharge": "a recharge"}[credits["every"]]
-        amount = str(credits["amount"])
-        found["credits"] = f"{amount} {credits['unit']} {when}" if amount[0].isdigit() else amount
+    given = plan["credits"]
+    if given is not None:
+        when = {"once": "once", "month": "a month", "recharge": "a recharge"}[given["every"]]
+        amount = str(given["amount"])
+        found["credits"] = f"{amount} {given['unit']} {when}" if amount[0].isdigit() else amount
     for name, value in plan["limits"].items():
         found[name] = tokens(value) if isinstance(value, int) else str(value)
     for row in plan["budgets"]:

@@ -74,7 +74,9 @@ def contract(app: App) -> View:
         (name, money(getattr(found, name), unit) if found.amount is not None else None)
         for name in ("amount", "paid", "remaining")
     ]
-    pairs += [(name, getattr(found, name)) for name in ("starts", "ends", "sla", "capacity", "note")]
+    pairs += [
+        (name, getattr(found, name)) for name in ("starts", "ends", "sla", "capacity", "note")
+    ]
     title = f"contract: {found.state.replace('_', ' ')}, profile {app.profile.name}"
     return facts_view(app, found, title, pairs, name=found.state)
 

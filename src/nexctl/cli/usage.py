@@ -109,9 +109,7 @@ def export(app: App, **given: Any) -> View | None:
         "nexctl usage summary --by label:team,model -o json",
     ),
 )
-def summary(
-    app: App, by: tuple[str, ...], chart: bool, write: str | None, **given: Any
-) -> View:
+def summary(app: App, by: tuple[str, ...], chart: bool, write: str | None, **given: Any) -> View:
     """Requests, tokens and charges, summed by what you ask for.
 
     The sums are exact and equal those of an export of the same window. Dearest first; days, weeks

@@ -58,7 +58,9 @@ def figures(
         raise Refuse("invalid_request", f"top-ups are paid in {money}", param="currency")
     units = _amount(table, amount, pack)
     if agreed is None and _is_contract(table, pack):
-        raise Refuse("invalid_request", "this pack needs a contract with the operator", param="pack")
+        raise Refuse(
+            "invalid_request", "this pack needs a contract with the operator", param="pack"
+        )
     review = _limits(table, units)
     if agreed is not None and units <= agreed:
         review = None
@@ -112,7 +114,9 @@ def _amount(table: Mapping[str, Any], amount: str | None, pack: str | None) -> i
 
 def _is_contract(table: Mapping[str, Any], pack: str | None) -> bool:
     """Whether a pack's amount is what is agreed with the customer."""
-    return any(row["id"] == pack and row.get("amount") == "custom" for row in table.get("packs", ()))
+    return any(
+        row["id"] == pack and row.get("amount") == "custom" for row in table.get("packs", ())
+    )
 
 
 def _limits(table: Mapping[str, Any], units: int) -> str | None:
