@@ -62,7 +62,7 @@ function __nexctl_commands
     case 'admin audit-log'
       set -g __nexctl_R list export verify
     case 'admin payments'
-      set -g __nexctl_R list approve reject refund
+      set -g __nexctl_R list submit approve reject refund
     case 'admin providers'
       set -g __nexctl_R list add set remove cost
     case 'admin models'
@@ -151,7 +151,7 @@ function __nexctl_options
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topups' 'batch list' 'admin subscriptions list' 'admin codes list'
       set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet submit'
+    case 'wallet submit' 'admin payments submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet redeem' 'subscription set'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -471,6 +471,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin audit-log verify'
       set -g __nexctl_A 4
+    case 'admin payments submit'
+      set -g __nexctl_A 3
     case 'admin payments approve'
       set -g __nexctl_A 3
     case 'admin payments reject'
@@ -808,12 +810,12 @@ function __nexctl_takes
       end
     case '--transaction'
       switch "$argv[1]"
-        case 'wallet submit' 'admin payments approve'
+        case 'wallet submit' 'admin payments submit' 'admin payments approve'
           set -g __nexctl_V 3
       end
     case '--sender'
       switch "$argv[1]"
-        case 'wallet submit'
+        case 'wallet submit' 'admin payments submit'
           set -g __nexctl_V 3
       end
     case '--limit'

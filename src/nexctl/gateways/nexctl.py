@@ -323,6 +323,9 @@ class Payments(_Noun):
     def show(self, order_id: str) -> admin.Payment:
         return cast("admin.Payment", self._ask("payments.show", order_id))
 
+    def submit(self, order_id: str, proof: topups.TopUpSubmit) -> admin.Payment:
+        return cast("admin.Payment", self._ask("payments.submit", order_id, body=proof))
+
     def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
         return cast("admin.Payment", self._ask("payments.approve", order_id, body=note))
 

@@ -332,6 +332,9 @@ class Payments(Protocol):
     def show(self, order_id: str) -> admin.Payment:
         """One order."""
 
+    def submit(self, order_id: str, proof: topups.TopUpSubmit) -> admin.Payment:
+        """Note that its payment was seen."""
+
     def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
         """Credit it."""
 

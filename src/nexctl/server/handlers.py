@@ -88,7 +88,7 @@ HANDLERS: dict[str, Bound] = {
     **_of("read", "rooms.customers", customers__list="listed"),
     **_of("write", "rooms.customers", customers__create="create"),
     **_of("read", "rooms.payments", payments__list="listed", payments__show="shown"),
-    **_of("write", "rooms.payments", payments__reject="reject"),
+    **_of("write", "rooms.payments", payments__reject="reject", payments__submit="submit"),
     **_of("async", "rooms.payments", payments__approve="approve", payments__refund="refund"),
     **_of("read", "rooms.providers", providers__list="listed"),
     **_of("async", "rooms.providers", providers__add="add", providers__update="update"),

@@ -782,6 +782,14 @@ ROUTES: tuple[Route, ...] = (
         *("GET", "/admin/v1/payments/{id}", "One order", _OPERATORS, "admin.Payment"),
     ),
     Route(
+        "payments.submit",
+        *("POST", "/admin/v1/payments/{id}/submit", "Note a payment seen for a customer"),
+        frozenset((OWNER, BILLING, SUPPORT)),
+        *("admin.Payment", "topups.TopUpSubmit"),
+        refusals=("state_conflict", "name_taken"),
+        idempotent=True,
+    ),
+    Route(
         "payments.approve",
         *("POST", "/admin/v1/payments/{id}/approve", "Credit a manual order", _MONEY),
         *("admin.Payment", "admin.Approve"),

@@ -323,21 +323,24 @@ def wallet_of(tx: Transaction, call: Call, name: str | None) -> str:
 
 def submit(tx: Transaction, call: Call) -> wire.TopUp:
     """Declare a manual payment as made."""
-    found = _owned(tx, call)
+    return wire.TopUp(**fields(call.house, submitted(tx, call, _owned(tx, call))))
+
+
+def submitted(tx: Transaction, call: Call, found: Order) -> Order:
+    """An order whose payment the caller has told of."""
     if found.provider != MANUAL:
         raise Refuse("state_conflict", "this order is not paid by a transfer")
     body = call.body
     if found.network and not body.sender and found.pay_amount is None:
         # Nothing on a chain names the order: its amount has to, or the sender.
         raise Refuse("invalid_request", "say from which address you paid", param="sender")
-    done = orders.submit(
+    return orders.submit(
         tx,
         found.id,
         transaction=normal(body.transaction),
         sender=body.sender,
         by=call.caller.id,
     )
-    return wire.TopUp(**fields(call.house, done))
 
 
 def normal(transaction: str) -> str:
