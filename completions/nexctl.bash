@@ -7,7 +7,7 @@ _nexctl_commands() {
     'prices') R='list show compare whatif history markup validate update' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
-    'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
+    'wallet') R='show topup topups submit redeem ledger packs policies list create grants runway auto-topup' ;;
     'wallet auto-topup') R='set show off' ;;
     'subscription') R='show set contract' ;;
     'billing-profile') R='show set' ;;
@@ -70,7 +70,7 @@ _nexctl_options() {
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'subscription contract'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet policies'|'wallet list'|'subscription show'|'subscription contract'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices update') R='--at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -145,7 +145,7 @@ _nexctl_options() {
     'admin providers cost') R='--book --toml -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin models set') R='--enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin routes set') R='--fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin prices draft') R='--markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin prices draft') R='--markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin prices diff') R='--at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin prices apply') R='--at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin margin') R='--before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -180,7 +180,7 @@ _nexctl_takes() {
     'usage audit --against') V='17' ;;
     'orgs create --wallet'|'orgs set --wallet') V='19' ;;
     'members add --role'|'members set --role') V='20' ;;
-    'routes set --for-model') V='1' ;;
+    'routes set --for-model'|'admin prices draft --remove') V='1' ;;
     'gateway init --payments') V='22' ;;
     'admin customers list --state') V='23' ;;
     'admin customers policy --clear') V='24' ;;
@@ -225,6 +225,7 @@ _nexctl_arguments() {
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
+    'wallet policies') A='3' ;;
     'wallet create') A='3' ;;
     'wallet grants') A='3 3' ;;
     'recharge') A='3' ;;

@@ -12,7 +12,7 @@ function __nexctl_commands
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
+      set -g __nexctl_R show topup topups submit redeem ledger packs policies list create grants runway auto-topup
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
@@ -125,7 +125,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'subscription contract' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet policies' 'wallet list' 'subscription show' 'subscription contract' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices update'
       set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -276,7 +276,7 @@ function __nexctl_options
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices draft'
-      set -g __nexctl_R --markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices diff'
       set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices apply'
@@ -352,6 +352,8 @@ function __nexctl_arguments
     case 'wallet submit'
       set -g __nexctl_A 3
     case 'wallet redeem'
+      set -g __nexctl_A 3
+    case 'wallet policies'
       set -g __nexctl_A 3
     case 'wallet create'
       set -g __nexctl_A 3
@@ -1315,6 +1317,11 @@ function __nexctl_takes
     case '--for-model'
       switch "$argv[1]"
         case 'routes set'
+          set -g __nexctl_V 1
+      end
+    case '--remove'
+      switch "$argv[1]"
+        case 'admin prices draft'
           set -g __nexctl_V 1
       end
     case '--payments'

@@ -8,8 +8,8 @@ import os
 import re
 import signal
 import subprocess
-from decimal import Decimal
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -408,6 +408,12 @@ class Funding(Protocol):
     def subscribe(self, plan: str, *, idempotency_key: str | None = None) -> funding.Subscription:
         """Be on a plan."""
 
+    def policies(self) -> list[funding.PolicyText]:
+        """The texts of a purchase that are in force."""
+
+    def policy(self, sha256: str) -> funding.PolicyText:
+        """One that an order keeps the hash of."""
+
     def contract(self) -> funding.Contract:
         """What is agreed with the operator."""
 

@@ -67,6 +67,7 @@ HANDLERS: dict[str, Bound] = {
     **_of("write", "rooms.wallets", wallets__create="create", wallets__update="update"),
     **_of("read", "rooms.subscription", subscription__show="show"),
     **_of("write", "rooms.subscription", subscription__set="put"),
+    **_of("read", "rooms.policy_texts", policy_texts__list="listed", policy_texts__show="shown"),
     **_of("read", "rooms.contracts", contract__show="show", customers__contract="of_customer"),
     **_of("write", "rooms.contracts", customers__set_contract="put"),
     **_of("write", "rooms.contracts", customers__end_contract="remove"),

@@ -513,6 +513,16 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
     ),
     Route(
+        "policy_texts.list",
+        *("GET", "/v1/policies", "The refund policy and terms of sale in force", _MANAGEMENT),
+        "funding.PolicyTexts",
+    ),
+    Route(
+        "policy_texts.show",
+        *("GET", "/v1/policies/{id}", "One text by the SHA-256 that an order keeps", _MANAGEMENT),
+        "funding.PolicyText",
+    ),
+    Route(
         "contract.show",
         *("GET", "/v1/contract", "What is agreed with the operator", _MANAGEMENT),
         "funding.Contract",

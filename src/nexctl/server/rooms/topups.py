@@ -36,8 +36,13 @@ _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
     """Ways to pay, packs, and the limits of self-service."""
     book = call.house.book
-    table = rules_of(tx, call.house).topup
+    rules = rules_of(tx, call.house)
+    table = rules.topup
     found = methods_of(call.house)
+    for method in found:
+        fee = rules.payment_fee(method.id)
+        if fee is not None:
+            method.fee_percent, method.fee_fixed = fee
     least, most = number(table.get("minimum")), number(table.get("maximum"))
     packs = []
     for row in table.get("packs", ()):
@@ -188,7 +193,8 @@ def wanted(
     rules = rules_of(tx, house)
     profile, version = profiles.current(tx, customer)
     tax = rules.tax(CREDITS, figures_.amount, profile, version)
-    total = figures_.subtotal + tax.units + figures_.fee
+    fee = rules.fee_of(method.id, figures_.amount)
+    total = figures_.subtotal + tax.units + fee
     code = None
     if promo is not None:
         digest = secrets.hash_of(codes.normal(promo))
@@ -208,7 +214,7 @@ def wanted(
         details["bonus"] = terms
     if method.manual:
         details["pay_to"] = dict(house.facts.get("pay_to") or {})
-    changed = figures_._replace(tax=tax.units, bonus=bonus.units, total=total)
+    changed = figures_._replace(tax=tax.units, fee=fee, bonus=bonus.units, total=total)
     return Wanted(changed, tax, bonus, details, code)
 
 
