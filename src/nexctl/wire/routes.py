@@ -794,7 +794,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "payments.submit",
         *("POST", "/admin/v1/payments/{id}/submit", "Note a payment seen for a customer"),
-        frozenset((OWNER, BILLING, SUPPORT)),
+        _MONEY,
         *("admin.Payment", "topups.TopUpSubmit"),
         refusals=("state_conflict", "name_taken"),
         idempotent=True,

@@ -138,7 +138,7 @@ class Shelf:
         found = self._found.get((name, day, label))
         if found is None:
             named = self._labelled(name, day, label) if label is not None else None
-            found = self._load(name, day) if named is None else (named, False)
+            found = self._load(name, day) if named is None else (named, _early(named, day))
             self._found[name, day, label] = found
         return found
 
@@ -181,7 +181,12 @@ class Shelf:
             start = next((first for first, _ in starts if first is not None), None)
             book = books.load(name, at=start, folder=self.folder) if start else books.load(name)
             return book, True
-        return book, book.valid_from is None and day < book.retrieved
+        return book, _early(book, day)
+
+
+def _early(book: Book, day: str) -> bool:
+    """Whether a book without a first day was only read later."""
+    return book.valid_from is None and day < book.retrieved
 
 
 def _is_path(name: str) -> bool:
