@@ -6,6 +6,7 @@ types, handler. What costs something comes after what can refuse cheaply.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -290,11 +291,9 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        try:
-            await _sent(options, send, start)
-            await _sent(options, send, {"type": "http.response.body", "body": body})
-        except Slow:
-            pass
+        end = {"type": "http.response.body", "body": body}
+        with contextlib.suppress(Slow):
+            await _sent(options, send, start, end)
         return
     try:
         await _sent(
@@ -317,13 +316,15 @@ class Slow(Exception):
     """The caller reads too slowly: it is treated as gone."""
 
 
-async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
+async def _sent(options: Options, send: Send, *messages: dict[str, Any]) -> None:
     if not options.served:
-        await send(message)
+        for message in messages:
+            await send(message)
         return
     from nexctl.server.deadline import within
 
     try:
-        await within(WRITING_SECONDS, send(message))
+        for message in messages:
+            await within(WRITING_SECONDS, send(message))
     except (TimeoutError, OSError):
         raise Slow from None

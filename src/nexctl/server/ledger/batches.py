@@ -393,7 +393,7 @@ def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str)
             mine.append(part._replace(amount=need))
             left.append(part._replace(amount=part.amount - need))
         found = tx.one(
-            holds.INSERT,
+            holds.insert_of(1),
             *(batch.customer, None, None, wallet, request, body_hash),
             *(batch.key, batch.parent, batch.model),
             *("dispatched", amount, budgets.dumped(mine), owner, at, batch.snapshot, 0),
