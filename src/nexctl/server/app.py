@@ -90,7 +90,11 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            self._open_calls += 1
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                self._open_calls -= 1
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
@@ -127,13 +131,6 @@ class Gateway:
             await asyncio.wait(pending, timeout=self._house.options.draining_seconds + 2)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._open_calls += 1
-        try:
-            await self._served(scope, receive, send)
-        finally:
-            self._open_calls -= 1
-
-    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace_id = "req_" + os.urandom(12).hex()
         house = self.house
         try:
