@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from nexctl.server.ledger.event_kinds import KINDS
 from nexctl.wire.envelope import Envelope
-from nexctl.wire.events import KINDS
 from nexctl.wire.refusals import REFUSALS
 from nexctl.wire.routes import CALLERS, NOBODY, ROUTES, Route, refusals_of, type_named
 

@@ -11,8 +11,8 @@ from operator_kit import operate
 from server_kit import Got, Rig
 
 from nexctl.server.ledger import events, orders
+from nexctl.server.ledger.event_kinds import FAMILIES, KINDS
 from nexctl.server.payments import included
-from nexctl.wire.events import FAMILIES, KINDS
 from tests.server.test_gateway_funding import next_month
 from tests.server.test_gateway_money_in import deliver, order
 

@@ -5,7 +5,7 @@
     events.emit(tx, "order.credited", customer, {"id": order.id, "amount": "50", "currency": "USD"})
 
 The row commits with the change or not at all; upkeep then spreads it to the endpoints that want it
-(`server.events`). `kind` is one of `wire.events.KINDS`. `data` is what the receiver reads:
+(`server.events`). `kind` is one of `event_kinds.KINDS`. `data` is what the receiver reads:
 JSON-safe, amounts as decimal text, never a secret. `once` names a thing of which there is one event
 ever (an alert's threshold and window): a repetition is dropped, in whatever process.
 """
@@ -21,8 +21,8 @@ import msgspec
 from nexctl.server.ledger import ids
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.ledger.errors import Refused
+from nexctl.server.ledger.event_kinds import FAMILIES, KINDS
 from nexctl.server.ledger.port import Row, Transaction
-from nexctl.wire.events import FAMILIES, KINDS
 
 KEEP = 90 * DAY
 
@@ -58,7 +58,7 @@ def emit(
     no lock that others wait for, and sends nothing.
     """
     if kind not in KINDS:
-        raise ValueError(f"{kind!r} is no kind of event: see wire.events")
+        raise ValueError(f"{kind!r} is no kind of event: see event_kinds")
     made = ids.new("evt")
     done = tx.run(
         f"INSERT INTO events ({_COLUMNS}, once, spread) VALUES (?,?,?,?,?,?,0) "

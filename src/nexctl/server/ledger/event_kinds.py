@@ -1,4 +1,4 @@
-"""Every kind of event that a gateway tells of, and what it says.
+"""Every kind of event that the ledger keeps for who wants to be told, and what it says.
 
 The gateway emits no other kind, and a test meets each of them.
 """
