@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli.figures import grouped, tokens
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.errors import UsageError
-from nexctl.pricing import catalog
+from nexctl.pricing import listing
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book
@@ -169,7 +169,7 @@ def _per(rate: dict[str, Any] | None) -> str:
 
 def plans_view(book: Book, title: str) -> View:
     """The plans of a book side by side; in a pipe one line for each plan and value."""
-    plans = catalog.plans(book)
+    plans = listing.plans(book)
     if not plans:
         raise UsageError(
             f"{book.title} has no plans", hint="nothing of it is gated by one", code="no_plans"

@@ -30,9 +30,6 @@ class Rate(NamedTuple):
     words: str | None = None
 
 
-UNPUBLISHED = Rate("unpublished")
-
-
 class Sourced:
     """A table of the book that knows where each of its values comes from."""
 

@@ -269,12 +269,13 @@ def _of_ledger(house: House, error: Refused) -> Refuse:
 
 def _log(error: Exception) -> None:
     """Type and place of a fault. Its words may hold anything, so they stay out of the log."""
-    import logging
     import traceback
+
+    from nexctl.server import telling
 
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     places = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))
-    logging.getLogger("nexctl.server").error("%s at %s", type(error).__name__, places)
+    telling.fault(f"{type(error).__name__} at {places}")
 
 
 async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_id: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from nexctl.server import bodies
 from nexctl.server.calls import Call, Caller
 from nexctl.server.http import Request
-from nexctl.server.inference import embeddings, policy, routing
+from nexctl.server.inference import embeddings, own_keys, policy, routing
 from nexctl.server.inference.policy import Target
 from nexctl.server.refusing import Refuse
 from nexctl.wire.base import encode
@@ -68,7 +68,7 @@ def weigh(call: Call) -> Weighed:
         model = policy.served(house, body.model)
         policy.check_model(call.caller, model)
         policy.check_capabilities(model, (), "embedding")
-        _refuse_own_key(call, model)
+        own_keys.refuse_in_batch(call, model.id)
         priced = house.meters.priced(model, batch=True)
         counted = count(model, body.model)
         embeddings.check_sizes(call, model, embeddings.inputs_of(body.input))
@@ -76,16 +76,9 @@ def weigh(call: Call) -> Weighed:
     needs, asked = policy.needs_of(body), policy.asked_output(body)
     way = routing.way_of_line(call, count)
     target, counted, cap = routing.picked(call, way, needs, asked, count)
-    _refuse_own_key(call, target.charged)
+    own_keys.refuse_in_batch(call, target.served.id)
     priced = house.meters.priced(target.charged, batch=True)
     return Weighed(target, priced, counted, cap, asked, body.n or 1)
-
-
-def _refuse_own_key(call: Call, model: Model) -> None:
-    if "byok" in call.house.book.data:
-        from nexctl.server.inference import own_keys
-
-        own_keys.refuse_in_batch(call, model.id)
 
 
 def refused(house: House, custom_id: str, request_id: str, refuse: Refuse) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.server.ledger.clock import Clock
@@ -20,6 +19,7 @@ from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import Future
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -233,6 +233,8 @@ class Grouped(Inline):
 
     def submit(self, operation: Callable[..., T], *args: Any, **named: Any) -> Future[T]:
         """Queue one operation; the future ends after its commit."""
+        from concurrent.futures import Future
+
         future: Future[T] = Future()
 
         def done(result: Any, error: BaseException | None) -> None:

@@ -4,6 +4,9 @@
 
 Rows are locked in one order everywhere: owner, hold, month, rates, buckets (by rank and id),
 wallet, lots.
+
+Long because the states of one hold are one machine: each step is short, and reads beside the
+others.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters

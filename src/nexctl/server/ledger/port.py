@@ -198,7 +198,14 @@ class Database(Protocol):
         ...
 
     def exclusively(self) -> AbstractContextManager[Callable[[str, Sequence[Any]], Cursor]]:
-        """One transaction, as the schema's owner, that keeps all other writers out."""
+        """One transaction, as the schema's owner, that keeps all other writers out.
+
+        Tables may change their shape in it; the caller checks that their references hold.
+        """
+        ...
+
+    def grant(self) -> None:
+        """Give the runtime role its rights on every table; inside `exclusively`."""
         ...
 
     def overwrite(
