@@ -4,19 +4,21 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate update
     case 'models'
       set -g __nexctl_R list show
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
+    case 'provider-keys'
+      set -g __nexctl_R list set remove
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
+      set -g __nexctl_R show topup topups submit redeem ledger packs policies list create grants runway auto-topup
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
-      set -g __nexctl_R show set
+      set -g __nexctl_R show set contract
     case 'billing-profile'
       set -g __nexctl_R show set
     case 'invoices'
@@ -50,7 +52,7 @@ function __nexctl_commands
     case 'admin'
       set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
-      set -g __nexctl_R list create suspend credit policy import
+      set -g __nexctl_R list create suspend credit policy contract import
     case 'admin keys'
       set -g __nexctl_R list disable enable revoke
     case 'admin operators'
@@ -62,7 +64,7 @@ function __nexctl_commands
     case 'admin audit-log'
       set -g __nexctl_R list export verify
     case 'admin payments'
-      set -g __nexctl_R list approve reject refund
+      set -g __nexctl_R list submit approve reject refund
     case 'admin providers'
       set -g __nexctl_R list add set remove cost
     case 'admin models'
@@ -111,12 +113,12 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'provider-keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices show'
-      set -g __nexctl_R --on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --on --at --rules --plans -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices compare'
       set -g __nexctl_R --on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices whatif'
@@ -125,21 +127,23 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'keys show' 'provider-keys list' 'wallet packs' 'wallet policies' 'wallet list' 'subscription show' 'subscription contract' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices update'
       set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'models list' 'invoices list'
-      set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'models list'
+      set -g __nexctl_R --kind --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'models show' 'wallet show' 'projects list' 'members list'
+      set -g __nexctl_R --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
-      set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys create'
-      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys list'
-      set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --name --parent --state --all --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove' 'completion install'
+    case 'keys disable' 'keys enable' 'provider-keys remove' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove' 'completion install'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -147,16 +151,18 @@ function __nexctl_options
       set -g __nexctl_R --all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys import' 'admin customers import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'provider-keys set'
+      set -g __nexctl_R --key-file -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
-      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'batch list' 'admin subscriptions list' 'admin codes list'
-      set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet submit'
+      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet topups'
+      set -g __nexctl_R --state --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet submit' 'admin payments submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet redeem' 'subscription set'
-      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet redeem'
+      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
-      set -g __nexctl_R --from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --from --to --kind --wallet --limit --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
@@ -167,14 +173,18 @@ function __nexctl_options
       set -g __nexctl_R --wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup off' 'orgs set'
       set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'subscription set'
+      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'billing-profile set'
       set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'invoices list'
+      set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'statement'
       set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage export'
       set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
-      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage list'
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
@@ -197,6 +207,8 @@ function __nexctl_options
       set -g __nexctl_R --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch retry'
       set -g __nexctl_R --poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch list' 'admin subscriptions list' 'admin codes list'
+      set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch run'
       set -g __nexctl_R --out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
@@ -209,8 +221,6 @@ function __nexctl_options
       set -g __nexctl_R --model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'orgs pools transfer'
       set -g __nexctl_R --to --from --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'projects list' 'members list'
-      set -g __nexctl_R --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'projects create'
       set -g __nexctl_R --org --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'projects set'
@@ -230,7 +240,7 @@ function __nexctl_options
     case 'gateway init'
       set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
-      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host --max-calls -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway verify'
       set -g __nexctl_R --anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers list'
@@ -243,6 +253,8 @@ function __nexctl_options
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
       set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers contract'
+      set -g __nexctl_R --amount --from --to --sla --capacity --note --end -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin keys list'
       set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin operators create'
@@ -274,7 +286,7 @@ function __nexctl_options
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices draft'
-      set -g __nexctl_R --markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices diff'
       set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices apply'
@@ -302,7 +314,7 @@ function __nexctl_options
     case 'config set'
       set -g __nexctl_R --unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'profile add'
-      set -g __nexctl_R --driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --driver --base-url --book --plan --tier --model --calibration --org --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
   end
 end
 
@@ -343,6 +355,10 @@ function __nexctl_arguments
       set -g __nexctl_A 9 +
     case 'keys import'
       set -g __nexctl_A 4
+    case 'provider-keys set'
+      set -g __nexctl_A 3
+    case 'provider-keys remove'
+      set -g __nexctl_A 3
     case 'wallet topup'
       set -g __nexctl_A 3
     case 'wallet topups'
@@ -350,6 +366,8 @@ function __nexctl_arguments
     case 'wallet submit'
       set -g __nexctl_A 3
     case 'wallet redeem'
+      set -g __nexctl_A 3
+    case 'wallet policies'
       set -g __nexctl_A 3
     case 'wallet create'
       set -g __nexctl_A 3
@@ -445,6 +463,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3 3
     case 'admin customers policy'
       set -g __nexctl_A 3
+    case 'admin customers contract'
+      set -g __nexctl_A 3
     case 'admin customers import'
       set -g __nexctl_A 4
     case 'admin keys disable'
@@ -467,6 +487,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin audit-log verify'
       set -g __nexctl_A 4
+    case 'admin payments submit'
+      set -g __nexctl_A 3
     case 'admin payments approve'
       set -g __nexctl_A 3
     case 'admin payments reject'
@@ -653,7 +675,7 @@ function __nexctl_values
     case '32 *'
       set -g __nexctl_W 'bash zsh fish powershell'
     case '33 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
   end
 end
 
@@ -804,12 +826,12 @@ function __nexctl_takes
       end
     case '--transaction'
       switch "$argv[1]"
-        case 'wallet submit' 'admin payments approve'
+        case 'wallet submit' 'admin payments submit' 'admin payments approve'
           set -g __nexctl_V 3
       end
     case '--sender'
       switch "$argv[1]"
-        case 'wallet submit'
+        case 'wallet submit' 'admin payments submit'
           set -g __nexctl_V 3
       end
     case '--limit'
@@ -841,7 +863,7 @@ function __nexctl_takes
       end
     case '--amount'
       switch "$argv[1]"
-        case 'wallet auto-topup set' 'admin payments refund'
+        case 'wallet auto-topup set' 'admin customers contract' 'admin payments refund'
           set -g __nexctl_V 3
       end
     case '--target'
@@ -1030,6 +1052,11 @@ function __nexctl_takes
         case 'gateway serve'
           set -g __nexctl_V 3
       end
+    case '--max-calls'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
     case '--external-id'
       switch "$argv[1]"
         case 'admin customers create'
@@ -1053,6 +1080,16 @@ function __nexctl_takes
     case '--discount'
       switch "$argv[1]"
         case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--sla'
+      switch "$argv[1]"
+        case 'admin customers contract'
+          set -g __nexctl_V 3
+      end
+    case '--capacity'
+      switch "$argv[1]"
+        case 'admin customers contract'
           set -g __nexctl_V 3
       end
     case '--endpoint'
@@ -1197,11 +1234,6 @@ function __nexctl_takes
         case 'gateway verify'
           set -g __nexctl_V 4
       end
-    case '--key-file'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set' 'auth login'
-          set -g __nexctl_V 4
-      end
     case '--toml'
       switch "$argv[1]"
         case 'admin providers cost'
@@ -1296,6 +1328,11 @@ function __nexctl_takes
         case 'routes set'
           set -g __nexctl_V 1
       end
+    case '--remove'
+      switch "$argv[1]"
+        case 'admin prices draft'
+          set -g __nexctl_V 1
+      end
     case '--payments'
       switch "$argv[1]"
         case 'gateway init'
@@ -1337,6 +1374,11 @@ function __nexctl_takes
           set -g __nexctl_V 3
       end
     case '--at'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--org'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
@@ -1391,11 +1433,6 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
-    case '--org'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
     case '--note'
       switch "$argv[1]"
         case '*'
@@ -1422,6 +1459,11 @@ function __nexctl_takes
           set -g __nexctl_V 5
       end
     case '--write'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--key-file'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 4

@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import generated
 import msgspec
 
+from nexctl.server.ledger.event_kinds import KINDS
 from nexctl.wire.envelope import Envelope
 from nexctl.wire.refusals import REFUSALS
 from nexctl.wire.routes import CALLERS, NOBODY, ROUTES, Route, refusals_of, type_named
@@ -288,6 +290,17 @@ def page() -> str:
         lines.append(f"| `{route.method} {route.template}` | {route.summary}{once} | {who} |")
     lines += [
         "",
+        "## Events",
+        "",
+        "What endpoints of webhooks are told, signed as Standard Webhooks says: `{type, timestamp,",
+        "customer_id, data}`. An event is written in the transaction of what it tells, is sent at",
+        "least once, and keeps its `webhook-id` at every try. An endpoint asks for `*`, a family",
+        "such as `order.*`, or single kinds.",
+        "",
+        "| type | tells |",
+        "|---|---|",
+        *(f"| `{kind}` | {words} |" for kind, words in KINDS.items()),
+        "",
         "## Refusals",
         "",
         "Every error is an object `error` with type, code, message, param, request_id, details.",
@@ -306,28 +319,13 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the files, or compare them; return the exit code."""
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__, file=sys.stderr)
-        return 2
-    stale = []
-    for name, wanted in (("openapi.json", text()), ("gateway-api.md", page())):
-        path = REFERENCE_FOLDER / name
-        if path.exists() and path.read_text(encoding="utf-8") == wanted:
-            continue
-        stale.append(str(path.relative_to(ROOT)))
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted, encoding="utf-8")
-    if check and stale:
-        print(f"out of date: {', '.join(stale)}; run scripts/build_openapi.py")
-        return 1
-    if stale:
-        print(f"written: {', '.join(stale)}")
-    return 0
+def outputs() -> dict[Path, str]:
+    """Every file with its content."""
+    return {
+        REFERENCE_FOLDER / "openapi.json": text(),
+        REFERENCE_FOLDER / "gateway-api.md": page(),
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(outputs, sys.argv[1:], __file__, __doc__))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the page of the five systems: each cell, whose word it is, how it is met, what proves it.
 
-It is made from tests/systems/cells.toml and tests/systems/refusals.toml, which tests hold against
+It is made from cells.toml, abuse.toml and refusals.toml of tests/systems, which tests hold against
 the tests that exist.
 
 Usage: build_systems.py [--check]   `--check` writes nothing and fails where the page would change.
@@ -13,6 +13,8 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+
+import generated
 
 from nexctl.pricing import books
 from nexctl.wire.refusals import REFUSALS
@@ -71,8 +73,24 @@ def page() -> str:
             "| cell | what it does | said by | command or endpoint | proved by |\n"
             "|---|---|---|---|---|\n" + "\n".join(map(row, cells)) + "\n"
         )
-    parts.append(refusals())
+    parts += [abuse(), refusals()]
     return "\n".join(parts)
+
+
+def abuse() -> str:
+    """The table of what somebody might try."""
+    table = tomllib.loads((DATA / "abuse.toml").read_text(encoding="utf-8"))
+    lines = [
+        "## Abuse\n",
+        "What somebody might try, and how it ends.\n",
+        "| tried | ends | proved by |",
+        "|---|---|---|",
+        *(
+            f"| {cell(one['what'])} | {cell(one['ends'])} | {proofs(one['proof'])} |"
+            for one in table["abuse"]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def refusals() -> str:
@@ -96,17 +114,5 @@ def refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or check it."""
-    text = page()
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    if arguments == ["--check"]:
-        print("out of date: systems.md; run scripts/build_systems.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(lambda: {PAGE: page()}, sys.argv[1:], __file__, __doc__))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.errors import UsageError
-from nexctl.gateways.port import Lacking
+from nexctl.gateways.lacking import Lacking
 from nexctl.usage.export.window import Filters, Window
 from nexctl.wire.usage import SummaryQuery, UsageQuery
 
@@ -31,9 +31,8 @@ def summary_of(
     gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
 ) -> UsageSummary:
     """The gateway's sums; where it makes none, those of its records, page by page."""
-    asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
     try:
-        return gateway.usage.summary(_converted(SummaryQuery, asked))
+        return gateway.usage.summary(_sums_query(gateway, window, filters, names))
     except Lacking:
         return _added_up(gateway, query_of(gateway, window, filters), names)
 
@@ -68,6 +67,21 @@ def _added_up(gateway: Gateway, query: UsageQuery, names: Sequence[str]) -> Usag
         to=query.to,
         closed=closed,
     )
+
+
+def summary_file_of(
+    gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
+) -> bytes:
+    """The gateway's sums as it writes them into a file (CSV)."""
+    return gateway.usage.summary_file(_sums_query(gateway, window, filters, names))
+
+
+def _sums_query(
+    gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
+) -> SummaryQuery:
+    asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
+    query: SummaryQuery = _converted(SummaryQuery, asked)
+    return query
 
 
 def _asked(gateway: Gateway, window: Window, filters: Filters) -> dict[str, Any]:

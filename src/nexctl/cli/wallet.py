@@ -43,7 +43,7 @@ _TOPUP = (
 )
 
 
-@command(examples=("nexctl wallet show", "nexctl wallet show -o json"))
+@command(acts=True, examples=("nexctl wallet show", "nexctl wallet show -o json"))
 def show(app: App) -> View:
     """Balance, held, and what can be spent now, with the limit that binds.
 
@@ -62,6 +62,7 @@ def show(app: App) -> View:
 @command(
     *_TOPUP,
     changes=True,
+    acts=True,
     examples=("nexctl wallet topup 50", "nexctl wallet topup --pack builder --wait"),
 )
 def topup(app: App, **given: Any) -> View | None:
@@ -76,6 +77,7 @@ def topup(app: App, **given: Any) -> View | None:
 @command(
     *_TOPUP,
     changes=True,
+    acts=True,
     examples=("nexctl recharge 50",),
 )
 def recharge(app: App, **given: Any) -> View | None:
@@ -176,6 +178,7 @@ def _wanted(
 @command(
     argument("order", metavar="[ORDER]", help="One order; default: all, newest first."),
     option("--state", metavar="STATE", help="Only orders in this state, such as opened."),
+    acts=True,
     examples=("nexctl wallet topups", "nexctl wallet topups top_123"),
 )
 def topups(app: App, order: str | None, state: str | None) -> View:
@@ -213,6 +216,23 @@ def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
         return order_view(app, gateway.topups.submit(order, proof))
 
 
+@command(
+    argument("order", metavar="[ORDER]", help="The texts that this order was made under."),
+    examples=("nexctl wallet policies", "nexctl wallet policies ord_123"),
+)
+def policies(app: App, order: str | None) -> View:
+    """The refund policy and terms of sale: those in force, or those kept with an order."""
+    from nexctl.cli.wallet_report import policies_view
+
+    with connect.gateway(app) as gateway:
+        if order is None:
+            found = gateway.funding.policies()
+        else:
+            kept = gateway.topups.show(order).policies
+            found = [gateway.funding.policy(row.sha256) for row in kept.values()]
+    return policies_view(app, found, order)
+
+
 @command(examples=("nexctl wallet packs",))
 def packs(app: App) -> View:
     """What can be bought, the ways to pay, and the limits of self-service."""
@@ -224,6 +244,7 @@ def packs(app: App) -> View:
     argument("code", metavar="[CODE|-]", help="The code; - or nothing reads it from stdin."),
     _IDEMPOTENCY,
     changes=True,
+    acts=True,
     examples=("nexctl wallet redeem ABCDE-FGHJK-...", "pbpaste | nexctl wallet redeem -"),
 )
 def redeem(app: App, code: str | None, idempotency_key: str | None) -> View:
@@ -259,6 +280,7 @@ def _code(app: App, code: str | None) -> str:
     option("--kind", metavar="KIND", help="Only entries of this kind, such as usage."),
     option("--wallet", metavar="ID", help="Another wallet than the first; 'wallet list' shows it."),
     option("--limit", metavar="N", value=whole(1, 10**9), help="At most so many entries."),
+    acts=True,
     examples=("nexctl wallet ledger", "nexctl wallet ledger --kind usage -o csv > spent.csv"),
 )
 def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest: Any) -> None:
@@ -312,6 +334,7 @@ COMMANDS = (
     redeem,
     ledger,
     packs,
+    policies,
     list_,
     create,
     grants,

@@ -6,6 +6,7 @@ types, handler. What costs something comes after what can refuse cheaply.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from nexctl.server.http import (
     Send,
     Streamed,
 )
+from nexctl.server.ledger.clock import MINUTE
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.refusing import Refuse, of_error
 from nexctl.server.router import Router
@@ -53,6 +55,8 @@ class Gateway:
         self._open = open_house
         self._house: House | None = None
         self._router = Router()
+        self._open_calls = 0
+        self._told_busy = 0
 
     @property
     def house(self) -> House:
@@ -86,7 +90,11 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            self._open_calls += 1
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                self._open_calls -= 1
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
@@ -143,6 +151,7 @@ class Gateway:
         access.check_host(house, request)
         house.renew()
         route, values = self._routed(request)
+        self._check_room(house, route)
         call = Call(house, route, request, values, trace_id)
         if (request.declared_length() or 0) > route.body_limit:
             raise Refuse("payload_too_large", f"the body is larger than {route.body_limit:,} bytes")
@@ -152,11 +161,23 @@ class Gateway:
         await self._read(house, call)
         mode, handler = handlers.bound(route.name)
         if mode == "read":
-            return Answer(house.read(handler, call), route.status)
+            found = house.read(handler, call)
+            return Answer(found, route.status, media=route.media.encode())
         if mode == "write":
             return await call.commit(handler)
-        found: Answer | Streamed = await handler(call)
-        return found
+        answer: Answer | Streamed = await handler(call)
+        return answer
+
+    def _check_room(self, house: House, route: Route) -> None:
+        """Refuse what would be one call too many, before anything of it is read or held."""
+        most = house.options.most_calls
+        if most is None or self._open_calls <= most or route.name == "health.live":
+            return
+        minute = house.now() // MINUTE
+        if minute != self._told_busy:
+            self._told_busy = minute
+            house.alarm(f"more than {most:,} calls at once: some are refused")
+        raise Refuse("overloaded", seconds=1, details={"limit": most})
 
     def _routed(self, request: Request) -> tuple[Route, tuple[str, ...]]:
         found = self._router.find(request.path)
@@ -248,12 +269,13 @@ def _of_ledger(house: House, error: Refused) -> Refuse:
 
 def _log(error: Exception) -> None:
     """Type and place of a fault. Its words may hold anything, so they stay out of the log."""
-    import logging
     import traceback
+
+    from nexctl.server import telling
 
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     places = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))
-    logging.getLogger("nexctl.server").error("%s at %s", type(error).__name__, places)
+    telling.fault(f"{type(error).__name__} at {places}")
 
 
 async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_id: str) -> None:
@@ -267,11 +289,9 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        try:
-            await _sent(options, send, start)
-            await _sent(options, send, {"type": "http.response.body", "body": body})
-        except Slow:
-            pass
+        end = {"type": "http.response.body", "body": body}
+        with contextlib.suppress(Slow):
+            await _sent(options, send, start, end)
         return
     try:
         await _sent(
@@ -294,13 +314,15 @@ class Slow(Exception):
     """The caller reads too slowly: it is treated as gone."""
 
 
-async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
+async def _sent(options: Options, send: Send, *messages: dict[str, Any]) -> None:
     if not options.served:
-        await send(message)
+        for message in messages:
+            await send(message)
         return
     from nexctl.server.deadline import within
 
     try:
-        await within(WRITING_SECONDS, send(message))
+        for message in messages:
+            await within(WRITING_SECONDS, send(message))
     except (TimeoutError, OSError):
         raise Slow from None

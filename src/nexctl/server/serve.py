@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.server import bootstrap
 from nexctl.server.house import LOOPBACK, House, Options
+from nexctl.settings.profiles import is_loopback
 
 if TYPE_CHECKING:
     from nexctl.server.bootstrap import Secrets
 
 PORT = 8787
 BACKLOG = 1024
+# Open calls, streams included: each keeps some memory and a place in the ledger's queue.
+MOST_CALLS = 2000
 # A keep-alive connection may be idle longer than the clients' own limits, so that it is they who
 # close it; what is slow inside a request has deadlines of its own.
 IDLE_SECONDS = 75
@@ -37,6 +40,7 @@ class Terms(NamedTuple):
     tls_key: str | None = None
     behind_proxy: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    most_calls: int = MOST_CALLS
 
 
 class PortTaken(NexctlError):
@@ -83,17 +87,8 @@ def options_of(terms: Terms, environ: Mapping[str, str] = os.environ) -> Options
         loopback=local and not terms.behind_proxy,
         proxies=terms.behind_proxy,
         environ=environ,
+        most_calls=terms.most_calls,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; nothing is looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(

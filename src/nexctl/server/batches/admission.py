@@ -22,7 +22,7 @@ from nexctl.server import bodies
 from nexctl.server.batches import keeping, lines
 from nexctl.server.inference import holding
 from nexctl.server.ledger import batches, holds, ids, wallets
-from nexctl.server.ledger.batches import NewLine
+from nexctl.server.ledger.batch_lines import NewLine, add_lines, request_id
 from nexctl.server.ledger.types import Ask
 from nexctl.server.refusing import Refuse
 from nexctl.wire.batches import MOST_LINES
@@ -136,7 +136,15 @@ class Scan:
     def _weigh(self, plain: NewLine, raw: bytes, body: Any) -> None:
         call = lines.call_of(self._house, self._call.caller, self.endpoint, raw, body)
         found = lines.weigh(call)
-        self.priced, self.model = found.priced, found.target.charged.id
+        model = found.target.charged.id
+        if self.model not in (None, model):
+            raise Refuse(
+                "invalid_request",
+                f"a batch has one price: this line would be answered by {model}, "
+                f"those before it by {self.model}",
+                param="model",
+            )
+        self.priced, self.model = found.priced, model
         count = found.counted
         line = plain._replace(
             input=count.tokens,
@@ -147,7 +155,7 @@ class Scan:
         self.entries.append(Entry(line, found.cap, found.asked is not None))
 
     def _refuse(self, plain: NewLine, refuse: Refuse) -> None:
-        request = batches.request_id(self._batch, plain.custom_id)
+        request = request_id(self._batch, plain.custom_id)
         line = lines.refused(self._house, plain.custom_id, request, refuse)
         sealed, size = keeping.sealed_result(self._house, self._batch, plain.n, line)
         self.refused.append(plain._replace(refused=sealed, refused_size=size))
@@ -303,7 +311,7 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
     )
     try:
         for first in range(0, len(rows), KEPT_AT_ONCE):
-            await house.write(batches.add_lines, batch, rows[first : first + KEPT_AT_ONCE])
+            await house.write(add_lines, batch, rows[first : first + KEPT_AT_ONCE])
     except BaseException:
         await discard(house, batch)
         raise

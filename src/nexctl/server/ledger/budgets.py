@@ -3,6 +3,9 @@
 A month or a lifetime is one bucket. A rolling window is at most 32: whole buckets of a fixed
 width, the one that the window's edge cuts counted in full. A request belongs to the bucket of its
 reservation, whenever it is settled.
+
+Long because counting and setting share what a window and a bucket are: a budget that is set late
+counts the past by the very buckets that requests are counted in.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
@@ -23,7 +26,7 @@ from nexctl.server.ledger.types import Alert
 TOKENS, MONEY = "tokens", "money"
 RANKS = {"key": 0, "parent": 1, "member": 2, "project": 3, "org": 4, "customer": 5}
 # who set a budget: its owner, the plan, an organisation's policy, the operator
-OWN, PLAN, POLICY, OPERATOR = ORIGINS = ("set", "plan", "policy", "operator")
+OWN, PLAN, POLICY, OPERATOR = ("set", "plan", "policy", "operator")
 # length of a rolling window and of its buckets
 ROLLING = {"5h": (5 * HOUR, 10 * MINUTE), "1d": (DAY, HOUR), "7d": (7 * DAY, 6 * HOUR)}
 SPANS = ("month", "lifetime", *ROLLING)

@@ -1,4 +1,4 @@
-"""What price books hold, as rows and documents for showing: list, show, history, relative table."""
+"""What price books hold, as rows and documents for showing: list, show, history."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nexctl.pricing.book import Book, Model, Source
 
 SORTS = ("book", "model", "provider", "context", "input", "output")
-_OUTSIDE = ("not_applicable", "not_applicable")
 
 
 def price_text(price: str | None) -> str | None:
@@ -160,9 +159,35 @@ def show(book: Book, name: str, *, at: str | None = None) -> dict[str, Any]:
             if key in model.data
         },
         "rules": rules(book),
+        "plans": plans(book),
         "conflicts": [_untied(row) for row in book.conflicts],
         "notes": [*model.notes, *book.notes],
     }
+
+
+def plans(book: Book) -> list[dict[str, Any]]:
+    """Every plan of the book, in its order; [] where it has none.
+
+    {plan, title, fee, recharge, credits, limits, features, service, budgets, route, notes, source}:
+    amounts as text or the page's word, limits and features as the page has them.
+    """
+    return [
+        {
+            "plan": plan.id,
+            "title": plan.title,
+            "fee": plan.data.get("fee"),
+            "recharge": plan.data.get("recharge"),
+            "credits": _untied(plan.credits) if plan.credits else None,
+            "limits": plan.limits,
+            "features": plan.features,
+            "service": plan.service,
+            "budgets": [_untied(row) for row in plan.budgets],
+            "route": list(plan.route),
+            "notes": list(plan.notes),
+            "source": _source(plan.said("id")),
+        }
+        for plan in book.plans.values()
+    ]
 
 
 def rules(book: Book) -> dict[str, Any]:
@@ -258,11 +283,6 @@ def relative_row(model: Model) -> dict[str, Any]:
         "printed": {"credits": row["credits"], "conversations": row["per_hundred"]},
         "split_known": model.period(None)["rates"]["input"][0] == "number",
     }
-
-
-def relative_table(book: Book) -> list[dict[str, Any]]:
-    """The whole relative-rate table in the page's order; [] where the book has none."""
-    return [relative_row(model) for model in book.models.values() if "relative" in model.data]
 
 
 def history(versions: Iterable[Book], name: str) -> list[dict[str, Any]]:
