@@ -200,7 +200,7 @@ def test_a_clock_that_goes_back_loses_and_doubles_nothing(rig: Rig, tmp_path: Pa
 def test_sums_of_records_are_those_that_the_gateway_makes(rig: Rig) -> None:
     """A gateway without sums: its records are added up, page by page."""
     from nexctl.cli.usage_source import summary_of
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
 
     for _ in range(3):
         rig.chat()

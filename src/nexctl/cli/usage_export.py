@@ -90,7 +90,7 @@ def _others(gateway: Gateway, facts: Me, filters: Filters, target: str) -> list[
 
     A wallet is a book of its own, with its own sequences and balance. None where one is asked for.
     """
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
 
     if filters.wallet is not None or facts.key.kind != "management_key":
         return []
