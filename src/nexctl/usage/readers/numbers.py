@@ -17,7 +17,7 @@ _NANO_LENGTH, _PICO_LENGTH = 11, 14
 _EXACT = 2**53
 _DIGITS = frozenset("0123456789")
 _integers = msgspec.json.Decoder(list[int]).decode
-_doubles = msgspec.json.Decoder(list[float]).decode
+_doubles = msgspec.json.Decoder(list[float]).decode  # not money: whole numbers, exact
 
 
 def amounts(column: Sequence[str | None]) -> list[int]:
@@ -66,7 +66,7 @@ def _alike(texts: Sequence[str], longest: int) -> bool:
         return False
 
 
-def _below(moved: list[float], joined: str) -> bool:
+def _below(moved: Any, joined: str) -> bool:
     """Whether each number is small enough to be exact. Of positive ones their sum may tell it."""
     if "-" not in joined and sum(moved) < _EXACT:
         return True
