@@ -4,7 +4,8 @@
 It is made from tests/systems/cells.toml and tests/systems/refusals.toml, which tests hold against
 the tests that exist.
 
-Usage: build_systems.py [--check]   `--check` writes nothing and fails where the page would change.
+Usage: build_systems.py [--check|--proofs]   `--check` writes nothing and fails where the page would
+change; `--proofs` prints the ids of all scenarios that the page names, for pytest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ Given a price book, the embedded gateway behaves as that system does:
 and `docs` are the vendor's words, `reading` is how a silence or a contradiction is read, `ours` is
 the design here where the vendor shows nothing. *Proved by* names the scenarios of the test suite.
 What is not built yet is said in bold.
+
+Every scenario holds on SQLite and on PostgreSQL:
+
+```
+pytest $(python scripts/build_systems.py --proofs)
+pytest $(python scripts/build_systems.py --proofs) --gateways-on postgresql
+```
 """
 
 
@@ -96,8 +104,19 @@ def refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
+def named() -> list[str]:
+    """The ids of the page's scenarios."""
+    cells = tomllib.loads((DATA / "cells.toml").read_text(encoding="utf-8"))["cell"]
+    refused = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8")).values()
+    found = {one for row in cells for one in row["proof"]}
+    return sorted(found | {row["proof"] for row in refused if "proof" in row})
+
+
 def main(arguments: list[str]) -> int:
     """Write the page, or check it."""
+    if arguments == ["--proofs"]:
+        print("\n".join(named()))
+        return 0
     text = page()
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
         return 0

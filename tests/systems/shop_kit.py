@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests import places
 from tests.e2e.conftest import PROGRAM, Ran
 
 NAME = "shop"
@@ -28,7 +29,11 @@ class Shop:
         self.home, self.book = home, book
         self._served: subprocess.Popen[str] | None = None
         self.url = ""
-        made = self("gateway", "init", NAME, "--book", book, "--use", *more)
+        chosen = places.option()
+        self.place = (
+            chosen[-1] if chosen else str(home / f".local/state/nexctl/gateways/{NAME}/gateway.db")
+        )
+        made = self("gateway", "init", NAME, "--book", book, "--use", *chosen, *more)
         assert made.exit == 0, made
 
     def __call__(self, *arguments: str | Path, stdin: str | bytes = b"", **environ: str) -> Ran:

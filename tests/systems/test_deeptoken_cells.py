@@ -125,3 +125,4 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
     ):
         done = shop(*command)
         assert done.exit == 0, done
+    assert shop("routes", "remove", "a", "--yes").exit == 0
