@@ -235,8 +235,14 @@ class Pricer:
         )
 
     def multiplier(self) -> str:
-        """Product of semantic, batch and billing-tier factors on the output meter, as text."""
-        return text_of_ratio(*self._first.meters[_OUTPUT].factor)
+        """Product of semantic, batch and billing-tier factors, as text.
+
+        On the output meter; where no output is sold, on the first meter that is.
+        """
+        meters = self._first.meters
+        sold = (meters[_OUTPUT], *meters)
+        found = next((meter for meter in sold if meter.rate is not None), meters[_OUTPUT])
+        return text_of_ratio(*found.factor)
 
     def snapshot(self) -> dict[str, Any]:
         """What a debit keeps so that it can be recomputed for ever: JSON-safe, no floats."""
