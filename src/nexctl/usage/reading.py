@@ -118,6 +118,12 @@ class Export:
         return _csv_cells(self.path, self.style, self.columns)
 
 
+def _says_jsonl(path: str) -> bool:
+    """Whether an empty file is an export in JSONL, which has no header: its manifest says so."""
+    found = read_manifest(path)
+    return found is not None and found.get("format") == "jsonl"
+
+
 def open_export(path: str) -> Export:
     """Look at a file and say how it is read. UsageError (exit 2) where it is no export."""
     try:
@@ -131,7 +137,7 @@ def open_export(path: str) -> Export:
         return Export(path, "parquet", columns=_parquet_columns(path))
     bom = head.startswith(BOM)
     text = head.removeprefix(BOM).decode("utf-8", "replace")
-    if text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
         return Export(path, "jsonl")
     line = text.partition("\n")[0].rstrip("\r")
     style = EXCEL_DE if line.count(";") > line.count(",") else EXCEL if bom else RFC4180

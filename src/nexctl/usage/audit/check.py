@@ -104,6 +104,7 @@ class Checker:
             "unknown": found.unknown,
             "billed": _by_currency(plans),
             "plans": _plan_counts(plans),
+            "agreed": dict(self.explainer.agreed),
             "readings": _readings(found, plans),
             "reference": found.reference,
             "links": links,
@@ -113,6 +114,7 @@ class Checker:
         }
         for sums in plans:
             sums.clear()
+        self.explainer.agreed.clear()
         return result
 
     def _loop(self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch) -> list[int]:
