@@ -9,7 +9,7 @@ import signal
 import subprocess
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests import places
 from tests.e2e.conftest import PROGRAM, Ran
@@ -143,6 +143,22 @@ class Shop:
             timeout=30,
         )
         return got.status_code, got.json()
+
+    def told(self, order: str, kind: str) -> int:
+        """The payment provider's signed event about an order, delivered; the answer's status."""
+        import httpx
+
+        from nexctl.server import bootstrap
+        from nexctl.server.payments import sandbox
+
+        folder = self.home / f".local/state/nexctl/gateways/{NAME}"
+        kept = {"master": (folder / "master.key").read_text().strip()}
+        house = bootstrap.open_house(self.place, cast("bootstrap.Secrets", kept))
+        try:
+            path, headers, body = sandbox.signed_event(house, order, kind)
+        finally:
+            house.ledger.close()
+        return httpx.post(f"{self.serve()}{path}", content=body, headers=headers).status_code
 
     def close(self) -> None:
         if self._served is not None:

@@ -44,6 +44,19 @@ def refund_of_too_much(shop: Shop) -> Ran:
     return shop(*refund, "--amount", "1")
 
 
+def frozen(shop: Shop) -> Ran:
+    """A bank takes a payment back; when it gives it again the wallet is as before."""
+    made = shop.data("admin", "customers", "create", "disputed", "--plan", "pro")
+    hers = {"NEXCTL_API_KEY": made["secret"]}
+    order = shop.data("wallet", "topup", "20", **hers)["id"]
+    assert shop("gateway", "pay", order).exit == 0
+    assert shop.told(order, "payment.disputed") == 200
+    refused = shop.chat(request(), **hers)
+    assert shop.told(order, "payment.dispute_won") == 200
+    assert shop.chat(request(), **hers).exit == 0
+    return refused
+
+
 def unreachable(shop: Shop) -> Ran:
     shop.data("admin", "providers", "add", "gone", "--url", "http://127.0.0.1:9/v1")
     shop.data("admin", "customers", "create", "elsewhere")
@@ -62,6 +75,7 @@ MET: dict[str, Callable[[Shop], Ran]] = {
     "invalid_request": lambda shop: shop.chat(request(temperature="hot")),
     "code_not_found": lambda shop: shop("wallet", "redeem", "-o", "json", stdin="NOPE-NOPE"),
     "not_refundable": refund_of_too_much,
+    "wallet_frozen": frozen,
     "upstream_error": lambda shop: shop.chat(told("500"), "--timeout", "2"),
     "upstream_refused": lambda shop: shop.chat(told("refused"), "--timeout", "2"),
     "upstream_timeout": lambda shop: shop.chat(told("timeout"), "--timeout", "2"),
