@@ -37,6 +37,9 @@ Every scenario holds on SQLite and on PostgreSQL:
 pytest $(python scripts/build_systems.py --proofs)
 pytest $(python scripts/build_systems.py --proofs) --gateways-on postgresql
 ```
+
+In each unit a random month of mixed traffic agrees to the last unit, from quote to invoice, and each
+planted fault is found: `pytest tests/systems/test_month.py`, with `-m slow` for long months.
 """
 
 
@@ -109,7 +112,8 @@ def named() -> list[str]:
     cells = tomllib.loads((DATA / "cells.toml").read_text(encoding="utf-8"))["cell"]
     refused = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8")).values()
     found = {one for row in cells for one in row["proof"]}
-    return sorted(found | {row["proof"] for row in refused if "proof" in row})
+    found |= {row["proof"] for row in refused if "proof" in row}
+    return sorted(found | {"tests/systems/test_month.py"})
 
 
 def main(arguments: list[str]) -> int:
