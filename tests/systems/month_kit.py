@@ -7,6 +7,7 @@ after another at a gateway with a clock of its own, and holds every new usage re
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -129,6 +130,7 @@ class Person:
     taxed: bool = False
     sequence: int = 0
     charged: int = 0
+    lifetime: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
     orders: dict[str, Fraction] = field(default_factory=dict)
     credited: list[str] = field(default_factory=list)
@@ -154,6 +156,8 @@ class Month:
             place=place,
         )
         self.told: dict[str, Told] = {}
+        self.promos: dict[str, str] = {}
+        self.back: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.count = 0
         self.calendar = Calendar(self.rig)
@@ -426,8 +430,22 @@ class Month:
         if got.body["credited"]:
             assert order not in person.credited
             person.credited.append(order)
-            amount = person.orders[order]
-            person.entries["topup"] += self.sold.paid(str(amount))
+            brought = self.sold.paid(str(person.orders[order]))
+            person.entries["topup"] += brought
+            self.bonus(person, order, brought)
+            person.lifetime += brought
+
+    def bonus(self, person: Person, order: str, brought: int) -> None:
+        """A code's bonus, else the level's that the top-ups before have reached."""
+        made = self.rig.ask("GET", f"/v1/wallet/top-ups/{order}", key=person.key).body
+        percent = Fraction(0)
+        if order in self.promos:
+            percent = Fraction(self.promos[order])
+        elif self.sold.loyalty:
+            least, share = self.sold.loyalty
+            if person.lifetime >= parse_units(least, self.sold.scale):
+                percent = Fraction(share)
+        assert parse_units(made["bonus"], self.sold.scale) == round(brought * percent / 100)
 
     def topup(self, who: int, a: int, b: int) -> None:
         """Bought and paid, sometimes told twice, sometimes never paid."""
@@ -446,7 +464,9 @@ class Month:
             return self.code(who, a, b)
         terms = {"kind": "promo", "percent": str(1 + b % 20)}
         code = self.operate("POST", "/codes", terms).body["data"][0]["code"]
-        self.pay(self.order(who, a, promo_code=code))
+        order = self.order(who, a, promo_code=code)
+        self.promos[order] = terms["percent"]
+        self.pay(order)
         return None
 
     def refund(self, who: int, a: int, b: int) -> None:
@@ -460,6 +480,19 @@ class Month:
             got = self.operate("POST", f"/payments/{order}/refund", {"amount": amount})
             assert got.status == 200 or got.code == "not_refundable", got
             self.done["refunded" if got.status == 200 else got.code] += 1
+            if got.status == 200:
+                # A refund lowers the lifetime by the credits that it stands for, rounded up.
+                before = self.back[order]
+                self.back[order] += cents
+                lost = [self.credits_of(order, part) for part in (before, self.back[order])]
+                person.lifetime -= lost[1] - lost[0]
+
+    def credits_of(self, order: str, cents: int) -> int:
+        """What of an order's credits so many hundredths of its total stand for."""
+        person = next(one for one in self.people if order in one.orders)
+        amount = person.orders[order]
+        tax = round(amount * Fraction(self.sold.tax)) if person.taxed else 0
+        return math.ceil(self.sold.paid(str(amount)) * cents / (amount * 100 + tax))
 
     def dispute(self, who: int, a: int, b: int) -> None:
         """A bank takes a payment back and, told otherwise, gives it again."""
@@ -533,6 +566,7 @@ class Month:
                 assert order["state"] == "credited", order
                 person.orders[order["id"]] = Fraction(self.sold.amounts[0])
                 person.credited.append(order["id"])
+                person.lifetime += self.sold.paid(self.sold.amounts[0])
                 person.entries["topup"] += self.sold.paid(self.sold.amounts[0])
 
     def subscribe(self, who: int, a: int, b: int) -> None:

@@ -30,9 +30,8 @@ class Shop:
         self._served: subprocess.Popen[str] | None = None
         self.url = ""
         chosen = places.option()
-        self.place = (
-            chosen[-1] if chosen else str(home / f".local/state/nexctl/gateways/{NAME}/gateway.db")
-        )
+        self.folder = home / ".local/state/nexctl/gateways" / NAME
+        self.place = chosen[-1] if chosen else str(self.folder / "gateway.db")
         made = self("gateway", "init", NAME, "--book", book, "--use", *chosen, *more)
         assert made.exit == 0, made
 
@@ -151,8 +150,7 @@ class Shop:
         from nexctl.server import bootstrap
         from nexctl.server.payments import sandbox
 
-        folder = self.home / f".local/state/nexctl/gateways/{NAME}"
-        kept = {"master": (folder / "master.key").read_text().strip()}
+        kept = {"master": (self.folder / "master.key").read_text().strip()}
         house = bootstrap.open_house(self.place, cast("bootstrap.Secrets", kept))
         try:
             path, headers, body = sandbox.signed_event(house, order, kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nexctl.money import parse_units
 from nexctl.server import bootstrap
 from tests import places
 from tests.systems import month_checks as checks
 from tests.systems.month_kit import DAY, Month, Sold
 from tests.systems.month_systems import SYSTEMS, ratio_book
+from tests.systems.shop_kit import Shop
 
 Step = tuple[str, int, int, int]
 TRAFFIC = ("chat", "chat", "shapes", "tools", "near", "embed", "media", "batch", "fail", "again")
@@ -72,7 +75,7 @@ def test_any_month_agrees(unit: str, steps: list[Step]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", SYSTEMS)
-@settings(max_examples=1000, **QUIET)
+@settings(max_examples=600, **QUIET)
 @given(steps=st.lists(STEP, min_size=20, max_size=120))
 def test_any_long_month_agrees(unit: str, steps: list[Step]) -> None:
     agrees(SYSTEMS[unit], steps)
@@ -125,6 +128,40 @@ def test_a_month_with_everything_in_it_agrees(full: Month) -> None:
     checks.agree(full)
 
 
+def test_the_installed_program_says_the_same(full: Month, tmp_path: Path) -> None:
+    """Verify, reconcile, export, audit and statement, each as its command."""
+    import json
+
+    shop = Shop(tmp_path / "home", full.sold.name)
+    hers = {"NEXCTL_API_KEY": full.people[1].key, "NEXCTL_OPERATOR_KEY": full.rig.operator}
+    folder = shop.folder
+    if places.moved():
+        (folder / "database").write_text(full.rig.place + "\n")
+    else:
+        shutil.copy(copied_file(full.rig.place, tmp_path), folder / "gateway.db")
+    (folder / "master.key").write_text(full.rig.secrets["master"] + "\n")
+    shop.verified()
+    assert shop.data("admin", "reconcile", **hers)["findings"] == []
+    day = full.people[1].rows[-1]["created_at"][:10]
+    update = ("prices", "update", "--yes", "--at", day, "-o", "json")
+    served = shop(*update, **hers)
+    if served.exit:
+        assert shop(*update, "--accept", served.data["accept"], **hers).exit == 0
+    person, scale = full.people[1], full.sold.scale
+    done = shop.data("usage", "export", "month.jsonl", "--totals", **hers)
+    charges = [parse_units(row["charge"], scale) for row in done["totals"]]
+    assert (done["rows"], sum(charges)) == (len(person.rows), person.charged)
+    lines = [json.loads(line) for line in (shop.home / "month.jsonl").read_text().splitlines()]
+    assert [row["request_id"] for row in lines] == [row["request_id"] for row in person.rows]
+    audit = shop.data("usage", "audit", "month.jsonl", **hers)
+    assert (audit["matched"], audit["counts"]) == (len(person.rows), {})
+    for name in checks.months(full):
+        said = shop.data("statement", "--month", name, **hers)
+        there = full.ask(1, "GET", f"/v1/statements?month={name}").body
+        figures = ("opening", "credits", "debits", "expired", "closing", "sums")
+        assert {key: said[key] for key in figures} == {key: there[key] for key in figures}
+
+
 # ------------------------------------------------------------ planted faults
 
 
@@ -169,8 +206,7 @@ def copied(month: Month, folder: Path) -> Month:
     if places.moved():
         rig.place = places.copied(month.rig.place)
     else:
-        rig.place = str(folder / "ledger.sqlite")
-        with_all(month.rig.place, rig.place)
+        rig.place = copied_file(month.rig.place, folder)
     passed = month.calendar.passed
     rig.app = bootstrap.gateway(rig.place, rig.secrets, rig.options)
     rig.transport = type(month.rig.transport)(rig.app)
@@ -180,14 +216,16 @@ def copied(month: Month, folder: Path) -> Month:
     return twin
 
 
-def with_all(place: str, target: str) -> None:
+def copied_file(place: str, folder: Path) -> str:
     """Copy a database that is open, by SQLite's own backup."""
     import sqlite3
 
+    target = str(folder / "ledger.sqlite")
     with sqlite3.connect(place) as raw, sqlite3.connect(target) as copy:
         raw.backup(copy)
     raw.close()
     copy.close()
+    return target
 
 
 @pytest.fixture
