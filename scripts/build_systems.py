@@ -38,8 +38,8 @@ pytest $(python scripts/build_systems.py --proofs)
 pytest $(python scripts/build_systems.py --proofs) --gateways-on postgresql
 ```
 
-In each unit a random month of mixed traffic agrees to the last unit, from quote to invoice, and each
-planted fault is found: `pytest tests/systems/test_month.py`, with `-m slow` for long months.
+In each unit a random month of mixed traffic agrees to the last unit, from quote to invoice, and
+each planted fault is found: `pytest tests/systems/test_month.py`, with `-m slow` for long months.
 """
 
 

@@ -7,6 +7,7 @@ the five units; the charges follow from the pages' numbers by this test's own ar
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import shutil
 import tempfile
@@ -130,8 +131,6 @@ def test_a_month_with_everything_in_it_agrees(full: Month) -> None:
 
 def test_the_installed_program_says_the_same(full: Month, tmp_path: Path) -> None:
     """Verify, reconcile, export, audit and statement, each as its command."""
-    import json
-
     shop = Shop(tmp_path / "home", full.sold.name)
     hers = {"NEXCTL_API_KEY": full.people[1].key, "NEXCTL_OPERATOR_KEY": full.rig.operator}
     folder = shop.folder
