@@ -7,6 +7,8 @@ started, nothing is evaluated. Names that only this machine knows are read from 
 All of them follow one algorithm, written out in Python in `nexctl.cli.complete`: walk the words
 before the cursor down the tree, skip what options take, then offer options after a dash, commands
 in a group, and else the values of the argument.
+
+Long because three of the scripts stand here whole, each as it is installed.
 """
 
 from __future__ import annotations

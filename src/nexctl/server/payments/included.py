@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.money import parse_units
 from nexctl.server.ledger import customers, funds, settings
+from nexctl.server.ledger.due import GIVEN
 from nexctl.server.ledger.months import month_in
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.port import Transaction
 
 KIND = "included"
-MARK = "included_through"
 PAGE = 500
 
 
@@ -50,7 +50,7 @@ def due(house: House) -> bool:
     A month before the last one is over, whatever a clock that was set back says: its credits and
     its fees are not for a second time.
     """
-    seen = house.read(settings.get, MARK)
+    seen = house.read(settings.get, GIVEN)
     return seen is None or seen < month_in(zone_of(house), house.now())[0]
 
 
@@ -70,7 +70,7 @@ def grant_due(house: House) -> int:
         if len(rows) < PAGE:
             break
         after = rows[-1].id
-    house.ledger.write(settings.put, MARK, month)
+    house.ledger.write(settings.put, GIVEN, month)
     return given
 
 
