@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.cli.usage_source import GatewaySource, one_wallet, query_of
 from nexctl.estimate.ask import Ask as Wish
 from nexctl.estimate.ask import Cached
@@ -36,7 +36,7 @@ KINDS = ("jsonl", "csv")
 def violations(month: Month) -> list[tuple[str, str]]:
     """`gateway verify`: check and place of what does not hold."""
     ledger = month.rig.house.ledger
-    found = verify.verify(ledger, reprice=_repricer(ledger))
+    found = verify.verify(ledger, reprice=repricer(ledger))
     assert found.proved["recompute"] == sum(len(person.rows) for person in month.people)
     return [(row.check, row.place) for row in found.violations]
 
