@@ -68,7 +68,7 @@ def agrees(sold: Sold, steps: list[Step]) -> None:
 
 
 @pytest.mark.parametrize("unit", SYSTEMS)
-@settings(max_examples=10, **QUIET)
+@settings(max_examples=6, **QUIET)
 @given(steps=st.lists(STEP, min_size=10, max_size=40))
 def test_any_month_agrees(unit: str, steps: list[Step]) -> None:
     agrees(SYSTEMS[unit], steps)
