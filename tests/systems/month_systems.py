@@ -35,9 +35,9 @@ NEXTOKEN = Sold(
     costly="o1",
     amounts=("50", "25.01", "1000", "9000"),
     loyalty=("1000", "8"),
-    fees={"pro": "20", "business": "99"},
+    fees={"business": "99", "enterprise": "249.99"},
     fee_tax="9",
-    included={"pro": "10", "business": "30"},
+    included={"business": "30"},
 )
 
 # gpt-55-token-relay.vercel.app/pricing: input x 1 + output x 1 + cached read x 0.1, cached beside.

@@ -76,7 +76,7 @@ def test_any_month_agrees(unit: str, steps: list[Step]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", SYSTEMS)
-@settings(max_examples=600, **QUIET)
+@settings(max_examples=400, **QUIET)
 @given(steps=st.lists(STEP, min_size=20, max_size=120))
 def test_any_long_month_agrees(unit: str, steps: list[Step]) -> None:
     agrees(SYSTEMS[unit], steps)
