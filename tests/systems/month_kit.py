@@ -1,15 +1,14 @@
 """A month of one system's traffic on a gateway in this process, and what it must have cost.
 
-`Sold` has the numbers of a system's page (or of its operator) as this test reads them; `due` makes
-a charge of them with fractions and one rounding, without the price engine. `Month` does one thing
-after another at a gateway with a clock of its own, and holds every new usage record against that.
+`Month` does one thing after another at a gateway with a clock of its own, and holds every new usage
+record against the page's own arithmetic (`month_sold`), without the price engine.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,104 +21,12 @@ from nexctl.server.ledger.months import month_in
 from nexctl.server.payments import sandbox
 from nexctl.wire.base import encode
 from tests.server.server_kit import Calendar, Got, Rig
+from tests.systems.month_sold import Sold
+from tests.systems.month_traffic import Traffic
 
 HOUR, DAY = 3600, 86_400
 MOST = 35 * DAY
 NANO = 9
-Rates = Mapping[str, str]
-LETTERS = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi"
-WORDS = LETTERS.split()
-
-
-@dataclass(frozen=True)
-class Sold:
-    """What a system sells, as its page says it. `rates` are for `per` of a meter; money is text.
-
-    `tiers` are (gross above which it holds, percent, its name), lowest first; `amounts` what can be
-    paid in, `credits` how much of the unit one unit of money brings; `tax` the percent on what is
-    bought by whom the operator taxes; `claims` the tasks that earn credits.
-    """
-
-    name: str
-    unit: str
-    rates: Mapping[str, Rates]
-    scale: int = 9
-    per: int = 1_000_000
-    plan: str | None = None
-    zone: str = "UTC"
-    book: str | None = None
-    beside: bool = False
-    batch: str = "1"
-    semantic: str | None = None
-    tiers: tuple[tuple[str, str, str], ...] = ()
-    agreed: str | None = None
-    embeds: str | None = None
-    costly: str | None = None
-    amounts: tuple[str, ...] = ()
-    credits: str = "1"
-    loyalty: tuple[str, str] | None = None
-    fees: Mapping[str, str] = field(default_factory=dict)
-    fee_tax: str = "0"
-    included: Mapping[str, str] = field(default_factory=dict)
-    tax: str = "0"
-    claims: tuple[str, ...] = ()
-    bonus: str | None = None
-    prepare: Callable[[Rig], None] | None = None
-
-    @property
-    def chats(self) -> list[str]:
-        """Models that converse."""
-        return [name for name, rates in self.rates.items() if "output" in rates]
-
-    def has(self, *meters: str) -> list[str]:
-        """Models that are sold by one of these meters."""
-        return [name for name, rates in self.rates.items() if set(meters) & set(rates)]
-
-    def exact(self, row: Mapping[str, Any]) -> Fraction:
-        """A usage record's charge before any billing tier, in the unit, not rounded."""
-        rates = self.rates[row["model_charged"]]
-        cached, into = row["cached_input_tokens"], row["input_tokens"]
-        semantic = row["semantic_cache_hit"]
-        counted = {
-            "input": into if self.beside else into - cached,
-            "cached_input": cached,
-            "output": row["output_tokens"],
-        }
-        if "cached_input" not in rates or semantic:
-            counted["input"] += counted.pop("cached_input")
-        total = (
-            sum(
-                (Fraction(rates[meter]) * count for meter, count in counted.items() if count),
-                Fraction(0),
-            )
-            / self.per
-        )
-        for meter, name in (("image", "images"), ("video", "videos"), ("gpu_second", "gpu_seconds"),
-                            ("second", "seconds"), ("request", "requests")):  # fmt: skip
-            if meter in rates:
-                total += Fraction(rates[meter]) * row[name]
-        if semantic:
-            total *= Fraction(self.semantic or "1")
-        if row["batch_id"]:
-            total *= Fraction(self.batch)
-        return total
-
-    def units(self, amount: Fraction) -> int:
-        """An exact amount in the ledger's unit: rounded once, half to even, as `round` does."""
-        return round(amount * 10**self.scale)
-
-    def paid(self, money: str) -> int:
-        """What a payment brings, in the ledger's unit."""
-        return self.units(Fraction(money) * Fraction(self.credits))
-
-
-@dataclass
-class Told:
-    """What an answer said of its request: charge and the counts it showed."""
-
-    charge: str
-    into: int | None = None
-    output: int | None = None
 
 
 @dataclass
@@ -141,13 +48,13 @@ class Person:
     cut: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     earned: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     entries: Counter[str] = field(default_factory=Counter)
-    batches: set[str] = field(default_factory=set)
 
 
-class Month:
+class Month(Traffic):
     """One gateway that sells a system's tokens, its customers, and its clock."""
 
     def __init__(self, folder: Path, sold: Sold, place: str | None = None) -> None:
+        super().__init__()
         self.sold, self.folder = sold, folder
         self.rig = Rig(
             folder,
@@ -156,11 +63,8 @@ class Month:
             semantic_cache=True,
             place=place,
         )
-        self.told: dict[str, Told] = {}
         self.promos: dict[str, str] = {}
         self.back: Counter[str] = Counter()
-        self.done: Counter[str] = Counter()
-        self.count = 0
         self.calendar = Calendar(self.rig)
         # The 24th of the month after this one: what comes crosses the end of a month.
         month = month_in(sold.zone, self.rig.house.now())[2]
@@ -209,187 +113,6 @@ class Month:
         """Time passes; what falls due is done, as a serving gateway would."""
         self.calendar.passed += seconds
         upkeep.once(self.rig.house)
-
-    def text(self, words: int) -> str:
-        """A question like no other before."""
-        self.count += 1
-        said = " ".join(WORDS[(self.count * 7 + place * 3) % 16] for place in range(5 + words))
-        return f"Question {self.count}: {said}?"
-
-    def note(self, got: Got, into: str = "prompt_tokens", out: str = "completion_tokens") -> None:
-        """Remember what an answer said."""
-        if got.status != 200:
-            code = got.code
-            assert code in REFUSED, got
-            self.done[code] += 1
-            return
-        usage = got.body.get("usage") or {}
-        nex = got.body["nex"]
-        assert nex["currency"] == self.sold.unit
-        self.told[nex["request_id"]] = Told(nex["charge"], usage.get(into), usage.get(out))
-
-    # ------------------------------------------------------------ traffic
-
-    def chat(self, who: int, a: int, b: int) -> None:
-        """A chat request as a whole or in pieces, with cached input and reasoning in it."""
-        model = self.sold.chats[a % len(self.sold.chats)]
-        most = 1 + b % 40
-        shown = {"output": most, "cached": (a // 7) % 9, "reasoning": most // 3}
-        hints = {"echo.usage": ",".join(f"{name}={n}" for name, n in shown.items())}
-        body: dict[str, Any] = {
-            "model": model,
-            "messages": [{"role": "user", "content": self.text(b % 50)}],
-            "max_tokens": most,
-            "metadata": hints,
-        }
-        if a % 3 == 0:
-            self.streamed(who, body)
-        else:
-            self.note(self.ask(who, "POST", "/v1/chat/completions", body))
-
-    def streamed(self, who: int, body: dict[str, Any]) -> None:
-        got = self.ask(who, "POST", "/v1/chat/completions", {**body, "stream": True})
-        if got.status != 200:
-            return self.note(got)
-        import json
-
-        lines = [one for one in got.body.split(b"\n\n") if one.startswith(b"data: {")]
-        last = [json.loads(one[6:]) for one in lines]
-        for one in last:
-            if one.get("nex"):
-                self.note(Got(200, {}, one))
-        return None
-
-    def shapes(self, who: int, a: int, b: int) -> None:
-        """The same in the shapes of responses and of messages."""
-        model = self.sold.chats[a % len(self.sold.chats)]
-        text, most = self.text(b % 20), 1 + b % 60
-        if a % 2:
-            body = {"model": model, "input": text, "max_output_tokens": most}
-            got = self.ask(who, "POST", "/v1/responses", body)
-        else:
-            said = [{"role": "user", "content": text}]
-            body = {"model": model, "messages": said, "max_tokens": most}
-            got = self.ask(who, "POST", "/v1/messages", body)
-        self.note(got, "input_tokens", "output_tokens")
-
-    def tools(self, who: int, a: int, b: int) -> None:
-        """Tool schemas are input."""
-        tool = {"type": "function", "function": {"name": f"look_{b}", "parameters": {}}}
-        body = {
-            "model": self.sold.chats[a % len(self.sold.chats)],
-            "messages": [{"role": "user", "content": self.text(b % 9)}],
-            "tools": [tool],
-            "max_tokens": 1 + b,
-        }
-        self.note(self.ask(who, "POST", "/v1/chat/completions", body))
-
-    def fail(self, who: int, a: int, b: int) -> None:
-        """Upstream fails before, or in the middle; what came is billed, nothing else."""
-        hints = [
-            {"echo.fail": "500"},
-            {"echo.fail": "refused"},
-            {"echo.break": str(b % 4)},
-            {"echo.usage": "omit"},
-            {"echo.usage": f"output={10**7}"},
-        ][a % 5]
-        body = {
-            "model": self.sold.chats[b % len(self.sold.chats)],
-            "messages": [{"role": "user", "content": self.text(b)}],
-            "max_tokens": 1 + b,
-            "metadata": hints,
-        }
-        if a % 5 == 2:
-            self.streamed(who, body)
-        else:
-            self.note(self.ask(who, "POST", "/v1/chat/completions", body))
-
-    def again(self, who: int, a: int, b: int) -> None:
-        """One id is served once."""
-        body = {
-            "model": self.sold.chats[a % len(self.sold.chats)],
-            "messages": [{"role": "user", "content": self.text(b % 9)}],
-            "request_id": f"own-{self.count}",
-            "max_tokens": 5,
-        }
-        first = self.ask(who, "POST", "/v1/chat/completions", body)
-        self.note(first)
-        second = self.ask(who, "POST", "/v1/chat/completions", body)
-        assert (first.status == 200) == (second.status == 409), second
-
-    def near(self, who: int, a: int, b: int) -> None:
-        """A question, and nearly the same again: where there is a semantic cache it answers."""
-        model = self.sold.chats[a % len(self.sold.chats)]
-        text = self.text(b % 20)
-        for asked in (text, text.lower().replace("?", "")):
-            said = [{"role": "user", "content": asked}]
-            body = {"model": model, "messages": said, "max_tokens": 60}
-            got = self.ask(who, "POST", "/v1/chat/completions", body)
-            self.note(got)
-            if got.status == 200:
-                self.done["hit"] += got.body["nex"]["semantic_cache_hit"]
-
-    def spend(self, who: int, a: int, b: int) -> None:
-        """Hundreds of dollars at once, so that thresholds are crossed."""
-        if self.sold.costly is None:
-            return self.chat(who, a, b)
-        for _ in range(1 + a % 6):
-            body = {
-                "model": self.sold.costly,
-                "messages": [{"role": "user", "content": self.text(3)}],
-                "n": 100,
-                "max_tokens": 100_000,
-                "metadata": {"echo.usage": f"output={(1 + b) * 123_457}"},
-            }
-            self.note(self.ask(who, "POST", "/v1/chat/completions", body))
-        return None
-
-    def embed(self, who: int, a: int, b: int) -> None:
-        """Vectors, by input alone."""
-        if self.sold.embeds is None:
-            return self.shapes(who, a, b)
-        body = {"model": self.sold.embeds, "input": [self.text(b % 20), "你好"][: 1 + a % 2]}
-        return self.note(self.ask(who, "POST", "/v1/embeddings", body))
-
-    def media(self, who: int, a: int, b: int) -> None:
-        """Pictures and films where they are sold."""
-        models = self.sold.has("image", "gpu_second")
-        if not models:
-            return self.tools(who, a, b)
-        model = models[a % len(models)]
-        if "gpu_second" in self.sold.rates[model]:
-            seconds = ("4", "8", "12")[b % 3]
-            body = {"model": model, "prompt": self.text(1), "seconds": seconds}
-            return self.note(self.ask(who, "POST", "/v1/videos", body))
-        body = {"model": model, "prompt": self.text(1), "n": 1 + b % 3}
-        return self.note(self.ask(who, "POST", "/v1/images/generations", body))
-
-    def batch(self, who: int, a: int, b: int) -> None:
-        """Some lines, one of which may fail, worked to the end."""
-        items = []
-        for number in range(1 + b % 4):
-            line: dict[str, Any] = {
-                "model": self.sold.chats[a % len(self.sold.chats)],
-                "messages": [{"role": "user", "content": self.text(number)}],
-                "max_tokens": 1 + b,
-            }
-            if number == 2:
-                line["metadata"] = {"echo.fail": "refused"}
-            if number == 1:
-                line["metadata"] = {"echo.usage": f"output={1 + b // 2},cached=3"}
-            items.append({"custom_id": str(number), "method": "POST",
-                          "url": "/v1/chat/completions", "body": line})  # fmt: skip
-        got = self.ask(who, "POST", "/v1/batches", {"items": items})
-        if got.status != 200:
-            assert got.code in REFUSED, got
-            return
-        name = got.body["id"]
-        for _ in range(60):
-            got = self.ask(who, "GET", f"/v1/batches/{name}?wait=1")
-            if got.body["status"] in ("completed", "failed", "cancelled", "expired"):
-                break
-        assert got.body["status"] in ("completed", "failed"), got
-        self.people[who].batches.add(name)
 
     # ------------------------------------------------------------ money in
 
@@ -667,15 +390,6 @@ class Month:
             if gross > line or line == 0:
                 found = (name, Fraction(percent))
         return found
-
-
-REFUSED = frozenset(
-    (
-        *("insufficient_balance", "org_wallet_empty", "insufficient_credits", "wallet_frozen"),
-        *("upstream_error", "upstream_refused", "allowance_exceeded", "budget_exceeded"),
-        *("rate_limited", "unsupported_capability"),
-    )
-)
 
 
 def instant_of(text: str) -> int:

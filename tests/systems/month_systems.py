@@ -7,7 +7,7 @@ from pathlib import Path
 from nexctl.pricing import books
 from tests.server.operator_kit import CREDIT, put
 from tests.server.server_kit import Rig
-from tests.systems.month_kit import Sold
+from tests.systems.month_sold import Sold
 
 # nextoken.biz/pricing.html: retail per 1M; 5 % near-duplicates; batch 30 % off; Pro 1 %, Business
 # 2.5 %; the shares of cached input are the blog's.

@@ -23,7 +23,8 @@ from nexctl.money import parse_units
 from nexctl.server import bootstrap
 from tests import places
 from tests.systems import month_checks as checks
-from tests.systems.month_kit import DAY, Month, Sold
+from tests.systems.month_kit import DAY, Month
+from tests.systems.month_sold import Sold
 from tests.systems.month_systems import SYSTEMS, ratio_book
 from tests.systems.shop_kit import Shop
 
