@@ -28,7 +28,7 @@ from nexctl.gateways.client import (
     form_of,
     no_gateway,
 )
-from nexctl.gateways.port import Absent, Lacking
+from nexctl.gateways.lacking import Absent, Lacking
 from nexctl.safety import http
 from nexctl.safety.http import Call, NetworkError, Reply
 from nexctl.wire import base

@@ -7,9 +7,8 @@ gateway it is. What a gateway cannot do raises `Lacking` (exit 1); nothing is ev
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from nexctl.errors import NexctlError
 from nexctl.gateways.port_operator import Operating
 from nexctl.gateways.port_orgs import Societies
 
@@ -35,31 +34,6 @@ if TYPE_CHECKING:
         wallet,
     )
     from nexctl.wire.me import Health, Me
-
-
-class Lacking(NexctlError):
-    """The gateway has no such capability (exit 1)."""
-
-    code = "not_offered"
-
-    def __init__(self, gateway: str, what: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{gateway} does not offer {what}", hint=hint)
-        self.details = {"gateway": gateway, "capability": what}
-
-
-class Absent:
-    """Stands where a gateway lacks a whole noun: any use of it is `Lacking`."""
-
-    __slots__ = ("_gateway", "_what")
-
-    def __init__(self, gateway: str, what: str) -> None:
-        self._gateway = gateway
-        self._what = what
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise Lacking(self._gateway, self._what)
 
 
 class Keys(Protocol):
@@ -298,6 +272,9 @@ class Usage(Protocol):
     def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
         """Sums."""
 
+    def summary_file(self, query: usage.SummaryQuery | None = None) -> bytes:
+        """The same sums as CSV, where the plan has them as a file."""
+
 
 class Prices(Protocol):
     """The prices in force."""
@@ -338,6 +315,15 @@ class Funding(Protocol):
 
     def subscribe(self, plan: str, *, idempotency_key: str | None = None) -> funding.Subscription:
         """Be on a plan."""
+
+    def policies(self) -> list[funding.PolicyText]:
+        """The texts of a purchase that are in force."""
+
+    def policy(self, sha256: str) -> funding.PolicyText:
+        """One that an order keeps the hash of."""
+
+    def contract(self) -> funding.Contract:
+        """What is agreed with the operator."""
 
     def terms(self) -> funding.TermsInForce:
         """What the operator has set."""

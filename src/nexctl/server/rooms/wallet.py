@@ -92,7 +92,7 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
 def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
     """The customer's book in sequence order."""
     house, query = call.house, call.query
-    from nexctl.server.rooms.topups import wallet_of
+    from nexctl.server.rooms.whose import wallet_of
 
     page = entries.entries(
         tx,
