@@ -51,7 +51,7 @@ def unreachable(shop: Shop) -> Ran:
     shop.data("admin", "providers", "set", "gone", *added)
     shop.data("admin", "providers", "set", "echo", "--disable")
     try:
-        return shop.chat(request(model="gpt-4o"), "--timeout", "2")
+        return shop.chat(request(model="gpt-4o"), "--timeout", "6")
     finally:
         shop.data("admin", "providers", "set", "echo", "--enable")
         shop.data("admin", "providers", "remove", "gone", "--yes")
@@ -62,9 +62,9 @@ MET: dict[str, Callable[[Shop], Ran]] = {
     "invalid_request": lambda shop: shop.chat(request(temperature="hot")),
     "code_not_found": lambda shop: shop("wallet", "redeem", "-o", "json", stdin="NOPE-NOPE"),
     "not_refundable": refund_of_too_much,
-    "upstream_error": lambda shop: shop.chat(told("500"), "--timeout", "2"),
-    "upstream_refused": lambda shop: shop.chat(told("refused"), "--timeout", "2"),
-    "upstream_timeout": lambda shop: shop.chat(told("timeout"), "--timeout", "2"),
+    "upstream_error": lambda shop: shop.chat(told("500"), "--timeout", "6"),
+    "upstream_refused": lambda shop: shop.chat(told("refused"), "--timeout", "6"),
+    "upstream_timeout": lambda shop: shop.chat(told("timeout"), "--timeout", "6"),
     "upstream_unavailable": unreachable,
 }
 
