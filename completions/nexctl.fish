@@ -649,7 +649,7 @@ function __nexctl_values
     case '30 *'
       set -g __nexctl_W 'open redeemed expired void'
     case '31 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'default_profile output color timeout no_input plain model books'
     case '32 *'
       set -g __nexctl_W 'bash zsh fish powershell'
     case '33 *'

@@ -95,7 +95,7 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
         *([Column("count")] if wide else []),
         *(Column(name, heading, right=True) for name, heading in levels),
         *(Column(name, name.removesuffix("_charge").upper(), right=True) for name in extra),
-        *([Column("bar", "", right=True)] if screen.terminal else []),
+        *([Column("bar", "", right=True)] if screen.pictures else []),
     ]
     lines = []
     for row in rows:
@@ -110,7 +110,7 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
                 *([method] if wide else []),
                 *(_priced(row, level) for level, _ in levels),
                 *(money((row[name] or {}).get(best), row["currency"]) for name in extra),
-                *([_bar(screen, amount, most[currency])] if screen.terminal else []),
+                *([_bar(screen, amount, most[currency])] if screen.pictures else []),
             ]
         )
     screen.table(Table(columns, lines))

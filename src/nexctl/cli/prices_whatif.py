@@ -240,7 +240,7 @@ def _write_totals(answer: Answer, screen: Screen) -> None:
     most: dict[str, int] = {}
     for _, _, unit, amount, _, _ in lines:
         most[unit] = max(most.get(unit, 0), amount)
-    bars = screen.terminal
+    bars = screen.pictures
     screen.table(
         Table(
             (

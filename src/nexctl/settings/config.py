@@ -52,6 +52,7 @@ KEYS: dict[str, Key] = {
     "color": Key("choice", "Colour.", "auto", None, ("auto", "always", "never")),
     "timeout": Key("seconds", "Longest wait for a gateway.", 60, "NEXCTL_TIMEOUT"),
     "no_input": Key("switch", "Never ask anything.", False, "NEXCTL_NO_INPUT"),
+    "plain": Key("switch", "Text to be read aloud: no pictures.", False, "NEXCTL_PLAIN"),
     "model": Key("text", "Model used where neither command nor profile names one."),
     "books": Key("text", "Folder of your own price books."),
 }
