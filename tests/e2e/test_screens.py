@@ -36,7 +36,7 @@ SCREENS = (
     "usage audit wrong.csv",
     "doctor",
 )
-DRAWN = set("█▏▎▍▌▋▊▉●│─")
+DRAWN = set("█▏▎▍▌▋▊▉▁▂▃▄▅▆▇")
 Look = Callable[..., str]
 
 

@@ -110,7 +110,7 @@ def _gauges(app: App, rows: Sequence[Budget]) -> Table:
         Column("id", spare=2),
     )
     lines = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row.scope, row.scope_name or "", row.window)):
         unit = row.currency if row.meter == "money" else "tokens"
         spent = parse_units(row.spent) if row.spent is not None else None
         most = parse_units(row.amount)

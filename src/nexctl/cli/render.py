@@ -38,6 +38,7 @@ SCHEMA = 1
 # Yellow and cyan cannot be read on white, blue cannot on black: they are not here.
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "magenta": "35"}
 _BLOCKS = " ▏▎▍▌▋▊▉"
+_COLUMNS = " ▁▂▃▄▅▆▇█"
 # What nexctl itself draws, for terminals that have ASCII only.
 _ASCII = str.maketrans(
     {"·": "-", "…": "..", "→": "->", "±": "+/-", "€": "EUR ", "£": "GBP "}
@@ -141,9 +142,14 @@ class Screen:
         filled = self.bar(part, whole, columns)
         return filled, ("·" if self.unicode else ".") * (columns - len(filled))
 
-    def marks(self) -> tuple[str, str, str]:
-        """What a line chart is drawn with: its points, what rises or falls, what goes on."""
-        return ("●", "│", "─") if self.unicode else ("*", "|", "-")
+    def column(self, part: int, whole: int, height: int, level: int) -> str:
+        """What a column of `part/whole` shows `level` lines above its foot, of `height` lines."""
+        if whole <= 0 or part <= 0:
+            return " "
+        eighths = max(1, min(part, whole) * height * 8 // whole) - level * 8
+        if not self.unicode:
+            return "#" if eighths >= 4 or (level == 0 and eighths > 0) else " "
+        return _COLUMNS[max(0, min(8, eighths))]
 
     def text(self) -> str:
         """Everything written so far, each line ended."""

@@ -34,9 +34,9 @@ Output
   Colour: --color/--no-color, then NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE,
   TERM=dumb, then the setting 'color', then whether that stream is a terminal.
 
-  Bars, gauges and charts are drawn on a terminal only, beside the figures they
-  show. Where a terminal is too narrow for a table its columns give way, and the
-  line below names them; numbers and ids are never cut. In the C locale (LC_ALL,
+  Bars and gauges are drawn on a terminal only, beside the figures they show.
+  Where a terminal is too narrow for a table its columns give way, and the line
+  below names them; numbers and ids are never cut. In the C locale (LC_ALL,
   LC_CTYPE or LANG is C) everything is ASCII. NEXCTL_PLAIN=1 or the setting
   'plain' is for who listens: no pictures, each row of a table as one sentence.
 """

@@ -101,7 +101,7 @@ def export(app: App, **given: Any) -> View | None:
     ),
     *WINDOW,
     *FILTERS,
-    flag("--chart", help="A line over time (--by day, week or month)."),
+    flag("--chart", help="Columns over time (--by day, week or month)."),
     examples=(
         "nexctl usage summary --month 2026-10",
         "nexctl usage summary --by day --chart",
