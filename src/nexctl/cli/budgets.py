@@ -233,12 +233,17 @@ def remove(app: App, budget: str) -> View:
     if app.dry_run:
         return dry(app, Planned("budgets.remove", budget))
     with connect.gateway(app) as gateway:
-        rows = [row for row in gateway.budgets.list() if row.id == budget]
-        what = budget
-        if rows:
-            row = rows[0]
-            amount = money(row.amount, row.currency)
-            what = f"{budget} ({row.scope} {row.scope_name or ''}, {amount}/{row.window})"
+        row = next((row for row in gateway.budgets.list() if row.id == budget), None)
+        if row is None:
+            raise NexctlError(
+                f"there is no budget {budget!r}",
+                hint="'nexctl budgets list -o csv' shows their ids",
+                exit=EXIT_NOT_FOUND,
+                code="not_found",
+            )
+        amount = money(row.amount, row.currency)
+        of = " ".join(part for part in (row.scope, row.scope_name) if part)
+        what = f"{budget} ({of}, {amount}/{row.window})"
         app.confirm(f"Remove budget {what}, profile {app.profile.name}?")
         gone = gateway.budgets.remove(budget)
     return View(

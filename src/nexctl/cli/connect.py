@@ -113,8 +113,10 @@ def secret(app: App, profile: Profile, kind: str) -> Secret:
         what = "key" if kind == "key" else "operator key"
         flag = "" if kind == "key" else " --operator"
         chosen = f" -p {profile.name}" if profile.origin == "option" else ""
+        hint = f"nexctl auth login{flag}{chosen}" + ("" if chosen else f", or set {KINDS[kind]}")
+        if embedded.is_embedded(profile):
+            hint = f"it was kept when the gateway was made; {hint}"
         raise NotLoggedIn(
-            f"no {what} for profile {profile.name} ({origin_of(profile.base_url)})",
-            hint=f"nexctl auth login{flag}{chosen}" + ("" if chosen else f", or set {KINDS[kind]}"),
+            f"no {what} for profile {profile.name} ({origin_of(profile.base_url)})", hint=hint
         )
     return found

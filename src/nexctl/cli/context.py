@@ -379,7 +379,11 @@ class App:
 
         self.write_error(f"{cleaned(question)} [y/N] ")
         if self.read_answer().strip().lower() not in ("y", "yes"):
-            raise NexctlError("not confirmed, nothing was done", code="cancelled")
+            raise NexctlError(
+                "not confirmed, nothing was done",
+                hint=f"answer y, or pass {flag}",
+                code="cancelled",
+            )
 
     def ask(self, question: str, *, flag: str) -> str:
         """Ask for one line of text; exit 10 naming `flag` where nobody can answer."""

@@ -39,7 +39,9 @@ def write(answer: Quote, ask: Ask, screen: Screen) -> None:
 def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
     requests = row["requests"]
     of = "" if requests == 1 else f" in {plural(requests or 0, 'request')}"
-    screen.line(f"input   {tokens(row['input_tokens'])} tokens{of} · {how_sure(row['count'])}")
+    count = row["input_tokens"]
+    counted = "- tokens" if count is None else plural(count, "token")
+    screen.line(f"input   {counted}{of} · {how_sure(row['count'])}")
     screen.line(f"output  {_output(row['output_tokens'])}")
     screen.blank()
     unit = row["currency"]

@@ -215,12 +215,24 @@ def serve(
         allowed_hosts=allowed_host,
     )
     serving.options_of(terms, app.environ)
+    for flag_, path in (("--tls-cert", terms.tls_cert), ("--tls-key", terms.tls_key)):
+        if path is not None:
+            _readable(flag_, path)
     place = embedded.opened_place(app, profile)
 
     def ready(url: str) -> None:
         app.say(f"profile {profile.name} is served at {url} (OpenAI base URL {url}/v1)")
 
     serving.serve(place, embedded.secrets_of(app, profile), terms, ready=ready, environ=app.environ)
+
+
+def _readable(what: str, path: str) -> None:
+    """UsageError (exit 2) where a file that the server needs cannot be read."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"{what}: {path}: {error.strerror}", hint="name a PEM file") from error
 
 
 def _embedded_profile(app: App) -> Profile:
@@ -412,8 +424,14 @@ def restore(app: App, file: str) -> View:
     profile, place = _made_profile(app)
     if app.dry_run:
         return restored_view(app, file, None)
+    from pathlib import Path
+
     from nexctl.server.ledger import backup as copies
 
+    if not Path(file).is_file():
+        raise UsageError(
+            f"{file}: no such file", hint="name a file that 'nexctl gateway backup' wrote"
+        )
     app.confirm(
         f"Replace the ledger of profile {profile.name} ({embedded.shown(place)}) by {file}?"
     )

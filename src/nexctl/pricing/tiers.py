@@ -178,6 +178,7 @@ def topup_state(book: Book, amount: str) -> str:
     if exact and units not in [parse_units(one, 12) for one in exact]:
         raise UsageError(
             f"{book.title} takes recharges of exactly {', '.join(exact)} {currency}",
+            hint="choose one of those amounts",
             code="topup_not_a_plan",
         )
     least, most = rules.get("minimum", "unpublished"), rules.get("maximum", "unpublished")
@@ -185,12 +186,15 @@ def topup_state(book: Book, amount: str) -> str:
         floor = least if least[0].isdigit() else "0"
         raise UsageError(
             f"{amount} is below {book.title}'s minimum of {floor} {currency}",
+            hint="choose a larger amount; 'nexctl wallet packs' shows the limits",
             code="topup_below_minimum",
         )
     if most[0].isdigit() and units > parse_units(most, 12):
         if rules.get("above_maximum") == "refused":
             raise UsageError(
-                f"{amount} is above {book.title}'s maximum of {most}", code="topup_above"
+                f"{amount} is above {book.title}'s maximum of {most}",
+                hint="choose a smaller amount; 'nexctl wallet packs' shows the limits",
+                code="topup_above",
             )
         return "under_review"
     return "accepted"

@@ -239,13 +239,17 @@ def _from_text(key: str, known: Key, text: str, *, what: str) -> Any:
     if known.kind == "switch":
         lowered = text.lower()
         if lowered not in (*_OFF, "1", "true", "yes", "on"):
-            raise UsageError(f"{what}: {text!r} is neither true nor false")
+            raise UsageError(
+                f"{what}: {text!r} is neither true nor false", hint="write true or false"
+            )
         value = lowered not in _OFF
     elif known.kind == "seconds":
         try:
             value = float(text) if "." in text else int(text)
         except ValueError:
-            raise UsageError(f"{what}: {text!r} is not a number of seconds") from None
+            raise UsageError(
+                f"{what}: {text!r} is not a number of seconds", hint="write it like 30 or 2.5"
+            ) from None
     fault = _wrong(known, value)
     if fault is not None:
         raise UsageError(f"{what}: {fault}")
