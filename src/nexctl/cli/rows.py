@@ -87,7 +87,10 @@ def secret(app: App, row: Any, fields: Sequence[str], said: str, shown: str | No
 
 
 def cell(value: Any) -> Any:
-    """A value as a table carries it: a list as words."""
+    """A value as a table carries it: a list as words, a part of the contract by its fields."""
     if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    return value
+        return " ".join(str(cell(item)) for item in value)
+    names = getattr(value, "__struct_fields__", None)
+    if names is None:
+        return value
+    return ",".join(f"{name}={getattr(value, name)}" for name in names)
