@@ -3,10 +3,11 @@
 _nexctl_commands() {
   R=
   case $1 in
-    '') R='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help' ;;
+    '') R='estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help' ;;
     'prices') R='list show compare whatif history markup validate update' ;;
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
+    'provider-keys') R='list set remove' ;;
     'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
     'wallet auto-topup') R='set show off' ;;
     'subscription') R='show set' ;;
@@ -63,35 +64,39 @@ _nexctl_options() {
     'estimate') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --all-models --cached --batch --volume --max-cost -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'diff') R='-m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices'|'models'|'keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin subscriptions'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
+    'prices'|'models'|'keys'|'provider-keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin subscriptions'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'models show'|'keys show'|'wallet show'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'keys show'|'provider-keys list'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices update') R='--at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'models list'|'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys list') R='--name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'models list') R='--kind --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'models show'|'wallet show'|'projects list'|'members list') R='--org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'chat') R='-m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys create') R='--name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys list') R='--name --parent --state --all --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys update') R='--name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'keys disable'|'keys enable'|'wallet grants'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'routes remove'|'routes cache'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'admin routes remove'|'admin terms set'|'profile use'|'profile remove'|'completion install') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'keys disable'|'keys enable'|'provider-keys remove'|'wallet grants'|'batch cancel'|'budgets remove'|'orgs close'|'orgs pools create'|'webhooks endpoints remove'|'routes remove'|'routes cache'|'gateway resume'|'gateway pay'|'gateway backup'|'gateway restore'|'gateway migrate'|'admin keys disable'|'admin keys enable'|'admin keys revoke'|'admin operators revoke'|'admin webhooks endpoints remove'|'admin webhooks deliver'|'admin webhooks replay'|'admin providers remove'|'admin routes remove'|'admin terms set'|'profile use'|'profile remove'|'completion install') R='-y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys rotate') R='--overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys revoke') R='--all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'keys import'|'admin customers import') R='--write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet topups'|'batch list'|'admin subscriptions list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'provider-keys set') R='--key-file -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet topups') R='--state --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet redeem'|'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet ledger') R='--from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet redeem') R='--idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet ledger') R='--from --to --kind --wallet --limit --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet create') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet runway') R='--min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup set') R='--below --amount --target --monthly-budget --method --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup show') R='--wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet auto-topup off'|'orgs set') R='--wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'subscription set') R='--idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'billing-profile set') R='--name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage summary') R='--by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -106,13 +111,13 @@ _nexctl_options() {
     'batch wait') R='--poll -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch results') R='--out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch retry') R='--poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'batch list'|'admin subscriptions list'|'admin codes list') R='--state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'batch run') R='--out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets list') R='--key --org --project --member -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'budgets set') R='--key --org --project --member --name --meter --model --soft --alert-at --no-alerts -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs create') R='--name --wallet --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs policy') R='--model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'orgs pools transfer') R='--to --from --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'projects list'|'members list') R='--org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'projects create') R='--org --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'projects set') R='--org --name --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'projects archive'|'members remove') R='--org -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -158,7 +163,7 @@ _nexctl_options() {
     'auth status'|'doctor') R='--offline -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config list') R='--show-origin -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'config set') R='--unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'profile add') R='--driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'profile add') R='--driver --base-url --book --plan --tier --model --calibration --org --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
   esac
 }
 
@@ -166,7 +171,7 @@ _nexctl_takes() {
   V=
   case $1 in
     'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'prices update --accept'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --member'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet create --key'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin customers policy --discount'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
-    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers add --key-file'|'admin providers set --key-file'|'admin providers cost --toml'|'admin margin --prices'|'auth login --key-file'|'profile add --calibration') V='4' ;;
+    'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers cost --toml'|'admin margin --prices'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
     'keys create --parent'|'keys list --parent') V='9' ;;
@@ -191,10 +196,10 @@ _nexctl_takes() {
     'admin codes list --state') V='30' ;;
     *' -m'|*' --model') V='1' ;;
     *' --on'|*' --book') V='2' ;;
-    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --org'|*' --note'|*' --reason'|*' --customer') V='3' ;;
+    *' --tier'|*' --plan'|*' --max-cost'|*' --timeout'|*' --at'|*' --kind'|*' --org'|*' --max-tokens'|*' --name'|*' --label'|*' --project'|*' --idempotency-key'|*' --state'|*' --wallet'|*' --from'|*' --to'|*' --month'|*' --max-requests'|*' --queue-tokens'|*' --note'|*' --reason'|*' --customer') V='3' ;;
     *' -p'|*' --profile') V='5' ;;
     *' -o'|*' --output') V='6' ;;
-    *' --write'|*' --out') V='4' ;;
+    *' --write'|*' --key-file'|*' --out') V='4' ;;
     *' --key') V='9' ;;
     *' --status') V='16' ;;
   esac
@@ -220,6 +225,8 @@ _nexctl_arguments() {
     'keys rotate') A='9' ;;
     'keys revoke') A='9 +' ;;
     'keys import') A='4' ;;
+    'provider-keys set') A='3' ;;
+    'provider-keys remove') A='3' ;;
     'wallet topup') A='3' ;;
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
@@ -364,7 +371,7 @@ _nexctl_values() {
     '30 '*) W='open redeemed expired void' ;;
     '31 '*) W='default_profile output color timeout no_input plain model books' ;;
     '32 '*) W='bash zsh fish powershell' ;;
-    '33 '*) W='estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money' ;;
+    '33 '*) W='estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money' ;;
   esac
 }
 

@@ -4,13 +4,15 @@ function __nexctl_commands
   set -g __nexctl_R
   switch "$argv[1]"
     case ''
-      set -g __nexctl_R estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
+      set -g __nexctl_R estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help
     case 'prices'
       set -g __nexctl_R list show compare whatif history markup validate update
     case 'models'
       set -g __nexctl_R list show
     case 'keys'
       set -g __nexctl_R create list show update disable enable rotate revoke import
+    case 'provider-keys'
+      set -g __nexctl_R list set remove
     case 'wallet'
       set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
     case 'wallet auto-topup'
@@ -111,7 +113,7 @@ function __nexctl_options
       set -g __nexctl_R -m --model --on --output-tokens --tier --plan --byok --chat --calibration --volume --fail-over -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'tokenize'
       set -g __nexctl_R -m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices' 'models' 'keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
+    case 'prices' 'models' 'keys' 'provider-keys' 'wallet' 'wallet auto-topup' 'subscription' 'billing-profile' 'invoices' 'usage' 'batch' 'budgets' 'orgs' 'orgs pools' 'projects' 'members' 'alerts' 'webhooks' 'webhooks endpoints' 'audit-log' 'routes' 'gateway' 'admin' 'admin customers' 'admin keys' 'admin operators' 'admin webhooks' 'admin webhooks endpoints' 'admin audit-log' 'admin payments' 'admin providers' 'admin models' 'admin routes' 'admin prices' 'admin subscriptions' 'admin codes' 'admin terms' 'admin invoices' 'auth' 'config' 'profile' 'completion'
       set -g __nexctl_R -h --help
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -125,21 +127,23 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'models show' 'keys show' 'wallet show' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'keys show' 'provider-keys list' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices update'
       set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'models list' 'invoices list'
-      set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'models list'
+      set -g __nexctl_R --kind --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'models show' 'wallet show' 'projects list' 'members list'
+      set -g __nexctl_R --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'chat'
-      set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R -m --model --system --max-tokens --request-id --no-stream -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys create'
-      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --parent --project --member --if-not-exists --write --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys list'
-      set -g __nexctl_R --name --parent --state --all -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --name --parent --state --all --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys update'
       set -g __nexctl_R --name --budget --expires -m --model --ip --rpm --label --no-budget --no-expiry --no-rpm --any-model --any-ip --no-labels -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'keys disable' 'keys enable' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove' 'completion install'
+    case 'keys disable' 'keys enable' 'provider-keys remove' 'wallet grants' 'batch cancel' 'budgets remove' 'orgs close' 'orgs pools create' 'webhooks endpoints remove' 'routes remove' 'routes cache' 'gateway resume' 'gateway pay' 'gateway backup' 'gateway restore' 'gateway migrate' 'admin keys disable' 'admin keys enable' 'admin keys revoke' 'admin operators revoke' 'admin webhooks endpoints remove' 'admin webhooks deliver' 'admin webhooks replay' 'admin providers remove' 'admin routes remove' 'admin terms set' 'profile use' 'profile remove' 'completion install'
       set -g __nexctl_R -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys rotate'
       set -g __nexctl_R --overlap --check --finish --now --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -147,16 +151,18 @@ function __nexctl_options
       set -g __nexctl_R --all --older-than -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'keys import' 'admin customers import'
       set -g __nexctl_R --write -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'provider-keys set'
+      set -g __nexctl_R --key-file -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topup' 'recharge'
-      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet topups' 'batch list' 'admin subscriptions list' 'admin codes list'
-      set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet topups'
+      set -g __nexctl_R --state --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet redeem' 'subscription set'
-      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet redeem'
+      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet ledger'
-      set -g __nexctl_R --from --to --kind --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --from --to --kind --wallet --limit --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
@@ -167,8 +173,12 @@ function __nexctl_options
       set -g __nexctl_R --wallet -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup off' 'orgs set'
       set -g __nexctl_R --wallet -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'subscription set'
+      set -g __nexctl_R --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'billing-profile set'
       set -g __nexctl_R --name --country --kind --tax-id --address --email --purchase-order -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'invoices list'
+      set -g __nexctl_R --kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'statement'
       set -g __nexctl_R --month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage export'
@@ -197,6 +207,8 @@ function __nexctl_options
       set -g __nexctl_R --out -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch retry'
       set -g __nexctl_R --poll --out --max-cost --money-added -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'batch list' 'admin subscriptions list' 'admin codes list'
+      set -g __nexctl_R --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'batch run'
       set -g __nexctl_R --out --split --max-tokens --max-requests --queue-tokens --on --tier --plan --max-cost --poll --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'budgets list'
@@ -209,8 +221,6 @@ function __nexctl_options
       set -g __nexctl_R --model --ip --member-budget --project-budget --soft --all-models --all-ips --no-budgets -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'orgs pools transfer'
       set -g __nexctl_R --to --from --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'projects list' 'members list'
-      set -g __nexctl_R --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'projects create'
       set -g __nexctl_R --org --pool -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'projects set'
@@ -302,7 +312,7 @@ function __nexctl_options
     case 'config set'
       set -g __nexctl_R --unset -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'profile add'
-      set -g __nexctl_R --driver --base-url --book --plan --tier --model --calibration --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --driver --base-url --book --plan --tier --model --calibration --org --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
   end
 end
 
@@ -343,6 +353,10 @@ function __nexctl_arguments
       set -g __nexctl_A 9 +
     case 'keys import'
       set -g __nexctl_A 4
+    case 'provider-keys set'
+      set -g __nexctl_A 3
+    case 'provider-keys remove'
+      set -g __nexctl_A 3
     case 'wallet topup'
       set -g __nexctl_A 3
     case 'wallet topups'
@@ -653,7 +667,7 @@ function __nexctl_values
     case '32 *'
       set -g __nexctl_W 'bash zsh fish powershell'
     case '33 *'
-      set -g __nexctl_W 'estimate diff tokenize prices models chat keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
+      set -g __nexctl_W 'estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
   end
 end
 
@@ -688,6 +702,11 @@ function __nexctl_takes
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 5
+      end
+    case '--org'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
       end
     case '--model'
       switch "$argv[1]"
@@ -729,11 +748,6 @@ function __nexctl_takes
           set -g __nexctl_V 4
       end
     case '--to'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--org'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
@@ -853,6 +867,11 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
+    case '--key-file'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
     case '--status'
       switch "$argv[1]"
         case '*'
@@ -920,11 +939,6 @@ function __nexctl_takes
     case '--usage'
       switch "$argv[1]"
         case 'prices whatif' 'wallet runway' 'usage calibrate'
-          set -g __nexctl_V 4
-      end
-    case '--key-file'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set' 'auth login'
           set -g __nexctl_V 4
       end
     case '--role'

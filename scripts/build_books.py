@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import generated
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -107,28 +109,5 @@ def shown(value: Any) -> str:
     return pprint.pformat(value, width=100, compact=True, sort_dicts=False)
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check the compiled books; return the exit code."""
-    wanted = outputs()
-    present = {*OUT.glob("*.py")}
-    changed = [
-        path
-        for path, text in wanted.items()
-        if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
-    stale = sorted(present - set(wanted))
-    if "--check" in arguments:
-        for path in (*changed, *stale):
-            print(f"{path.relative_to(ROOT)} is not what {Path(__file__).name} would write")
-        return 1 if changed or stale else 0
-    OUT.mkdir(exist_ok=True)
-    for path in changed:
-        path.write_text(wanted[path], encoding="utf-8")
-    for path in stale:
-        path.unlink()
-    print(f"{len(wanted)} files, {len(changed)} changed, {len(stale)} removed")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(outputs, sys.argv[1:], __file__, __doc__, there=OUT.glob("*.py")))

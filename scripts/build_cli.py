@@ -12,9 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import generated
+
 from nexctl.cli import shells
-from nexctl.cli.base import HELP_WIDTH, Argument, Declared, Group, Leaf, Option, flag
+from nexctl.cli.base import HELP_WIDTH, Declared, flag
 from nexctl.cli.completing import KINDS
+from nexctl.cli.leaf import Argument, Group, Leaf, Option
 from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.settings.config import KEYS
@@ -138,24 +141,8 @@ def outputs() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__, file=sys.stderr)
-        return 2
-    stale = []
-    for path, text in outputs().items():
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(str(path.relative_to(ROOT)))
-        if not check:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    if check and stale:
-        print(f"out of date: {', '.join(stale)}; run scripts/build_cli.py", file=sys.stderr)
-        return 1
-    if stale:
-        print(f"written: {', '.join(stale)}")
-    return 0
+    """Write the files, or compare them; return the exit code."""
+    return generated.main(outputs, arguments, __file__, __doc__)
 
 
 if __name__ == "__main__":

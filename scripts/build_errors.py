@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import generated
+
 from nexctl import errors
 from nexctl.gateways.refused import HINTS
 from nexctl.wire.refusals import REFUSALS
@@ -295,21 +297,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__, file=sys.stderr)
-        return 2
-    text = page()
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    if check:
-        print("out of date: docs/reference/errors.md; run scripts/build_errors.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    print("written: docs/reference/errors.md")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(lambda: {PAGE: page()}, sys.argv[1:], __file__, __doc__))

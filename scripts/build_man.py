@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import generated
 from build_reference import below, help_of
 
 from nexctl._version import __version__
@@ -62,27 +63,10 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"{name}.1", "".join(parts)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the pages, or check them."""
-    check = arguments == ["--check"]
-    wanted = dict(pages())
-    there = {path.name for path in MAN.glob("*.1")}
-    stale = sorted(there - wanted.keys())
-    for name, text in wanted.items():
-        path = MAN / name
-        if name in there and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if not check:
-            MAN.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    if check and stale:
-        print(f"out of date: {', '.join(stale)}; run scripts/build_man.py", file=sys.stderr)
-        return 1
-    for name in there - wanted.keys():
-        (MAN / name).unlink()
-    return 0
+def outputs() -> dict[Path, str]:
+    """Every page with its content."""
+    return {MAN / name: text for name, text in pages()}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(outputs, sys.argv[1:], __file__, __doc__, there=MAN.glob("*.1")))

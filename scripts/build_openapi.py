@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import generated
 import msgspec
 
 from nexctl.wire.envelope import Envelope
@@ -306,28 +307,13 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the files, or compare them; return the exit code."""
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__, file=sys.stderr)
-        return 2
-    stale = []
-    for name, wanted in (("openapi.json", text()), ("gateway-api.md", page())):
-        path = REFERENCE_FOLDER / name
-        if path.exists() and path.read_text(encoding="utf-8") == wanted:
-            continue
-        stale.append(str(path.relative_to(ROOT)))
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(wanted, encoding="utf-8")
-    if check and stale:
-        print(f"out of date: {', '.join(stale)}; run scripts/build_openapi.py")
-        return 1
-    if stale:
-        print(f"written: {', '.join(stale)}")
-    return 0
+def outputs() -> dict[Path, str]:
+    """Every file with its content."""
+    return {
+        REFERENCE_FOLDER / "openapi.json": text(),
+        REFERENCE_FOLDER / "gateway-api.md": page(),
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(outputs, sys.argv[1:], __file__, __doc__))

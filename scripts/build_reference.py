@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nexctl.cli.base import HELP_WIDTH, Group
+import generated
+
+from nexctl.cli.base import HELP_WIDTH
+from nexctl.cli.leaf import Group
 from nexctl.cli.topics import TOPICS
 from nexctl.cli.tree import TREE, root
 from nexctl.pricing import books
@@ -100,23 +103,10 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def main(arguments: list[str]) -> int:
-    """Write the pages, or check them."""
-    check = arguments == ["--check"]
-    stale = []
-    for name, text in (("commands.md", commands_page()), ("books.md", books_page())):
-        path = DOCS / name
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if not check:
-            DOCS.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-    if check and stale:
-        print(f"out of date: {', '.join(stale)}; run scripts/build_reference.py", file=sys.stderr)
-        return 1
-    return 0
+def outputs() -> dict[Path, str]:
+    """Every page with its content."""
+    return {DOCS / "commands.md": commands_page(), DOCS / "books.md": books_page()}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(outputs, sys.argv[1:], __file__, __doc__))

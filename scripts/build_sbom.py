@@ -17,6 +17,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import generated
+
 from nexctl._version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,21 +94,5 @@ def bill() -> str:
     return json.dumps({**document, "serialNumber": f"urn:uuid:{serial}"}, indent=1) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__, file=sys.stderr)
-        return 2
-    text = bill()
-    if FILE.exists() and FILE.read_text(encoding="utf-8") == text:
-        return 0
-    if check:
-        print("out of date: sbom.cdx.json; run scripts/build_sbom.py", file=sys.stderr)
-        return 1
-    FILE.write_text(text, encoding="utf-8")
-    print("written: sbom.cdx.json")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(lambda: {FILE: bill()}, sys.argv[1:], __file__, __doc__))

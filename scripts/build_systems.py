@@ -14,6 +14,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import generated
+
 from nexctl.pricing import books
 from nexctl.wire.refusals import REFUSALS
 
@@ -96,17 +98,5 @@ def refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or check it."""
-    text = page()
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    if arguments == ["--check"]:
-        print("out of date: systems.md; run scripts/build_systems.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(lambda: {PAGE: page()}, sys.argv[1:], __file__, __doc__))

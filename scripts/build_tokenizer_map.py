@@ -12,6 +12,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import generated
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src/nexctl/tokens/families.toml"
 TARGET = ROOT / "src/nexctl/tokens/families_data.py"
@@ -80,19 +82,5 @@ def compiled() -> str:
     return "\n".join(parts)
 
 
-def main() -> int:
-    text = compiled()
-    if "--check" in sys.argv[1:]:
-        current = TARGET.read_text(encoding="utf-8") if TARGET.exists() else ""
-        if current != text:
-            print(
-                "families_data.py is not what families.toml says: run this script", file=sys.stderr
-            )
-            return 1
-        return 0
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated.main(lambda: {TARGET: compiled()}, sys.argv[1:], __file__, __doc__))

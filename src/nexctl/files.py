@@ -32,7 +32,7 @@ def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Itera
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def private_folder(path: str) -> str:
@@ -47,10 +47,25 @@ def _opened(handle: int, binary: bool) -> IO[Any]:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Get a folder's entries to the disk, where the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold a lock file (0600) while no other process may do the same; no-op without flock."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-METERS = (
+Meter = Literal[
     "input",
     "cached_input",
     "cache_write",
@@ -15,7 +15,8 @@ METERS = (
     "second",
     "video",
     "gpu_second",
-)
+]
+METERS: tuple[str, ...] = get_args(Meter)
 
 
 class Usage(NamedTuple):

@@ -61,7 +61,9 @@ def _load_build_cli() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["scripts_build_cli"] = module
+    sys.path.append(str(path.parent))
     spec.loader.exec_module(module)
+    sys.path.remove(str(path.parent))
 
 
 _load_build_cli()

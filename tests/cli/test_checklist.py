@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nexctl.cli.base import Argument, Group, Leaf, Option
+from nexctl.cli.leaf import Argument, Group, Leaf, Option
 from nexctl.cli.tree import root
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nexctl.cli.base import Argument, Group, Leaf, Option
 from nexctl.cli.complete import answer, candidates
 from nexctl.cli.completion_spec import SPEC
+from nexctl.cli.leaf import Argument, Group, Leaf, Option
 from nexctl.cli.tree import root
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -166,12 +166,12 @@ CONTRACT = {
     ("config", "set", "timeout", "9"): {"key", "value", "path", "dry_run"},
     ("config", "path"): {"path"},
     ("profile", "list"): {
-        "name", "driver", "base_url", "book", "plan", "tier", "model", "calibration", "built_in",
-        "active",
+        "name", "driver", "base_url", "book", "plan", "tier", "model", "calibration", "org",
+        "built_in", "active",
     },
     ("profile", "add", "work"): {
-        "name", "driver", "base_url", "book", "plan", "tier", "model", "calibration", "built_in",
-        "done", "dry_run",
+        "name", "driver", "base_url", "book", "plan", "tier", "model", "calibration", "org",
+        "built_in", "done", "dry_run",
     },
     ("completion", "bash"): {"shell", "script"},
     ("help", "money"): {"subject", "text"},

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import PROGRAM, Nexctl
+from tests.server.ledger import older_kit
 
 
 def database_of(home: Path, name: str = "local") -> Path:
@@ -93,6 +94,42 @@ def test_a_restored_backup_keeps_what_has_ended(nexctl: Nexctl, tmp_path: Path) 
     assert nexctl("wallet", "show", NEXCTL_API_KEY=key).exit == 4
     assert nexctl("gateway", "verify").exit == 0
     assert nexctl("gateway", "restore", "nothing.db", "--yes").exit == 78
+
+
+def test_the_gateway_of_an_earlier_build_is_migrated(nexctl: Nexctl, own_home: Path) -> None:
+    """Made and used by the build with schema 1: named, copied, brought up, proved, used."""
+    place = database_of(own_home)
+    place.parent.mkdir(parents=True, mode=0o700)
+    older_kit.write_file(str(place))
+    master = place.with_name("master.key")
+    master.write_text(older_kit.MASTER)
+    master.chmod(0o600)
+    environ = {"NEXCTL_PROFILE": "local", "NEXCTL_API_KEY": older_kit.MANAGEMENT}
+    for command in (("wallet", "show"), ("gateway", "verify"), ("gateway", "backup", "x.db")):
+        refused = nexctl(*command, **environ)
+        assert refused.exit == 78, refused
+        assert "the ledger's schema is version 1" in refused.err
+        assert "nexctl gateway migrate" in refused.err
+    asked = nexctl("gateway", "migrate")
+    assert asked.exit == 10
+    done = nexctl("gateway", "migrate", "--yes", "-o", "json")
+    assert (done.exit, done.data["from"], done.data["to"]) == (0, 1, 2)
+    copy = Path(done.data["backup"])
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert nexctl("gateway", "verify").exit == 0
+    shown = nexctl("wallet", "show", "-o", "json", **environ).data
+    assert (shown["balance"], shown["held"]) == ("79.9999901", "0.000005")
+    assert nexctl("chat", "-m", "nex-pro", stdin="hello", **environ).exit == 0
+    assert [row["name"] for row in nexctl("keys", "list", "-o", "json", **environ).data] == [
+        "ci",
+        "management",
+    ]
+    assert nexctl("gateway", "verify").exit == 0
+    # The copy that was made first leads back: to the books of then, in today's schema.
+    assert nexctl("gateway", "restore", copy, "--yes").exit == 0
+    assert nexctl("gateway", "verify").exit == 0
+    shown = nexctl("wallet", "show", "-o", "json", **environ).data
+    assert shown["balance"] == "79.9999901"
 
 
 def test_migrate_and_resume_leave_a_current_gateway_alone(nexctl: Nexctl) -> None:

@@ -42,6 +42,23 @@ def test_account_commands_load_no_network_and_no_loop(
     assert not modules & set(NEVER)
 
 
+# What only charging, paying or catching up needs, and libraries that it would bring.
+ELSEWHERE = (
+    *("logging", "pathlib", "concurrent.futures", "socket", "nexctl.pricing.engine"),
+    *("nexctl.server.ledger.holds", "nexctl.server.ledger.orders", "nexctl.server.costs.recording"),
+    *("nexctl.server.payments.papers", "nexctl.server.payments.auto", "nexctl.gateways.port"),
+)
+
+
+@pytest.mark.parametrize("argv", [("keys", "list"), ("usage", "list"), ("models", "list")])
+def test_what_only_reads_loads_nothing_that_charges(nexctl: Nexctl, argv: tuple[str, ...]) -> None:
+    nexctl("keys", "list")
+    modules = loaded_after(*argv)
+    assert "nexctl.server.app" in modules
+    assert not modules & set(ELSEWHERE)
+    assert len(modules) <= 290
+
+
 @pytest.mark.parametrize("argv", [("keys", "create", "--help"), ("gateway", "serve", "--help")])
 def test_help_opens_nothing(argv: tuple[str, ...], own_home: Path) -> None:
     modules = loaded_after(*argv)

@@ -182,3 +182,37 @@ def test_the_audit_log_is_listed_exported_and_proved(nexctl: Nexctl, tmp_path: P
     (tmp_path / "junk").write_text("not\njson")
     assert nexctl("admin", "audit-log", "verify", "junk").exit == 2
     assert nexctl("admin", "audit-log", "verify", "missing").exit == 2
+
+
+def test_a_member_acts_for_an_organisation_by_option_variable_and_profile(deep: Nexctl) -> None:
+    made = deep("orgs", "create", "acme", "--write", "acme.key", "-o", "json").data
+    deep("admin", "customers", "credit", made["id"], "5", "--note", "x", "--yes")
+
+    def balance(*arguments: str, **environ: str) -> str:
+        shown = deep("wallet", "show", "-o", "json", *arguments, **environ)
+        assert shown.exit == 0, shown
+        return str(shown.data["balance"])
+
+    assert balance() == "0"
+    assert balance("--org", "acme") == "5"
+    assert balance("--org", made["id"]) == "5"
+    assert balance(NEXCTL_ORG="acme") == "5"
+    said = deep("chat", "-m", "gpt-4.1-mini", "--org", "acme", "-o", "json", stdin="hello")
+    assert said.exit == 0, said
+    assert float(balance("--org", "acme")) < 5
+    assert balance() == "0", "the member paid nothing"
+    assert deep("config", "set", "profiles.deep.org", "acme").exit == 0
+    assert balance() != "0"
+    # The option stands over the variable, and that over the profile.
+    assert deep("wallet", "show", "--org", "other", NEXCTL_ORG="acme").exit == 4
+    assert deep("wallet", "show", NEXCTL_ORG="other").exit == 4
+    for name in ("two words", "line\nbreak", "ö"):
+        assert deep("wallet", "show", "--org", name).exit == 2
+    # An operator acts for nobody.
+    assert deep("admin", "customers", "list", NEXCTL_ORG="other").exit == 0
+
+
+def test_an_organisation_where_the_book_has_none_is_refused(nexctl: Nexctl) -> None:
+    said = nexctl("wallet", "show", "--org", "acme")
+    assert said.exit == 2, said
+    assert "no members who act for organisations" in said.err

@@ -15,8 +15,9 @@ from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.gateways import client
 from nexctl.gateways.client import event_data, root_of, target_of
 from nexctl.gateways.drivers import network, open_gateway
+from nexctl.gateways.lacking import Absent, Lacking
 from nexctl.gateways.nexctl import NexctlGateway
-from nexctl.gateways.port import Absent, Gateway, Lacking
+from nexctl.gateways.port import Gateway
 from nexctl.gateways.refused import Refused
 from nexctl.safety.http import NetworkError
 from nexctl.wire import chat, keys, usage

@@ -12,7 +12,8 @@ from gateway_kit import MemoryTransport, breaks, refuses, says, streams
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.gateways.drivers import open_gateway
-from nexctl.gateways.port import Gateway, Lacking
+from nexctl.gateways.lacking import Lacking
+from nexctl.gateways.port import Gateway
 from nexctl.safety.http import Call, Key, NetworkError, Reply
 from nexctl.wire.batches import BatchCreate
 from nexctl.wire.chat import ChatRequest

@@ -13,7 +13,7 @@ import pytest
 from pricing_kit import charged
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import books, catalog, engine, tiers
+from nexctl.pricing import books, engine, listing, tiers
 from nexctl.records import Usage
 
 MILLION = 10**6
@@ -125,13 +125,9 @@ def test_nextoken_tier_cuts_a_charge() -> None:
 
 
 def test_nextoken_loyalty() -> None:
-    book = books.load("nextoken")
-    bonus = tiers.loyalty_bonus(book, "gold", 1000 * NANO)
-    assert 1000 * NANO + bonus == 1080 * NANO
-    assert tiers.loyalty_bonus(book, "Gold", 1000 * NANO, promo=True) == 0
-    assert book.data["loyalty"]["levels"][0]["at_least"] == "unpublished"
-    with pytest.raises(UsageError):
-        tiers.loyalty_bonus(book, "silver", NANO)
+    """How it is given is proved on the gateway (`tests/systems`)."""
+    (gold,) = books.load("nextoken").data["loyalty"]["levels"]
+    assert (gold["id"], gold["bonus_percent"], gold["at_least"]) == ("gold", "8", "unpublished")
 
 
 PLANS = {
@@ -255,15 +251,9 @@ def test_nexrelay_caps_are_the_raw_sums_of_the_allowances() -> None:
         assert rows.pop("monthly_cap") == sum(rows.values())
 
 
-@pytest.mark.parametrize("amount", ["9", "29", "99", "9.00"])
-def test_nexrelay_recharges(amount: str) -> None:
-    assert tiers.topup_state(books.load("nexrelay"), amount) == "accepted"
-
-
-@pytest.mark.parametrize("amount", ["10", "8.99", "198", "0"])
-def test_nexrelay_refuses_other_recharges(amount: str) -> None:
-    with pytest.raises(UsageError, match="exactly 9, 29, 99"):
-        tiers.topup_state(books.load("nexrelay"), amount)
+def test_nexrelay_recharges() -> None:
+    """Which are refused is proved on the gateway (`tests/systems`)."""
+    assert books.load("nexrelay").data["topup"]["exact"] == ("9", "29", "99")
 
 
 def test_nexrelay_plan_is_not_chosen() -> None:
@@ -318,11 +308,8 @@ def test_deeptoken_packs_and_limits() -> None:
         "business": "5000",
         "commit": "custom",
     }
-    assert tiers.topup_state(book, "10") == tiers.topup_state(book, "5000") == "accepted"
-    assert tiers.topup_state(book, "5000.01") == "under_review"
-    with pytest.raises(UsageError) as refused:
-        tiers.topup_state(book, "9.99")
-    assert refused.value.code == "topup_below_minimum"
+    topup = book.data["topup"]
+    assert (topup["minimum"], topup["maximum"]) == ("10", "5000")
 
 
 NEXU = """
@@ -348,7 +335,7 @@ def test_nexu_table_to_the_digit_and_in_order() -> None:
             str(row["conversations_per_100"]),
             book.models[row["model"]].tags[0],
         )
-        for row in catalog.relative_table(book)
+        for row in map(listing.relative_row, book.models.values())
     ]
     assert rows == [tuple(line.split()) for line in NEXU.strip().splitlines()]
     assert book.default_model == "gemini-3-flash-preview"

@@ -9,7 +9,7 @@ import pytest
 from pricing_kit import Edit, charged
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import books, catalog, engine, tiers
+from nexctl.pricing import books, engine, listing, tiers
 from nexctl.records import Usage
 
 MILLION = 10**6
@@ -132,7 +132,7 @@ def test_what_is_a_reading_is_never_called_the_vendors_word() -> None:
 
 
 def test_prices_show_prints_each_value_with_its_source_and_both_markup_readings() -> None:
-    shown = catalog.show(books.load("nextoken"), "gpt-4o")
+    shown = listing.show(books.load("nextoken"), "gpt-4o")
     assert shown["markup"] == {"stated": "0.08", "included": "unknown"}
     assert shown["rules"]["markup_included"]["other"] == ["yes", "no"]
     assert shown["rates"]["cached_input"]["source"]["tag"] == "reading"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexctl.safety.text import clean, markdown, markdown_code
+from nexctl.safety.text import clean, markdown
 from tests.scaling import grows_at_most
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -147,7 +147,3 @@ def test_markdown_neither_pings_nor_links(s: str) -> None:
 
 def test_a_model_id_with_a_colon_stays_fit_to_copy() -> None:
     assert markdown("qwen2.5:7b") == "qwen2.5:7b"
-
-
-def test_a_file_name_with_backticks_and_pipes_stays_inside_its_code() -> None:
-    assert markdown_code("`a|b`</code>\n@x") == "<code>\\`a&#124;b\\`&lt;/code&gt; @&#8203;x</code>"

@@ -115,8 +115,8 @@ class Batches:
 
 def proved(rig: Rig) -> None:
     """Everything holds, and every charge follows from its snapshot."""
-    from nexctl.cli.gateway import _repricer
+    from nexctl.cli.gateway_ledger import repricer
 
     ledger = rig.house.ledger
-    proof = verify(ledger, reprice=_repricer(ledger))
+    proof = verify(ledger, reprice=repricer(ledger))
     assert proof.violations == ()

@@ -256,7 +256,7 @@ def test_a_refused_batch_may_be_asked_for_again_under_its_idempotency_key(kit: B
 
 
 def test_what_a_process_left_half_admitted_is_taken_away(kit: Batches) -> None:
-    from nexctl.server.ledger import batches
+    from nexctl.server.ledger import batch_lines, batches
 
     house = kit.rig.house
     file = kit.upload([line(1)]).body["id"]
@@ -271,9 +271,9 @@ def test_what_a_process_left_half_admitted_is_taken_away(kit: Batches) -> None:
         keep_seconds=3600,
     )
     house.ledger.write(
-        batches.add_lines,
+        batch_lines.add_lines,
         "batch_half",
-        [batches.NewLine(n, f"l{n}", 0, 1) for n in range(1, 121)],
+        [batch_lines.NewLine(n, f"l{n}", 0, 1) for n in range(1, 121)],
     )
     assert kit.rig.ask("GET", "/v1/batches").body["data"] == []
     assert kit.rig.ask("GET", "/v1/batches/batch_half").status == 404

@@ -139,7 +139,7 @@ def test_a_worker_that_was_only_thought_dead_changes_nothing(both: Batches) -> N
     """It wakes up after another has taken its line over and done it: its answer is dropped."""
     from nexctl.records import Usage
     from nexctl.server.batches import working
-    from nexctl.server.ledger import batches
+    from nexctl.server.ledger import batch_lines, batches
     from nexctl.server.ledger.types import Outcome
 
     house = both.rig.house
@@ -157,6 +157,6 @@ def test_a_worker_that_was_only_thought_dead_changes_nothing(both: Batches) -> N
     def result(_: Any) -> tuple[bytes, int]:
         raise AssertionError("nothing is kept of it")
 
-    assert house.ledger.write(batches.answered, mine, late, result) is None
-    assert house.ledger.write(batches.failed, mine, "late", b"", 0) is False
+    assert house.ledger.write(batch_lines.answered, mine, late, result) is None
+    assert house.ledger.write(batch_lines.failed, mine, "late", b"", 0) is False
     whole(both, batch, 1)

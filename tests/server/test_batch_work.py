@@ -15,7 +15,7 @@ from server_kit import Rig
 from nexctl.money import parse_units, text_of
 from nexctl.pricing import books, engine
 from nexctl.records import Usage
-from nexctl.server.ledger import batches, holds
+from nexctl.server.ledger import batch_lines, batches, holds
 from nexctl.server.ledger.verify import verify
 from tests.server.ledger.conftest import place, postgres
 
@@ -499,7 +499,7 @@ def test_a_waiting_line_is_not_taken_twice(kit: Batches) -> None:
 
     taken: list[int] = []
     for wanted in (2, 2, 2):
-        begun = ledger.write(batches.start, row, wanted, (), nobody)
+        begun = ledger.write(batch_lines.start, row, wanted, (), nobody)
         taken += [found.n for found in begun.lines]
         proved(kit.rig)
     assert taken == [1, 2, 3, 4, 5]

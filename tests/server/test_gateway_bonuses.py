@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from server_kit import Got, Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.server.ledger.verify import verify
 from nexctl.server.payments import sandbox
 
@@ -58,7 +58,7 @@ def promo(rig: Rig, **fields: Any) -> str:
 
 def proved(rig: Rig) -> bool:
     ledger = rig.house.ledger
-    proof = verify(ledger, reprice=_repricer(ledger))
+    proof = verify(ledger, reprice=repricer(ledger))
     assert proof.violations == ()
     return True
 

@@ -11,7 +11,7 @@ from operator_kit import operate
 from server_kit import Rig
 from test_gateway_money_in import deliver, order
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.server.ledger import verify
 
 
@@ -101,7 +101,7 @@ def test_a_discount_agreed_with_a_customer_is_cut_from_its_charges(
     assert operate(rig, "PUT", path, {"discount_percent": None}).status == 200
     assert charged(rig) == whole
     assert operate(rig, "PUT", path, {"discount_percent": "100"}).code == "invalid_request"
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations
     other = rig.customer("other")
     assert rig.ask("GET", "/v1/usage", key=other).body["data"] == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from operator_kit import CREDIT, base, costs, operate, put
 from server_kit import Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.pricing.exact import plain
 from nexctl.server import bootstrap
 from nexctl.server.ledger import verify
@@ -51,7 +51,7 @@ def test_requests_after_it_are_charged_by_it_and_older_debits_follow_again(kept:
         (True, "past"),
         (False, "in_force"),
     ]
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations
     assert proof.proved["recompute"] == 2
 

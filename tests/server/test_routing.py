@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from server_kit import Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.pricing import books, engine
 from nexctl.records import Usage
 from nexctl.server.ledger import verify
@@ -60,7 +60,7 @@ def charged(rig: Rig, got: Any) -> int:
 def clean(rig: Rig) -> None:
     """No hold is left, and the ledger proves itself."""
     rig.settled()
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations
 
 

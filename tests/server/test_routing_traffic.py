@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from server_kit import Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.server.ledger import verify
 
 MODELS = {
@@ -102,5 +102,5 @@ def test_told_debited_and_kept_agree(shop: tuple[str, Rig], calls: list[Any]) ->
     assert before - Decimal(rig.wallet()["balance"]) == spent
     if not any(stream for _, _, _, stream, _ in calls):
         assert told == spent
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations

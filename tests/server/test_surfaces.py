@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from server_kit import Kept, Rig
 
-from nexctl.cli.gateway import _repricer
+from nexctl.cli.gateway_ledger import repricer
 from nexctl.pricing import books
 from nexctl.server import bootstrap
 from nexctl.server.inference import messages, responses
@@ -26,7 +26,7 @@ Make = Callable[..., Rig]
 
 def clean(rig: Rig) -> None:
     rig.settled()
-    proof = verify.verify(rig.house.ledger, reprice=_repricer(rig.house.ledger))
+    proof = verify.verify(rig.house.ledger, reprice=repricer(rig.house.ledger))
     assert proof.clean, proof.violations
 
 
@@ -341,6 +341,33 @@ def test_a_batch_never_goes_out_with_the_operators_key_in_the_place_of_an_own_on
     assert made.status == 200, made
     assert nexu.wallet()["held"] == "0"
     assert nexu.usage() == []
+
+
+def test_what_no_own_key_pays_for_does_not_go_out_with_the_operators(
+    make: Make, tmp_path: Path
+) -> None:
+    """Embeddings, images and videos: refused while a key of the customer's is stored."""
+    offer = '\n[byok]\noffered = true\ncharge = "0"\nsaid = "ours"\n'
+    rigs = []
+    for name in ("nextoken", "deeptoken"):
+        text = (Path(books.__file__).parent / "books" / f"{name}.toml").read_text()
+        own = tmp_path / f"{name}-own.toml"
+        own.write_text(text.replace("[topup]", ROWS + "\n[topup]", name == "deeptoken") + offer)
+        rigs.append(make(book=str(own), plan="business" if name == "nextoken" else None))
+    texts, studio = rigs
+    studio.house.ledger.adjust(studio.made.customer, 10 * 10**9, note="test", by="test")
+    asked = (
+        (texts, "/v1/embeddings", {"model": "nex-embed-zh", "input": "hello"}),
+        (studio, "/v1/images/generations", {"model": "picture-1", "prompt": "a cat"}),
+        (studio, "/v1/videos", {"model": "film-1", "prompt": "a cat", "seconds": 1}),
+    )
+    for rig, path, body in asked:
+        assert own_key(rig).status == 200
+        assert rig.ask("POST", path, body).code == "not_offered"
+        assert (rig.wallet()["held"], rig.usage()) == ("0", [])
+        rig.ask("DELETE", "/v1/provider-keys/echo")
+    for rig, path, body in asked:
+        assert rig.ask("POST", path, body).status == 200
 
 
 def test_a_stored_key_is_shown_to_nobody_and_sealed(nexu: Rig) -> None:

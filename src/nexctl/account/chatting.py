@@ -37,7 +37,7 @@ def quote(gateway: Gateway, request: ChatRequest) -> Estimate | None:
     given.pop("request_id", None)
     import msgspec
 
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
 
     try:
         return gateway.chat.estimate(msgspec.convert(given, EstimateRequest))

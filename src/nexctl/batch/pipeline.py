@@ -83,37 +83,24 @@ def plan(
     One process does that; another one with the same file is told (exit 8).
     """
     with journal.working(identity.id):
-        return _planned(journal, where, wanted, identity, found, quote, created_at, max_cost)
-
-
-def _planned(
-    journal: Journal,
-    where: Where,
-    wanted: Wanted,
-    identity: Identity,
-    found: Scan,
-    quote: Quote,
-    created_at: str,
-    max_cost: str | None,
-) -> Job:
-    job = journal.find(identity.id)
-    if job is None:
-        job = prepare.new_job(
-            where,
-            identity.id,
-            wanted.name,
-            identity.sha256,
-            found,
-            created_at,
-            max_cost=max_cost,
-            parent=wanted.parent,
-            confirmed=1,
-        )
-        journal.add(job)
-    if not job.planned:
-        text = json.dumps(quote.as_json())
-        prepare.write(journal, job, wanted.path, found, wanted.terms, text)
-    return journal.show(job.id)
+        job = journal.find(identity.id)
+        if job is None:
+            job = prepare.new_job(
+                where,
+                identity.id,
+                wanted.name,
+                identity.sha256,
+                found,
+                created_at,
+                max_cost=max_cost,
+                parent=wanted.parent,
+                confirmed=1,
+            )
+            journal.add(job)
+        if not job.planned:
+            text = json.dumps(quote.as_json())
+            prepare.write(journal, job, wanted.path, found, wanted.terms, text)
+        return journal.show(job.id)
 
 
 def finish(journal: Journal, job: Job) -> dict[str, Any]:

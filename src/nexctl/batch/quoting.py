@@ -157,7 +157,7 @@ def quote(scan: Scan) -> Quote:
 
 def spendable(gateway: Gateway) -> Spendable | None:
     """What can be spent now; None where the gateway has no wallet or does not say."""
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
 
     try:
         wallet = gateway.wallet.show()

@@ -16,7 +16,7 @@ from nexctl.batch.journal import Job, Journal, ShardRow
 from nexctl.batch.prepare import lines_path
 from nexctl.batch.remote import Remote, Running, Stored, marks
 from nexctl.errors import EXIT_NETWORK, EXIT_PENDING, EXIT_RATE, NexctlError
-from nexctl.gateways.port import Lacking
+from nexctl.gateways.lacking import Lacking
 from nexctl.safety import retry
 
 # How often a create whose outcome is not known is looked for before it is made again.

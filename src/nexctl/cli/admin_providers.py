@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.admin_margin import cost
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.secret_input import read_secret
 from nexctl.errors import UsageError
-from nexctl.settings.secrets import read_key_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def _fields(app: App, given: dict[str, Any]) -> dict[str, Any]:
     found = {
         "base_url": given["url"],
         "key_env": given["key_env"],
-        "key": _key(app, given["key_file"]),
+        "key": read_secret(app, given["key_file"], "Key") if given["key_file"] else None,
         "models": dict(map(_model, given["serves"])) or None,
         "priority": given["priority"],
         "allow_private": given["allow_private"] or None,
@@ -135,16 +135,6 @@ def _fields(app: App, given: dict[str, Any]) -> dict[str, Any]:
         "options": dict(map(_option, given["option"])) or None,
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _key(app: App, path: str | None) -> str | None:
-    if path is None:
-        return None
-    if path != "-":
-        return read_key_file(path, warn=app.warn)
-    if app.is_terminal("stdin") or app.stdin_buffer is None:
-        return app.ask_secret("Key", hint="pipe it in, or name a file").strip()
-    return app.stdin_buffer.read(8192).decode("utf-8", "replace").strip()
 
 
 def _model(text: str) -> tuple[str, str]:
@@ -169,12 +159,7 @@ def remove(app: App, id: str) -> View:
     with connect.gateway(app, OPERATOR) as gateway:
         app.confirm(f"Remove provider {id}, profile {app.profile.name}?")
         gone = gateway.providers.remove(id)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"provider {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "provider")
 
 
 def _one(app: App, row: Provider, what: str) -> View:

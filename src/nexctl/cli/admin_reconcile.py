@@ -57,10 +57,6 @@ def reconcile(app: App, month: str | None) -> View:
     )
 
 
-def _findings(found: Reconciled) -> Table:
-    return Table(FINDING, [[getattr(row, name) for name in FINDING] for row in found.findings])
-
-
 def _write(app: App, screen: Screen, found: Reconciled) -> None:
     screen.line((f"{found.month or 'everything'}, profile {app.profile.name}", "bold"))
     bad: dict[str, int] = {}

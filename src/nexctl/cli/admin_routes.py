@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.base import App, argument, command, flag
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.render import Table, View
+from nexctl.cli.routes import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,14 +41,7 @@ def _list(rows: Sequence[RouteShown]) -> View:
 
 @command(
     _NAME,
-    argument(
-        "models",
-        metavar="MODEL...",
-        many=True,
-        required=True,
-        suggest="models",
-        help="Models in the order of trying.",
-    ),
+    MODELS,
     flag("--fallback/--no-fallback", default=None, help="Try the others after a failure, or not."),
     name="set",
     changes=True,
@@ -90,12 +84,7 @@ def remove(app: App, name: str) -> View:
     with connect.gateway(app, OPERATOR) as gateway:
         app.confirm(f"Remove route {name}, profile {app.profile.name}?")
         gone = gateway.routing.remove_route(name)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"route {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "route")
 
 
 COMMANDS = (list_, set_, remove)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nexctl.cli import connect
 from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.base import App, argument, command, option
@@ -31,19 +33,9 @@ def endpoints_list(app: App) -> View:
     changes=True,
     examples=("nexctl admin webhooks endpoints add https://ops.example.com/hook",),
 )
-def endpoints_add(
-    app: App,
-    url: str,
-    event: tuple[str, ...],
-    note: str | None,
-    write: str | None,
-    idempotency_key: str | None,
-    allow_private: bool,
-) -> View:
+def endpoints_add(app: App, **given: Any) -> View:
     """Have an address told of every customer's events. Its secret is shown once."""
-    return added(
-        app, url, event, note, write, idempotency_key, kind=OPERATOR, private=allow_private
-    )
+    return added(app, **given, kind=OPERATOR)
 
 
 @command(

@@ -8,14 +8,14 @@ from nexctl.cli import connect, embedded
 from nexctl.cli.base import App, command, flag, option
 from nexctl.cli.changes import done
 from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.secret_input import read_secret
 from nexctl.errors import NexctlError, UsageError
-from nexctl.settings.secrets import KINDS, Secret, origin_of, read_key_file
+from nexctl.settings.secrets import KINDS, Secret, origin_of
 
 if TYPE_CHECKING:
     from nexctl.settings.profiles import Profile
     from nexctl.wire.me import Me
 
-LARGEST = 65_536
 _OPERATOR = flag("--operator", help="The operator's key instead of the one for calls.")
 
 
@@ -40,7 +40,7 @@ def login(app: App, operator: bool, key_file: str | None, no_check: bool) -> Vie
     origin = origin_of(profile.base_url)
     if app.dry_run:
         return _login_view(app, profile, kind, None, None)
-    value = _read_key(app, key_file, origin)
+    value = read_secret(app, key_file, f"Key for {origin}")
     facts = None if no_check else _checked(app, profile, kind, value)
     place = app.secrets.set(profile, value, kind)
     if app.environ.get(KINDS[kind]):
@@ -50,19 +50,6 @@ def login(app: App, operator: bool, key_file: str | None, no_check: bool) -> Vie
 
 def _kind(operator: bool) -> str:
     return "operator" if operator else "key"
-
-
-def _read_key(app: App, key_file: str | None, origin: str) -> str:
-    if key_file is not None:
-        return read_key_file(key_file, warn=app.warn)
-    if app.is_terminal("stdin") or app.stdin_buffer is None:
-        value = app.ask_secret(f"Key for {origin}", hint="pipe it in, or pass --key-file FILE")
-    else:
-        value = app.stdin_buffer.read(LARGEST).decode("utf-8", "replace")
-    value = value.strip()
-    if not value:
-        raise UsageError("no key was given", hint="pipe it in, or pass --key-file FILE")
-    return value
 
 
 def _checked(app: App, profile: Profile, kind: str, value: str) -> Me:

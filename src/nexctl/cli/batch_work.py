@@ -73,7 +73,7 @@ def opened(app: App, of: str | None = None, *, newest: bool = False) -> Iterator
             _switch(app, job)
         carrier = connect.transport(app, app.profile)
         secret = connect.secret(app, app.profile, "key")
-        gateway = connect.over(app, carrier, secret)
+        gateway = connect.over(app, carrier, secret, headers=connect.acting_for(app, app.profile))
         work = Work(app, journal, gateway, where_of(app), carrier, secret.value)
         work.newest = job.id if job is not None else ""
         yield work
@@ -361,7 +361,8 @@ def _reopened(app: App, work: Work) -> Remote | None:
     if found.value == work.secret:
         return None
     work.secret = found.value
-    work.gateway = connect.over(app, work.carrier, found)
+    headers = connect.acting_for(app, app.profile)
+    work.gateway = connect.over(app, work.carrier, found, headers=headers)
     work.remote = GatewayRemote(work.gateway)
     return work.remote
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nexctl.cli import connect
+from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.figures import money
@@ -246,12 +246,7 @@ def remove(app: App, budget: str) -> View:
         what = f"{budget} ({of}, {amount}/{row.window})"
         app.confirm(f"Remove budget {what}, profile {app.profile.name}?")
         gone = gateway.budgets.remove(budget)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"budget {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "budget")
 
 
 COMMANDS = (list_, set_, remove)

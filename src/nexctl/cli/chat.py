@@ -29,6 +29,7 @@ LARGEST = 16 * 1024 * 1024
     option("--request-id", metavar="ID", help="Served and billed at most once under this id."),
     flag("--no-stream", help="Wait for the whole answer."),
     changes=True,
+    acts=True,
     examples=(
         "nexctl chat prompt.md -m nex-pro",
         "echo 'Say hello' | nexctl chat -m nex-pro --max-tokens 50",

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import embedded
-from nexctl.errors import EXIT_AUTH, ConfigError, NexctlError
+from nexctl.errors import EXIT_AUTH, ConfigError, NexctlError, UsageError
 from nexctl.settings.secrets import KINDS, Secret, origin_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def gateway(app: App, kind: str = "key") -> Iterator[Gateway]:
     profile = app.profile
     carrier = transport(app, profile)
     try:
-        yield over(app, carrier, secret(app, profile, kind))
+        headers = acting_for(app, profile) if kind == "key" else None
+        yield over(app, carrier, secret(app, profile, kind), headers=headers)
     except KeyboardInterrupt:
         if embedded.is_embedded(profile):
             app.note("interrupted: what is under way is charged or given back first")
@@ -70,6 +71,32 @@ def over(app: App, carrier: Transport, found: Secret | None, **more: Any) -> Gat
     )
 
 
+def acting_for(app: App, profile: Profile) -> dict[str, str] | None:
+    """The header that names the organisation in force (--org, NEXCTL_ORG, the profile's `org`).
+
+    Which one that is the price book says. UsageError where the book has none, or the name no
+    header could carry.
+    """
+    org = app.org or app.environ.get("NEXCTL_ORG") or profile.org
+    if not org:
+        return None
+    if not (len(org) <= 128 and org.isascii() and org.isprintable() and " " not in org):
+        raise UsageError(f"{org!r} is not an organisation's id or slug", code="bad_org")
+    from nexctl.pricing import books
+
+    header = None
+    if profile.book is not None:
+        book = books.load(profile.book, folder=app.books_folder)
+        header = book.data.get("organisations", {}).get("header")
+    if header is None:
+        raise UsageError(
+            f"the price book of profile {profile.name} has no members who act for organisations",
+            hint="leave --org, NEXCTL_ORG and the profile's org out, or see 'nexctl prices list'",
+            code="no_org_header",
+        )
+    return {str(header).lower(): org}
+
+
 def transport(app: App, profile: Profile) -> Transport:
     """What carries calls to a profile's gateway. Close it."""
     if embedded.is_embedded(profile):
@@ -95,15 +122,9 @@ def transport(app: App, profile: Profile) -> Transport:
 
 def _hear(app: App) -> None:
     """What the gateway's server logs is told with --verbose: here it is no server's log."""
-    import logging
+    from nexctl.server import telling
 
-    class Told(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            app.detail(f"gateway: {record.getMessage()}")
-
-    logger = logging.getLogger("nexctl.server")
-    logger.handlers[:] = [Told()]
-    logger.propagate = False
+    telling.listen(lambda text: app.detail(f"gateway: {text}"))
 
 
 def secret(app: App, profile: Profile, kind: str) -> Secret:

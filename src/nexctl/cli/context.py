@@ -59,6 +59,7 @@ class App:
         self.debug = False
         self.no_input = False
         self.timeout: float | None = None
+        self.org: str | None = None
         self.color: bool | None = None
         self.yes = False
         self.dry_run = False

@@ -328,7 +328,7 @@ def _health(
     app: App, profile: Profile, operator: Secret | None, answer: Me | NexctlError | None
 ) -> Check:
     from nexctl.account.doctor import failed, health, skipped
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
 
     if operator is None or answer is None or isinstance(answer, NexctlError):
         return skipped("health", "only an operator's key is told")

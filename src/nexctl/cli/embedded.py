@@ -7,13 +7,12 @@ seals what the database keeps sealed. The keys to call and operate it are in the
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.files import atomic_write, private_folder
+from nexctl.files import atomic_write, locked, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import LOCAL, Profile
 from nexctl.settings.secrets import SecretStore, refuse_readable_by_others
@@ -56,6 +55,31 @@ def place_of(app: App, profile: Profile) -> str | None:
     if os.path.exists(path):
         return path
     return _private_text(os.path.join(folder, ADDRESS))
+
+
+def profile_here(app: App) -> Profile:
+    """The profile in force, whose gateway must be on this machine."""
+    profile = app.profile
+    if not is_embedded(profile):
+        raise UsageError(
+            f"{app.command} works on an embedded gateway; profile {profile.name} is none",
+            hint="run it where the gateway is, or choose its profile with -p",
+            code="not_embedded",
+        )
+    return profile
+
+
+def profile_made(app: App) -> tuple[Profile, str]:
+    """The profile in force and its database, which must have been made."""
+    profile = profile_here(app)
+    place = place_of(app, profile)
+    if place is None:
+        raise ConfigError(
+            f"profile {profile.name} has no gateway yet",
+            hint=f"nexctl gateway init {profile.name}",
+            code="no_gateway",
+        )
+    return profile, place
 
 
 class GatewaySecrets:
@@ -126,7 +150,7 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     # Each level by itself: parents made on the way would be open to others.
     private_folder(paths.state_dir(app.environ))
     private_folder(base)
-    with _locked(os.path.join(base, ".lock")):
+    with locked(os.path.join(base, ".lock")):
         if place_of(app, profile) is not None:
             return None
         part = os.path.join(base, f".{profile.name}.new")
@@ -212,16 +236,3 @@ def _clear(folder: str) -> None:
         import shutil
 
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

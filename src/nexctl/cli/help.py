@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nexctl.cli.base import App, Group, argument, command, near
+from nexctl.cli.base import App, argument, command
+from nexctl.cli.leaf import Group, near
 from nexctl.cli.render import Table, View
 from nexctl.cli.topics import TOPICS
 from nexctl.errors import UsageError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
@@ -10,12 +9,13 @@ from nexctl.cli import completing, connect
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.deliver import Delivery
-from nexctl.cli.keys_report import made_view, rotated_view, sheet, write_key, write_list
+from nexctl.cli.keys_report import made_view, sheet, write_key, write_list
+from nexctl.cli.keys_rotate import WRITE, age, rotate, rotations
 from nexctl.cli.render import View
-from nexctl.errors import CheckFailed, NexctlError, UsageError
+from nexctl.errors import NexctlError, UsageError
 
 if TYPE_CHECKING:
-    from nexctl.account.rotation import Due, Rotations
+    from nexctl.account.rotation import Due
     from nexctl.gateways.port import Gateway
     from nexctl.wire.keys import Key, KeyCreate, KeyUpdate
 
@@ -28,21 +28,14 @@ _KEYS = argument(
     suggest="keys",
     help="Ids or names of keys.",
 )
-_WRITE = option(
-    "--write", metavar="FILE", suggest="files", help="Keep the secret in FILE (0600), not shown."
-)
 _IDEMPOTENCY = option(
     "--idempotency-key", metavar="KEY", help="Ask again under the key of an earlier try."
 )
 
 
-def _age(name: str, smallest: int = 1) -> Callable[[str], int]:
-    return lambda text: terms.parse_age(text, what=name, smallest=smallest)
-
-
 _LIMITS = (
     option("--budget", metavar="A[/WINDOW]", help="Most to spend: 20/month, 500/lifetime."),
-    option("--expires", metavar="AGE", value=_age("--expires"), help="End: 90d, 24h, 2w."),
+    option("--expires", metavar="AGE", value=age("--expires"), help="End: 90d, 24h, 2w."),
     option("-m", "--model", many=True, suggest="models", help="Model it may use; repeatable."),
     option("--ip", many=True, metavar="CIDR", help="Address it may be used from; repeatable."),
     option("--rpm", metavar="N", value=whole(1, 10**9), help="Requests a minute."),
@@ -57,9 +50,10 @@ _LIMITS = (
     option("--project", metavar="P", help="Of an organisation's key: count for this project."),
     option("--member", metavar="ID", help="Of an organisation's key: count for this member."),
     flag("--if-not-exists", help="A key of that name and settings is as good."),
-    _WRITE,
+    WRITE,
     _IDEMPOTENCY,
     changes=True,
+    acts=True,
     examples=(
         "nexctl keys create --name ci --budget 20/month",
         "nexctl keys create --name ci -q | gh secret set NEX_KEY",
@@ -171,6 +165,7 @@ def _bad(error: Exception) -> UsageError:
     ),
     flag("--all", help="Also keys that are revoked."),
     name="list",
+    acts=True,
     examples=("nexctl keys list", "nexctl keys list --state active -o name"),
 )
 def list_(app: App, name: str | None, parent: str | None, state: str | None, all: bool) -> View:
@@ -188,7 +183,7 @@ def list_(app: App, name: str | None, parent: str | None, state: str | None, all
             for key in gateway.keys.list(query)
             if all or (key.state != "revoked" if shown is None else key.state in shown)
         ]
-        due = {one.key_id: one for one in _rotations(app, gateway).unfinished()}
+        due = {one.key_id: one for one in rotations(app, gateway).unfinished()}
     _warn_overdue(app, due)
     known = [key.name for key in rows if key.state != "revoked"]
     if name is None and parent is None and state is None:
@@ -327,147 +322,9 @@ def _switch(app: App, keys: tuple[str, ...], *, disabled: bool) -> View:
 
 
 @command(
-    argument("key", metavar="[KEY]", suggest="keys", help="The key's id or name."),
-    option(
-        "--overlap",
-        metavar="AGE",
-        value=_age("--overlap", 0),
-        help="How long the old secret works on: 24h, 0; default: the gateway's.",
-    ),
-    option("--check", metavar="CMD", help="Command that tries the new one (NEXCTL_API_KEY)."),
-    option("--finish", metavar="ID", help="End the old key of a rotation whose time is up."),
-    flag("--now", help="With --finish: also before its time is up."),
-    _WRITE,
-    changes=True,
-    examples=(
-        "nexctl keys rotate ci --overlap 24h --write ci.key",
-        "nexctl keys rotate ci --overlap 0 --yes -q",
-        "nexctl keys rotate ci --check 'curl -fsS https://app.example.com/health'",
-    ),
-)
-def rotate(
-    app: App,
-    key: str | None,
-    overlap: int | None,
-    check: str | None,
-    finish: str | None,
-    now: bool,
-    write: str | None,
-) -> View | None:
-    """Give a key a new secret, shown once; the old one works on for a while.
-
-    The check runs with the new secret in NEXCTL_API_KEY; where it fails the old secret still works.
-    On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish ends the
-    old one when its time is up.
-    """
-    if (key is None) == (finish is None):
-        raise UsageError("keys rotate needs a KEY, or --finish ID")
-    if finish is not None:
-        return _finish(app, finish, now)
-    from nexctl.account import keys as workflow
-    from nexctl.account.pending import Pending
-    from nexctl.account.rotation import Rotated
-
-    delivery = Delivery(app, write)
-    name = str(key)
-    if app.dry_run:
-        from nexctl.wire.keys import KeyRotate
-
-        return dry(app, Planned("keys.rotate", name, body=KeyRotate(overlap_seconds=overlap)))
-    delivery.refuse_taken()
-    if overlap == 0:
-        app.confirm(f"End the present secret of key {name} at once, profile {app.profile.name}?")
-    failed: CheckFailed | None = None
-    kept: list[str] = []
-    with connect.gateway(app) as gateway:
-        found = workflow.find(gateway, name)
-        again = f"nexctl keys rotate {found.id}"
-        shown: list[str | None] = []
-
-        def keep(secret: str) -> None:
-            kept.append(secret)
-            shown.append(delivery.deliver(secret, again))
-
-        try:
-            rotated = _rotations(app, gateway).rotate(
-                found, overlap, secret_made=keep, check=_checker(app, check)
-            )
-        except CheckFailed as error:
-            failed = error
-            rotated = Rotated(found, kept[0], error.details.get("old_ends_at"))
-    app.emit(rotated_view(app, rotated, shown[0], delivery))
-    if failed is not None:
-        raise failed
-    if rotated.finish is not None:
-        raise Pending(
-            f"the old key {found.name} stays valid until {rotated.old_ends_at}",
-            hint=f"run 'nexctl keys rotate --finish {rotated.finish}' after that",
-            details={"id": rotated.finish, "due_at": rotated.old_ends_at},
-        )
-    return None
-
-
-def _finish(app: App, key_id: str, now: bool) -> View:
-    if app.dry_run:
-        return dry(app, Planned("keys.revoke", key_id))
-    if now:
-        app.confirm(f"End the old key {key_id} now, profile {app.profile.name}?")
-    with connect.gateway(app) as gateway:
-        ended = _rotations(app, gateway).finish(key_id, early=now)
-    return write_key(app, ended, done(app, f"the rotation of {ended.name} is finished"))
-
-
-def _rotations(app: App, gateway: Gateway) -> Rotations:
-    from nexctl.account.rotation import Rotations
-    from nexctl.settings import paths
-    from nexctl.settings.secrets import origin_of
-
-    origin = origin_of(app.profile.base_url)
-    if origin == "embedded":
-        origin = f"embedded:{app.profile.name}"
-    return Rotations(gateway, origin, paths.state_dir(app.environ), now=lambda: int(app.now()))
-
-
-def _checker(app: App, text: str | None) -> Callable[[str], bool] | None:
-    """Runs the check with the new secret in its environment; what it prints goes to stderr."""
-    if text is None:
-        return None
-    import shlex
-
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"--check: {error}") from None
-    if not words:
-        raise UsageError("--check: it names no command")
-
-    def run(secret: str) -> bool:
-        import subprocess
-
-        try:
-            done = subprocess.run(
-                words,
-                env={**app.environ, "NEXCTL_API_KEY": secret},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-        except OSError as error:
-            app.warn(f"--check: {words[0]}: {error.strerror}")
-            return False
-        # The command may print what it was given.
-        said = (done.stdout + done.stderr).decode("utf-8", "replace").replace(secret, "***")
-        for line in said.splitlines():
-            app.note(f"check: {line}")
-        return done.returncode == 0
-
-    return run
-
-
-@command(
     argument("keys", metavar="[KEY...]", many=True, suggest="keys", help="Ids or names of keys."),
     flag("--all", help="Every key, with --older-than."),
-    option("--older-than", metavar="AGE", value=_age("--older-than", 0), help="Made before: 90d."),
+    option("--older-than", metavar="AGE", value=age("--older-than", 0), help="Made before: 90d."),
     changes=True,
     examples=("nexctl keys revoke ci", "nexctl keys revoke --all --older-than 90d --yes"),
 )

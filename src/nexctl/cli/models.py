@@ -19,6 +19,7 @@ METERS = ("input", "cached_input", "output")
 @command(
     option("--kind", metavar="KIND", help="Only models of this kind: chat, embedding."),
     name="list",
+    acts=True,
     examples=("nexctl models list", "nexctl models list --kind chat -o name"),
 )
 def list_(app: App, kind: str | None) -> View:
@@ -73,6 +74,7 @@ def _per_million(rate: Rate | None) -> str | None:
 
 @command(
     argument("model", metavar="MODEL", required=True, suggest="models", help="Id or alias."),
+    acts=True,
     examples=("nexctl models show nex-pro",),
 )
 def show(app: App, model: str) -> View:

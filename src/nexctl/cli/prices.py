@@ -13,7 +13,7 @@ from nexctl.cli.prices_whatif import whatif
 from nexctl.cli.render import Column, Screen, Table
 from nexctl.errors import ConfigError, UsageError
 from nexctl.estimate.quote import dated
-from nexctl.pricing import books, catalog, markup
+from nexctl.pricing import books, listing, markup
 from nexctl.pricing.book import Book
 
 AT = option("--at", metavar="DATE", help="Prices in force on that day, like 2026-10-01.")
@@ -39,7 +39,7 @@ def one(app: App, on: tuple[str, ...], at: str | None = None) -> Book:
     option("--provider", metavar="NAME", help="Only models of this provider."),
     option("--capability", metavar="NAME", help="Only models that can do this, like tools."),
     option("--match", metavar="TEXT", help="Only models whose name contains this."),
-    option("--sort", choices=catalog.SORTS, default="book", help="Order of the rows."),
+    option("--sort", choices=listing.SORTS, default="book", help="Order of the rows."),
     flag("--reverse", help="The other way round; unknown stays last."),
     AT,
     flag("--books", help="List the price books instead of models."),
@@ -52,7 +52,7 @@ def list_(app: App, on: tuple[str, ...], at: str | None, **options: Any) -> View
         return _books(app)
     options["text"] = options.pop("match")
     moment = books.instant(at) if at else None
-    rows = [row for book in chosen(app, on, at) for row in catalog.rows(book, at=moment, **options)]
+    rows = [row for book in chosen(app, on, at) for row in listing.rows(book, at=moment, **options)]
     return View(
         rows,
         table=lambda: Table(
@@ -134,7 +134,7 @@ def show(app: App, model: str, on: tuple[str, ...], at: str | None, rules: bool)
     silence or a contradiction is read here; ours = designed here; data = an upstream price list.
     """
     book = one(app, on, at)
-    shown = catalog.show(book, model, at=books.instant(at) if at else None)
+    shown = listing.show(book, model, at=books.instant(at) if at else None)
     return View(
         shown,
         text=lambda screen: write_model(shown, dated(book), screen, rules=rules),
@@ -315,7 +315,7 @@ def history(app: App, model: str, on: tuple[str, ...]) -> View:
         books.load(on[0] if on else book.id, at=start, folder=folder) if start else book
         for start, _ in starts
     ] or [book]
-    rows = catalog.history(versions, model)
+    rows = listing.history(versions, model)
     return View(
         rows,
         text=lambda screen: write_history(rows, dated(book), screen),

@@ -63,7 +63,7 @@ def update(app: App, at: str | None, accept: str | None) -> View:
 def _served(app: App, at: str | None) -> Book:
     """What the gateway serves, checked."""
     from nexctl.cli import connect
-    from nexctl.gateways.port import Lacking
+    from nexctl.gateways.lacking import Lacking
     from nexctl.pricing import books
     from nexctl.pricing.served import BadPrices, read
     from nexctl.wire.models import PricesQuery

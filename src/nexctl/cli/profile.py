@@ -54,6 +54,7 @@ def list_(app: App) -> View:
     option("--tier", metavar="TIER", help="Billing tier of the price book."),
     option("--model", metavar="MODEL", suggest="models", help="Model used where none is named."),
     option("--calibration", metavar="FILE", suggest="files", help="Calibration of output."),
+    option("--org", metavar="ORG", help="Organisation to act for."),
     flag("--use", help="Make it the profile in force."),
     changes=True,
     examples=(

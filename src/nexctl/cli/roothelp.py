@@ -20,6 +20,7 @@ Commands:
   models           What the gateway serves.
   chat             Send one prompt; what it cost beside it.
   keys             API keys: make, limit, rotate, revoke.
+  provider-keys    Your own keys at the providers.
   wallet           Balance, what can be spent, top-ups.
   recharge         Order credits: the same as wallet topup.
   subscription     The plan and its fee.

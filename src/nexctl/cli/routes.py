@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 CONDITIONS = (
     *("model", "tools", "vision", "stream", "min_input_tokens", "max_input_tokens", "label"),
 )
+MODELS = argument(
+    "models",
+    metavar="MODEL...",
+    many=True,
+    required=True,
+    suggest="models",
+    help="Models in the order of trying.",
+)
 _NAME = argument("name", metavar="NAME", required=True, help="The rule's name.")
 
 
@@ -82,14 +90,7 @@ def _when(when: Any) -> str:
 
 @command(
     _NAME,
-    argument(
-        "models",
-        metavar="MODEL...",
-        many=True,
-        required=True,
-        suggest="models",
-        help="Models in the order of trying.",
-    ),
+    MODELS,
     option("--for-model", metavar="M", suggest="models", help="Only requests for M (or auto)."),
     flag("--tools/--no-tools", default=None, help="Only requests with tools, or without."),
     flag("--vision/--no-vision", default=None, help="Only requests with images, or without."),

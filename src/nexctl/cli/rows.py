@@ -86,6 +86,16 @@ def secret(app: App, row: Any, fields: Sequence[str], said: str, shown: str | No
     )
 
 
+def removed(app: App, gone: Any, what: str) -> View:
+    """That something was taken away: its id; `what` is what it was."""
+    return View(
+        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
+        text=lambda screen: screen.line(done(app, f"{what} {gone.id} is removed")),
+        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
+        names=[gone.id],
+    )
+
+
 def cell(value: Any) -> Any:
     """A value as a table carries it: a list as words, a part of the contract by its fields."""
     if isinstance(value, list | tuple):

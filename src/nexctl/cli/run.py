@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from nexctl.cli.base import HELP_WIDTH, BareGroup
+from nexctl.cli.base import HELP_WIDTH
 from nexctl.cli.context import App
 from nexctl.cli.kit import Abort, ClickException, Exit, NoSuchOption, UsageError
+from nexctl.cli.leaf import BareGroup
 from nexctl.cli.tree import root
 from nexctl.errors import (
     EXIT_FAILURE,

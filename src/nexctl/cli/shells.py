@@ -7,6 +7,8 @@ started, nothing is evaluated. Names that only this machine knows are read from 
 All of them follow one algorithm, written out in Python in `nexctl.cli.complete`: walk the words
 before the cursor down the tree, skip what options take, then offer options after a dash, commands
 in a group, and else the values of the argument.
+
+Long because three of the scripts stand here whole, each as it is installed.
 """
 
 from __future__ import annotations
@@ -149,8 +151,9 @@ def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
     lines.append('  switch "$argv[1]"')
     for patterns, sets in branches:
         # Values are asked for with the whole word, of which a pattern has the first letter.
-        more = "*" if name.endswith("values") and patterns[0][-1] not in " *" else ""
-        lines.append("    case " + " ".join(f"'{pattern}{more}'" for pattern in patterns))
+        ends = " *" if name.endswith("values") else ""
+        spelled = (p if not ends or p[-1] in ends else f"{p}*" for p in patterns)
+        lines.append("    case " + " ".join(f"'{pattern}'" for pattern in spelled))
         lines.extend(
             # W is one string, the others are lists.
             f"      set -g __nexctl_{variable} " + (f"'{value}'" if variable == "W" else value)

@@ -73,6 +73,7 @@ ENVIRONMENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("NEXCTL_BOOK", "NEXCTL_PLAN", "NEXCTL_MODEL"), "price book, plan and model of that profile"),
     (("NEXCTL_API_KEY",), "key for calls; never for a profile chosen with -p"),
     (("NEXCTL_OPERATOR_KEY",), "key for operating the gateway"),
+    (("NEXCTL_ORG",), "organisation to act for, by id or slug"),
     (("NEXCTL_OUTPUT",), "output format"),
     (("NEXCTL_PLAIN",), "1: no pictures, tables as sentences"),
     (("NEXCTL_TIMEOUT",), "longest wait in seconds"),

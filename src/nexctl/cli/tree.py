@@ -45,7 +45,7 @@ class Entry:
         loaded = self.load()
         if not self.group:
             return loaded.build()
-        from nexctl.cli.base import Group
+        from nexctl.cli.leaf import Group
 
         return Group(self.name, loaded, help=self.help)
 
@@ -75,6 +75,12 @@ TREE = (
     Entry("models", "nexctl.cli.models:COMMANDS", "What the gateway serves.", group=True),
     Entry("chat", "nexctl.cli.chat:chat", "Send one prompt; what it cost beside it."),
     Entry("keys", "nexctl.cli.keys:COMMANDS", "API keys: make, limit, rotate, revoke.", group=True),
+    Entry(
+        "provider-keys",
+        "nexctl.cli.provider_keys:COMMANDS",
+        "Your own keys at the providers.",
+        group=True,
+    ),
     Entry(
         "wallet", "nexctl.cli.wallet:COMMANDS", "Balance, what can be spent, top-ups.", group=True
     ),
@@ -138,7 +144,7 @@ TREE = (
 def root() -> Any:
     """The whole command tree, nothing below it imported."""
     from nexctl._version import __version__
-    from nexctl.cli.base import Group
+    from nexctl.cli.leaf import Group
 
     group = Group("nexctl", TREE, help=ROOT_HELP)
     group.add_version(__version__)

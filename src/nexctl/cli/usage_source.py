@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.errors import UsageError
-from nexctl.gateways.port import Lacking
+from nexctl.gateways.lacking import Lacking
 from nexctl.usage.export.window import Filters, Window
 from nexctl.wire.usage import SummaryQuery, UsageQuery
 

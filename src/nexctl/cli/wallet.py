@@ -43,7 +43,7 @@ _TOPUP = (
 )
 
 
-@command(examples=("nexctl wallet show", "nexctl wallet show -o json"))
+@command(acts=True, examples=("nexctl wallet show", "nexctl wallet show -o json"))
 def show(app: App) -> View:
     """Balance, held, and what can be spent now, with the limit that binds.
 
@@ -62,6 +62,7 @@ def show(app: App) -> View:
 @command(
     *_TOPUP,
     changes=True,
+    acts=True,
     examples=("nexctl wallet topup 50", "nexctl wallet topup --pack builder --wait"),
 )
 def topup(app: App, **given: Any) -> View | None:
@@ -76,6 +77,7 @@ def topup(app: App, **given: Any) -> View | None:
 @command(
     *_TOPUP,
     changes=True,
+    acts=True,
     examples=("nexctl recharge 50",),
 )
 def recharge(app: App, **given: Any) -> View | None:
@@ -176,6 +178,7 @@ def _wanted(
 @command(
     argument("order", metavar="[ORDER]", help="One order; default: all, newest first."),
     option("--state", metavar="STATE", help="Only orders in this state, such as opened."),
+    acts=True,
     examples=("nexctl wallet topups", "nexctl wallet topups top_123"),
 )
 def topups(app: App, order: str | None, state: str | None) -> View:
@@ -225,6 +228,7 @@ def packs(app: App) -> View:
     argument("code", metavar="[CODE|-]", help="The code; - or nothing reads it from stdin."),
     _IDEMPOTENCY,
     changes=True,
+    acts=True,
     examples=("nexctl wallet redeem ABCDE-FGHJK-...", "pbpaste | nexctl wallet redeem -"),
 )
 def redeem(app: App, code: str | None, idempotency_key: str | None) -> View:
@@ -260,6 +264,7 @@ def _code(app: App, code: str | None) -> str:
     option("--kind", metavar="KIND", help="Only entries of this kind, such as usage."),
     option("--wallet", metavar="ID", help="Another wallet than the first; 'wallet list' shows it."),
     option("--limit", metavar="N", value=whole(1, 10**9), help="At most so many entries."),
+    acts=True,
     examples=("nexctl wallet ledger", "nexctl wallet ledger --kind usage -o csv > spent.csv"),
 )
 def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest: Any) -> None:

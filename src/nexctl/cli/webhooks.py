@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from nexctl.cli import connect
+from typing import Any
+
+from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, flag, option
-from nexctl.cli.changes import Planned, done, dry, new_key, repeatable
+from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
-from nexctl.cli.render import Table, View
+from nexctl.cli.render import View
 from nexctl.cli.rows import listing, secret
 from nexctl.cli.tree import Entry
 
@@ -35,19 +37,12 @@ def list_(app: App) -> View:
     changes=True,
     examples=("nexctl webhooks endpoints add https://example.com/hook --event 'budget.*'",),
 )
-def add(
-    app: App,
-    url: str,
-    event: tuple[str, ...],
-    note: str | None,
-    write: str | None,
-    idempotency_key: str | None,
-) -> View:
+def add(app: App, **given: Any) -> View:
     """Have an address told of events, signed as Standard Webhooks says.
 
     The secret that proves the signatures is shown once; -q prints it alone.
     """
-    return added(app, url, event, note, write, idempotency_key, kind="key", private=False)
+    return added(app, **given, kind="key")
 
 
 def added(
@@ -59,14 +54,14 @@ def added(
     idempotency_key: str | None,
     *,
     kind: str,
-    private: bool,
+    allow_private: bool = False,
 ) -> View:
     """Add an endpoint of the customer's, or with the operator's key one of the gateway's."""
     from nexctl.cli.admin import converted
     from nexctl.wire.alerts import EndpointCreate
 
     delivery = Delivery(app, write)
-    given = {"url": url, "kinds": list(event), "note": note, "allow_private": private}
+    given = {"url": url, "kinds": list(event), "note": note, "allow_private": allow_private}
     body = converted(given, EndpointCreate)
     noun = "webhook_endpoints" if kind == "key" else "operator_endpoints"
     if app.dry_run:
@@ -98,12 +93,7 @@ def removed(app: App, endpoint: str, *, kind: str) -> View:
     with connect.gateway(app, kind) as gateway:
         app.confirm(f"Remove endpoint {endpoint}, profile {app.profile.name}?")
         gone = getattr(gateway, noun).remove(endpoint)
-    return View(
-        {"id": gone.id, "removed": gone.removed, "profile": app.profile.name},
-        text=lambda screen: screen.line(done(app, f"endpoint {gone.id} is removed")),
-        table=Table(("id", "removed"), [(gone.id, gone.removed)]),
-        names=[gone.id],
-    )
+    return rows.removed(app, gone, "endpoint")
 
 
 PRIVATE = flag("--allow-private", help="It may be in a private network.")

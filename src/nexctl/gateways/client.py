@@ -7,8 +7,8 @@ under `safety.http.Client` differs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -19,6 +19,8 @@ from nexctl.safety import http
 from nexctl.safety.http import Call, NetworkError, Reply
 from nexctl.wire import base
 from nexctl.wire.routes import BY_NAME, Route, type_named
+
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 # A batch file on a slow line, and what of results is still believed.
 UPLOAD_SECONDS = 3600.0  # not money: seconds
@@ -173,18 +175,28 @@ class GatewayClient:
         if type_name is None:
             return raw
         body: type[msgspec.Struct] = type_named(type_name)
-        try:
-            return base.decode(body, raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # The place (`$.data[0].id`) helps; the content might be anything.
-            raise self._no_gateway(f"its answer is not one: {str(error)[:200]}") from None
+        return decoded(body, raw, self._no_gateway)
 
     def _no_gateway(self, why: str) -> NetworkError:
-        return NetworkError(
-            f"{self.name} does not answer as this kind of gateway does: {why}",
-            code="bad_answer",
-            hint="check the profile's address and driver",
-        )
+        return no_gateway(f"{self.name} does not answer as this kind of gateway does", why)
+
+
+def decoded(body: type[AnyStruct], raw: bytes, fault: Callable[[str], NetworkError]) -> AnyStruct:
+    """An answer as a type; where it is none, what `fault` makes of the reason is raised."""
+    try:
+        return base.decode(body, raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # The place (`$.data[0].id`) helps; the content might be anything.
+        raise fault(f"its answer is not one: {str(error)[:200]}") from None
+
+
+def no_gateway(says: str, why: str) -> NetworkError:
+    """The error of an answer that no such gateway gives."""
+    return NetworkError(
+        f"{says}: {why}",
+        code="bad_answer",
+        hint="check the profile's address and driver",
+    )
 
 
 # Inference that charges nothing may be made twice.

@@ -12,7 +12,7 @@ from nexctl.gateways.client import GatewayClient
 from nexctl.gateways.nexctl_orgs import Societies
 
 if TYPE_CHECKING:
-    from nexctl.gateways import port
+    from nexctl.gateways import port, port_operator
     from nexctl.wire import (
         admin,
         batches,
@@ -206,8 +206,8 @@ class Routing(_Noun):
 class ProviderKeys(_Noun):
     """`/v1/provider-keys`."""
 
-    def list(self) -> Iterator[provider_keys.ProviderKey]:
-        return self._client.every("provider_keys.list")
+    def stored(self) -> provider_keys.ProviderKeyPage:
+        return cast("provider_keys.ProviderKeyPage", self._ask("provider_keys.list"))
 
     def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
         return cast("provider_keys.ProviderKey", self._ask("provider_keys.set", body=wanted))
@@ -440,7 +440,7 @@ class NexctlGateway(Societies):
         return Funding(self._client)
 
     @cached_property
-    def editions(self) -> port.Editions:
+    def editions(self) -> port_operator.Editions:
         from nexctl.gateways.editions import Editions
 
         return Editions(self._client)

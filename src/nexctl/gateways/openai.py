@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -22,10 +22,13 @@ from nexctl.gateways.client import (
     LARGEST_DOWNLOAD,
     MOST_PAGES,
     UPLOAD_SECONDS,
+    AnyStruct,
     Events,
+    decoded,
     form_of,
+    no_gateway,
 )
-from nexctl.gateways.port import Absent, Lacking
+from nexctl.gateways.lacking import Absent, Lacking
 from nexctl.safety import http
 from nexctl.safety.http import Call, NetworkError, Reply
 from nexctl.wire import base
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from nexctl.wire import batches, chat, counts, embeddings, files, models
     from nexctl.wire.me import Health, Me
 
-AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 PAGE = 100
 # The longest silence in a download.
@@ -91,18 +93,12 @@ class OpenAIClient:
 
     def decoded(self, body: type[AnyStruct], reply: Reply) -> AnyStruct:
         """The answer as a type; NetworkError where it is none."""
-        try:
-            return base.decode(body, reply.read())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self.no_gateway(f"its answer is not one: {str(error)[:200]}") from None
+        return decoded(body, reply.read(), self.no_gateway)
 
     def no_gateway(self, why: str) -> NetworkError:
         """The error of an answer that no such gateway gives."""
-        return NetworkError(
-            f"{self.name} does not answer as an OpenAI-compatible gateway does: {why}",
-            code="bad_answer",
-            hint="check the profile's address and driver",
-        )
+        says = f"{self.name} does not answer as an OpenAI-compatible gateway does"
+        return no_gateway(says, why)
 
     def every(self, page: type[Any], path: str, query: dict[str, Any], *, of: str) -> Iterator[Any]:
         """Every item of a list, page by page, by the id of the last one. Lacking without a list."""

@@ -7,18 +7,16 @@ gateway it is. What a gateway cannot do raises `Lacking` (exit 1); nothing is ev
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from nexctl.errors import NexctlError
+from nexctl.gateways.port_operator import Operating
 from nexctl.gateways.port_orgs import Societies
 
 if TYPE_CHECKING:
     from nexctl.wire import (
-        admin,
         batches,
         budgets,
         chat,
-        checks,
         counts,
         embeddings,
         files,
@@ -35,33 +33,7 @@ if TYPE_CHECKING:
         usage,
         wallet,
     )
-    from nexctl.wire import prices as editions
     from nexctl.wire.me import Health, Me
-
-
-class Lacking(NexctlError):
-    """The gateway has no such capability (exit 1)."""
-
-    code = "not_offered"
-
-    def __init__(self, gateway: str, what: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{gateway} does not offer {what}", hint=hint)
-        self.details = {"gateway": gateway, "capability": what}
-
-
-class Absent:
-    """Stands where a gateway lacks a whole noun: any use of it is `Lacking`."""
-
-    __slots__ = ("_gateway", "_what")
-
-    def __init__(self, gateway: str, what: str) -> None:
-        self._gateway = gateway
-        self._what = what
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise Lacking(self._gateway, self._what)
 
 
 class Keys(Protocol):
@@ -222,8 +194,8 @@ class Routing(Protocol):
 class ProviderKeys(Protocol):
     """The customer's own provider keys."""
 
-    def list(self) -> Iterator[provider_keys.ProviderKey]:
-        """All of them, without the keys."""
+    def stored(self) -> provider_keys.ProviderKeyPage:
+        """All of them, without the keys, and the providers that take one."""
 
     def set(self, wanted: provider_keys.ProviderKeySet) -> provider_keys.ProviderKey:
         """Store one."""
@@ -308,67 +280,6 @@ class Prices(Protocol):
         """The book, as served."""
 
 
-class Customers(Protocol):
-    """The operator's customers."""
-
-    def list(self, query: admin.CustomerQuery | None = None) -> Iterator[admin.Customer]:
-        """Every customer that the query fits."""
-
-    def create(
-        self, wanted: admin.CustomerCreate, *, idempotency_key: str | None = None
-    ) -> admin.CustomerCreated:
-        """A new customer with its management key."""
-
-
-class Payments(Protocol):
-    """Orders of all customers, and what the operator decides about them."""
-
-    def list(self, query: admin.PaymentQuery | None = None) -> Iterator[admin.Payment]:
-        """Orders, newest first."""
-
-    def show(self, order_id: str) -> admin.Payment:
-        """One order."""
-
-    def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
-        """Credit it."""
-
-    def reject(self, order_id: str, why: admin.Reject) -> admin.Payment:
-        """Refuse it."""
-
-    def refund(
-        self, order_id: str, what: admin.Refund, *, idempotency_key: str | None = None
-    ) -> admin.Payment:
-        """Give back."""
-
-
-class Providers(Protocol):
-    """Where requests go."""
-
-    def list(self) -> Iterator[admin.Provider]:
-        """All of them, by priority."""
-
-    def add(self, wanted: admin.ProviderSet) -> admin.Provider:
-        """A new one."""
-
-    def update(self, provider_id: str, change: admin.ProviderUpdate) -> admin.Provider:
-        """With what was changed."""
-
-    def remove(self, provider_id: str) -> Any:
-        """Take it away."""
-
-
-class Codes(Protocol):
-    """Codes that can be redeemed."""
-
-    def list(self, query: admin.CodeQuery | None = None) -> Iterator[admin.Code]:
-        """Codes and their states."""
-
-    def create(
-        self, wanted: admin.CodesCreate, *, idempotency_key: str | None = None
-    ) -> admin.CodePage:
-        """New codes, shown once."""
-
-
 class Funding(Protocol):
     """Money in beside orders: auto top-up, wallets, claims, the plan, the operator's terms."""
 
@@ -439,46 +350,7 @@ class Papers(Protocol):
         """Void an unpaid invoice."""
 
 
-class Editions(Protocol):
-    """The operator's prices: costs of providers, drafts, versions, margins; checks and plans."""
-
-    def costs(self, provider: str) -> editions.CostProfile:
-        """What a provider takes."""
-
-    def set_costs(self, provider: str, wanted: editions.CostsSet) -> editions.CostProfile:
-        """Set it."""
-
-    def versions(self) -> list[editions.PriceVersion]:
-        """Stored versions of the prices."""
-
-    def draft(self, wanted: editions.DraftAsk) -> editions.PriceDraft:
-        """Prices from costs."""
-
-    def apply(self, wanted: editions.PriceApply) -> editions.PricesApplied:
-        """Store a new version, or tell what it would change."""
-
-    def opening(self, wanted: editions.OpeningAsk) -> editions.Opening:
-        """Prices beside costs."""
-
-    def margin(self, query: editions.MarginQuery) -> editions.Margin:
-        """Charges and costs, added up."""
-
-    def usage(self, query: editions.CostQuery) -> Iterator[editions.CostedUsage]:
-        """Usage of all customers with its cost."""
-
-    def reconcile(self, month: str | None = None) -> checks.Reconciled:
-        """Whether money, credits and papers agree."""
-
-    def plans(self, query: checks.PlanQuery) -> Iterator[checks.PlanOf]:
-        """Customers' plans."""
-
-    def set_plan(
-        self, customer: str, wanted: checks.PlanSet, *, idempotency_key: str | None = None
-    ) -> checks.PlanOf:
-        """Put a customer on a plan."""
-
-
-class Gateway(Societies, Protocol):
+class Gateway(Societies, Operating, Protocol):
     """A gateway as commands see it. `name` is what messages call it."""
 
     @property
@@ -534,28 +406,8 @@ class Gateway(Societies, Protocol):
         """The prices in force."""
 
     @property
-    def customers(self) -> Customers:
-        """The operator's customers."""
-
-    @property
-    def payments(self) -> Payments:
-        """Orders of all customers."""
-
-    @property
-    def providers(self) -> Providers:
-        """Where requests go."""
-
-    @property
-    def codes(self) -> Codes:
-        """Codes to redeem."""
-
-    @property
     def funding(self) -> Funding:
         """Auto top-up, wallets, claims, the plan, the operator's terms."""
-
-    @property
-    def editions(self) -> Editions:
-        """The operator's prices, costs and margins."""
 
     @property
     def papers(self) -> Papers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nexctl.errors import UnpricedError, UsageError
@@ -27,9 +28,6 @@ class Rate(NamedTuple):
     per: int = 1
     unit: str = "token"
     words: str | None = None
-
-
-UNPUBLISHED = Rate("unpublished")
 
 
 class Sourced:
@@ -459,7 +457,13 @@ class Book:
 
 def today() -> str:
     """Today's date in UTC as ISO text: a book may already hold prices that begin later."""
-    return time.strftime("%Y-%m-%d", time.gmtime())
+    return _date(int(time.time()) // 86_400)
+
+
+@lru_cache(maxsize=4)
+def _date(day: int) -> str:
+    """The date of a day since 1970-01-01."""
+    return time.strftime("%Y-%m-%d", time.gmtime(day * 86_400))
 
 
 def covers(row: dict[str, Any], at: str) -> bool:

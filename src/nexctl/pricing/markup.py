@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import UsageError
-from nexctl.pricing import catalog
+from nexctl.pricing import listing
 from nexctl.pricing.exact import decimal_text, ratio_of, rounded, times
 
 if TYPE_CHECKING:
@@ -68,16 +68,10 @@ def table(book: Book, *, at: str | None = None) -> list[dict[str, Any]]:
     return [row for model in book.models.values() for row in implied(book, model, at=at)]
 
 
-def contradicting(book: Book, *, at: str | None = None) -> list[str]:
-    """Models whose listed prices do not fit their own stated markup, even rounded."""
-    rows = table(book, at=at)
-    return list(dict.fromkeys(row["model"] for row in rows if row["agrees"] == "no"))
-
-
 def list_price(model: Model, at: str | None) -> dict[str, Ratio]:
     """A vendor's price per million by meter, as a ratio: the dearest of the day's hours."""
     best: dict[str, Ratio] = {}
-    for period in catalog.in_force(model, at):
+    for period in listing.in_force(model, at):
         for meter, (_state, price, per, _unit, _words) in period["rates"].items():
             if price is None:
                 continue

@@ -14,11 +14,6 @@ Resolver = Callable[[str, str, "str | None"], "tuple[str, str] | None"]
 Rate = tuple[str, "str | None", int, str, "str | None"]
 
 TOKEN_METERS = ("input", "cached_input", "cache_write", "output", "reasoning")
-SEMANTICS = (
-    ("input_includes_cached", True),
-    ("input_includes_cache_write", None),
-    ("output_includes_reasoning", True),
-)
 
 
 def rule(book: dict[str, Any], name: str, default: Any) -> Any:

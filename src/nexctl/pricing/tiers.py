@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nexctl.errors import UnpricedError, UsageError
 from nexctl.money import parse_units
@@ -141,60 +141,3 @@ def crossings(book: Book, before: int, after: int) -> tuple[tuple[str, int], ...
     return tuple(
         (row.id, row.above) for row in tiers(book) if row.above > 0 and before <= row.above < after
     )
-
-
-def loyalty_bonus(book: Book, level: str, topup: int, *, promo: bool = False) -> int:
-    """Bonus units of a top-up of `topup` units at a loyalty level; 0 with a promotional code.
-
-    UsageError for an unknown level, UnpricedError where its percent is unpublished.
-    """
-    levels: dict[str, Any] = {
-        row["id"]: row for row in book.data.get("loyalty", {}).get("levels", ())
-    }
-    if level.lower() not in levels:
-        known = ", ".join(levels) or "none"
-        raise UsageError(
-            f"{book.title} publishes no loyalty level {level!r}",
-            hint=f"published: {known}; others are the operator's data",
-            code="unknown_level",
-        )
-    if promo and book.rule("loyalty_with_promo", "replaced") == "replaced":
-        return 0
-    percent = levels[level.lower()]["bonus_percent"]
-    if not percent[0].isdigit():
-        raise UnpricedError(f"{book.id}: the bonus of level {level} is {percent}")
-    top, bottom = ratio_of(percent)
-    return rounded(topup * top, bottom * 100, 0)
-
-
-def topup_state(book: Book, amount: str) -> str:
-    """What becomes of a top-up of `amount`: `accepted`, or `under_review` above self-serve.
-
-    UsageError (code `topup_below_minimum`, `topup_not_a_plan`) where the book refuses it.
-    """
-    rules = book.data.get("topup", {})
-    units = parse_units(amount, 12)
-    exact, currency = rules.get("exact"), rules.get("currency", "")
-    if exact and units not in [parse_units(one, 12) for one in exact]:
-        raise UsageError(
-            f"{book.title} takes recharges of exactly {', '.join(exact)} {currency}",
-            hint="choose one of those amounts",
-            code="topup_not_a_plan",
-        )
-    least, most = rules.get("minimum", "unpublished"), rules.get("maximum", "unpublished")
-    if units <= 0 or (least[0].isdigit() and units < parse_units(least, 12)):
-        floor = least if least[0].isdigit() else "0"
-        raise UsageError(
-            f"{amount} is below {book.title}'s minimum of {floor} {currency}",
-            hint="choose a larger amount; 'nexctl wallet packs' shows the limits",
-            code="topup_below_minimum",
-        )
-    if most[0].isdigit() and units > parse_units(most, 12):
-        if rules.get("above_maximum") == "refused":
-            raise UsageError(
-                f"{amount} is above {book.title}'s maximum of {most}",
-                hint="choose a smaller amount; 'nexctl wallet packs' shows the limits",
-                code="topup_above",
-            )
-        return "under_review"
-    return "accepted"

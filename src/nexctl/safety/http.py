@@ -163,7 +163,8 @@ class Client:
 
     `key` must belong to the transport's origin. `judge` is asked about every answer of 400 and
     more whether to try again, before its status is looked at: None leaves it to the status.
-    `on_retry(reason, seconds)` and `debug(line)` are told what happens, redacted.
+    `on_retry(reason, seconds)` and `debug(line)` are told what happens, redacted. `headers` go with
+    every call.
     """
 
     def __init__(
@@ -178,6 +179,7 @@ class Client:
         debug: Callable[[str], object] | None = None,
         sleep: Callable[[float], object] = time.sleep,
         user_agent: str = "nexctl",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         if key is not None and key.origin != transport.origin:
             raise ConfigError(
@@ -194,6 +196,7 @@ class Client:
         self._debug = debug
         self._sleep = sleep
         self._user_agent = user_agent
+        self._always = dict(headers or {})
 
     def __repr__(self) -> str:
         return f"<Client of {self.transport.origin}>"
@@ -266,6 +269,7 @@ class Client:
             # What is not compressed cannot be a bomb.
             "accept-encoding": "identity",
             "user-agent": self._user_agent,
+            **self._always,
         }
         if call.size:
             headers["content-type"] = "application/json"

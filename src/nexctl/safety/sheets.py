@@ -7,9 +7,8 @@ touched: a column of amounts stays a column of amounts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TextIO
 
 Cell = str | int | bool | None
 
@@ -118,26 +117,3 @@ def tsv_row(cells: Iterable[Cell]) -> str:
         plain = text.isprintable() and "\\" not in text
         parts.append(text if plain else _tsv_special().sub(put, text))
     return "\t".join(parts) + "\n"
-
-
-def write_csv(
-    stream: TextIO,
-    headers: Sequence[str] | None,
-    rows: Iterable[Iterable[Cell]],
-    delimiter: str = ",",
-) -> None:
-    """Write a header (unless None) and `rows` to a stream opened with `newline=""`."""
-    if headers is not None:
-        stream.write(csv_row(headers, delimiter))
-    for row in rows:
-        stream.write(csv_row(row, delimiter))
-
-
-def write_tsv(
-    stream: TextIO, headers: Sequence[str] | None, rows: Iterable[Iterable[Cell]]
-) -> None:
-    """Write a header (unless None) and `rows` as tab-separated lines."""
-    if headers is not None:
-        stream.write(tsv_row(headers))
-    for row in rows:
-        stream.write(tsv_row(row))

@@ -115,12 +115,3 @@ def markdown(s: str) -> str:
         return text[:-1] + "\\" + text[-1]
 
     return _special().sub(put, clean(s).strip())
-
-
-def markdown_code(s: str) -> str:
-    """Return `s` as inline code, for file names and ids. Never breaks a table, whatever `s` holds.
-
-    A tag with escaped text, because a fence of backticks is chosen by its content and a pipe ends
-    a table cell even inside one.
-    """
-    return f"<code>{markdown(s)}</code>"

@@ -6,6 +6,7 @@ types, handler. What costs something comes after what can refuse cheaply.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -248,12 +249,13 @@ def _of_ledger(house: House, error: Refused) -> Refuse:
 
 def _log(error: Exception) -> None:
     """Type and place of a fault. Its words may hold anything, so they stay out of the log."""
-    import logging
     import traceback
+
+    from nexctl.server import telling
 
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     places = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))
-    logging.getLogger("nexctl.server").error("%s at %s", type(error).__name__, places)
+    telling.fault(f"{type(error).__name__} at {places}")
 
 
 async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_id: str) -> None:
@@ -267,11 +269,9 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
         headers.append((b"content-length", str(len(body)).encode()))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        try:
-            await _sent(options, send, start)
-            await _sent(options, send, {"type": "http.response.body", "body": body})
-        except Slow:
-            pass
+        end = {"type": "http.response.body", "body": body}
+        with contextlib.suppress(Slow):
+            await _sent(options, send, start, end)
         return
     try:
         await _sent(
@@ -294,13 +294,15 @@ class Slow(Exception):
     """The caller reads too slowly: it is treated as gone."""
 
 
-async def _sent(options: Options, send: Send, message: dict[str, Any]) -> None:
+async def _sent(options: Options, send: Send, *messages: dict[str, Any]) -> None:
     if not options.served:
-        await send(message)
+        for message in messages:
+            await send(message)
         return
     from nexctl.server.deadline import within
 
     try:
-        await within(WRITING_SECONDS, send(message))
+        for message in messages:
+            await within(WRITING_SECONDS, send(message))
     except (TimeoutError, OSError):
         raise Slow from None

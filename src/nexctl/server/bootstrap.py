@@ -112,6 +112,7 @@ def create(
         house = House(ledger, book, options=Options(), facts=facts)
         if ledger.read(settings.get, FACTS) is not None:
             raise ConfigError("there is a gateway in that database", hint="choose another one")
+        _ = ledger.shared.tiering  # a book that cannot be settled by is told before it is kept
         customer, key, operator = ledger.write(_fill, house, upstream)
     except BaseException:
         ledger.close()
@@ -171,19 +172,32 @@ def open_house(place: str, secrets: Secrets, options: Options | None = None) -> 
     ledger = _open_ledger(place, master, served=chosen.served)
     try:
         house = _house(ledger, chosen)
-        from nexctl.server.payments import auto, included, subscribing
-
-        try:
-            included.grant_due(house)
-            subscribing.renew_due(house)
-            auto.work(house)
-        except NexctlError as error:
-            # A clock that jumped stops grants, not the gateway.
-            house.alarm(f"what falls due: {error.message}")
+        if chosen.served:
+            _ = ledger.shared.tiering  # a book that cannot be settled by is told now
+        _catch_up(house)
     except BaseException:
         ledger.close()
         raise
     return house
+
+
+def _catch_up(house: House) -> None:
+    """Give and take what has fallen due. What does so is loaded only where something has."""
+    from nexctl.server.ledger import due
+    from nexctl.server.ledger.months import month_in
+
+    zone = str(house.book.rule("month_zone", "UTC"))
+    if not house.read(due.anything, month_in(zone, house.now())[0]):
+        return
+    from nexctl.server.payments import auto, included, subscribing
+
+    try:
+        included.grant_due(house)
+        subscribing.renew_due(house)
+        auto.work(house)
+    except NexctlError as error:
+        # A clock that jumped stops grants, not the gateway.
+        house.alarm(f"what falls due: {error.message}")
 
 
 def _house(ledger: Ledger, options: Options) -> House:
@@ -221,9 +235,6 @@ def anchor_key(key: bytes) -> bytes:
     import hmac
 
     return hmac.digest(key, b"nexctl ledger anchor 1", "sha256")
-
-
-_anchor = anchor_key
 
 
 def _remove(place: str) -> None:

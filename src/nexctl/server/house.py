@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from nexctl.server.batches.crew import Crew
     from nexctl.server.inference.metering import Meters
     from nexctl.server.inference.rulebook import Rulebook
+    from nexctl.server.ledger.costs import Costing
     from nexctl.server.ledger.main import Ledger
     from nexctl.server.ledger.port import Transaction
+    from nexctl.server.payments.papers import Papers
+    from nexctl.server.payments.tiering import BookTiers
     from nexctl.server.providers.switchboard import Switchboard
 
 P = ParamSpec("P")
@@ -105,24 +108,44 @@ class House:
         self.touched: dict[str, float] = {}  # not money: seconds
         # Streams under way: each settles even where nobody listens any more.
         self.pumps: set[asyncio.Future[None]] = set()
+        # Books with billing tiers that came into force before any was charged by, in order.
+        self._tiered: list[Book] = []
+        self._last_tiers: BookTiers | None = None
         self._tier(book)
+        ledger.shared.late("costing", self._costing)
+        ledger.shared.papers = self._paper
+
+    def _costing(self) -> Costing:
         from nexctl.server.costs.recording import BookCosts
+
+        return BookCosts(self)
+
+    def _paper(self, tx: Transaction, what: str, subject: Any) -> None:
+        self._papers(tx, what, subject)
+
+    @cached_property
+    def _papers(self) -> Papers:
         from nexctl.server.payments.papers import Papers
 
-        ledger.shared.papers = Papers(self)
-        ledger.shared.costing = BookCosts(self)
+        return Papers(self)
 
     def _tier(self, book: Book) -> None:
         """Settle billing tiers by a book; a debit under way keeps the prices it was held at."""
-        if not book.data.get("billing_tiers"):
-            return
+        if book.data.get("billing_tiers"):
+            self._tiered.append(book)
+            self.ledger.shared.late("tiering", self._tiers)
+
+    def _tiers(self) -> BookTiers | None:
+        """The tiers of the last book, which know those of the books before it."""
         from nexctl.server.payments import tiering
 
-        made = tiering.of_book(book, alert=self.alarm)
-        before = self.ledger.shared.tiering
-        if made is not None and isinstance(before, tiering.BookTiers):
-            made.after(before)
-        self.ledger.shared.tiering = made
+        while self._tiered:
+            made = tiering.of_book(self._tiered[0], alert=self.alarm)
+            if made is not None and self._last_tiers is not None:
+                made.after(self._last_tiers)
+            self._last_tiers = made
+            del self._tiered[0]
+        return self._last_tiers
 
     def renew(self) -> None:
         """Charge by the book whose time has come, whichever process has stored it."""
@@ -146,6 +169,8 @@ class House:
     def take(self, book: Book, hash_: str) -> None:
         """Charge by another version of the book from the next request on."""
         self._tier(book)
+        if self.book_hash is not None or self.options.served:
+            _ = self.ledger.shared.tiering  # what cannot be settled by is told before it charges
         self.book, self.book_hash = book, hash_
         self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
         self.ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
@@ -209,12 +234,12 @@ class House:
 
     def alarm(self, what: str) -> None:
         """Tell the operator: kept for the health page, and logged."""
-        import logging
+        from nexctl.server import telling
 
         if len(self.alarms) >= 100:
             del self.alarms[:50]
         self.alarms.append(what)
-        logging.getLogger("nexctl.server").warning("%s", what)
+        telling.warn(what)
 
     # ---------------------------------------------------------------- the ledger
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.server import bootstrap
 from nexctl.server.house import LOOPBACK, House, Options
+from nexctl.settings.profiles import is_loopback
 
 if TYPE_CHECKING:
     from nexctl.server.bootstrap import Secrets
@@ -84,16 +85,6 @@ def options_of(terms: Terms, environ: Mapping[str, str] = os.environ) -> Options
         proxies=terms.behind_proxy,
         environ=environ,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; nothing is looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(

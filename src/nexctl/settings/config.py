@@ -65,6 +65,7 @@ PROFILE_KEYS: dict[str, Key] = {
     "tier": Key("text", "Billing tier of the price book."),
     "model": Key("text", "Model used where none is named."),
     "calibration": Key("text", "Calibration file for expected output."),
+    "org": Key("text", "Organisation to act for, by id or slug."),
 }
 
 
@@ -213,11 +214,6 @@ def is_profile_name(name: str) -> bool:
         and name[0].isalnum()
         and name.translate(_PUNCTUATION).isalnum()
     )
-
-
-def known_keys() -> tuple[str, ...]:
-    """The names of the top-level settings."""
-    return tuple(KEYS)
 
 
 def _known(key: str) -> Key:

@@ -32,6 +32,7 @@ class Profile(NamedTuple):
     tier: str | None = None
     model: str | None = None
     calibration: str | None = None
+    org: str | None = None
     origin: str = "built-in"
 
 

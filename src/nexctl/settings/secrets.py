@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexctl.errors import ConfigError, NexctlError
+from nexctl.files import atomic_write, locked, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import Profile
 
@@ -202,10 +203,8 @@ class SecretStore:
             return
         import json
 
-        from nexctl.files import atomic_write, private_folder
-
         private_folder(os.path.dirname(self.file))
-        with _locked(self.file + ".lock"):
+        with locked(self.file + ".lock"):
             entries = self._read_file()
             if value is None:
                 entries.pop(name, None)
@@ -279,17 +278,3 @@ def _import_keyring() -> Any:
     import keyring
 
     return keyring
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """Hold a lock file while another process may want to change the same secrets."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

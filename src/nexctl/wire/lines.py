@@ -14,8 +14,6 @@ from nexctl.wire.base import Answer, Request
 METHOD = "POST"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
-RESPONSES = "/v1/responses"
-COMPLETIONS = "/v1/completions"
 
 # What the error of one line may say where its request was never answered.
 BATCH_EXPIRED = "batch_expired"

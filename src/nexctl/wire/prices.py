@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from nexctl.records import Meter
 from nexctl.wire.base import (
     Amount,
     Answer,
@@ -20,18 +21,6 @@ from nexctl.wire.base import (
     Time,
 )
 
-Meter = Literal[
-    "input",
-    "cached_input",
-    "cache_write",
-    "output",
-    "reasoning",
-    "request",
-    "image",
-    "second",
-    "video",
-    "gpu_second",
-]
 Rates = Annotated[dict[Meter, Amount], Meta(max_length=10)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{16,64}\Z")]
 Markup = Annotated[str, Meta(pattern=r"^[0-9]{1,4}(\.[0-9]{1,6})?\Z")]

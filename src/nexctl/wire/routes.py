@@ -2,6 +2,8 @@
 
 The router, the OpenAPI file, the authorization tests and the client's checks are made from this
 table. It is data alone: body types are named `module.Struct` and resolved when first needed.
+
+Long because it is a table of every route.
 """
 
 from __future__ import annotations

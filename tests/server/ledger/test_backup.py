@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nexctl.errors import ConfigError
-from nexctl.server.ledger import backup, codes, holds, keys, orders, schema
+from nexctl.server.ledger import backup, codes, holds, keys, migrations, orders, schema
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import open_ledger
 from tests.server.ledger.conftest import Opener
@@ -167,14 +167,14 @@ def newer(place: str, version: int) -> None:
 
 def test_a_newer_schema_is_refused_everywhere(hands: Hands, place: str, opening: Opener) -> None:
     newer(place, schema.VERSION + 1)
-    with pytest.raises(ConfigError, match="version 2"):
+    with pytest.raises(ConfigError, match="version 3"):
         opening()
-    with pytest.raises(ConfigError, match="version 2"):
+    with pytest.raises(ConfigError, match="version 3"):
         backup.migrate(place)
 
 
 def test_a_current_schema_is_left_alone(hands: Hands, place: str) -> None:
-    assert backup.migrate(place) == (1, 1, None)
+    assert backup.migrate(place) == (schema.VERSION, schema.VERSION, None)
 
 
 def test_an_older_schema_is_migrated_after_a_backup(
@@ -182,10 +182,11 @@ def test_an_older_schema_is_migrated_after_a_backup(
 ) -> None:
     work(hands)
     figures = hands.figures
-    monkeypatch.setattr(schema, "VERSION", 2)
-    step = ("UPDATE settings SET value='2'", "CREATE INDEX later ON settings (changed_at)")
-    monkeypatch.setattr(schema, "MIGRATIONS", {1: {"sqlite": step, "postgres": step}})
-    with pytest.raises(ConfigError, match="is version 1"):
+    was, now = schema.VERSION, schema.VERSION + 1
+    step = migrations.Step({}, frozenset(), lambda tx: None)
+    monkeypatch.setattr(schema, "VERSION", now)
+    monkeypatch.setitem(migrations.STEPS, was, step)
+    with pytest.raises(ConfigError, match=f"is version {was}"):
         opening()
     with pytest.raises(Refused, match="still work"):
         backup.migrate(place, backups=str(tmp_path))
@@ -195,8 +196,8 @@ def test_an_older_schema_is_migrated_after_a_backup(
 
         with psycopg.connect(place, autocommit=True) as raw:
             raw.execute("UPDATE owners SET lease_until=0")
-    was, now, copy = backup.migrate(place, backups=str(tmp_path))
-    assert (was, now) == (1, 2)
+    *versions, copy = backup.migrate(place, backups=str(tmp_path))
+    assert versions == [was, now]
     assert copy is not None
     assert os.path.exists(copy)
     hands.ledger = opening()

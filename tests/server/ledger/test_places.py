@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from nexctl.errors import ConfigError
+from nexctl.server.ledger import funds, sqlite
 from nexctl.server.ledger.errors import Unavailable
 from nexctl.server.ledger.gate import MILLISECOND, Gate
 from nexctl.server.ledger.main import open_ledger
 from nexctl.server.ledger.mounts import network_kind
+from tests.server.ledger.kit import KEY, Hands, proved
 
 MOUNTS = """\
 25 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -107,3 +110,24 @@ def test_the_impatient_are_let_pass(tmp_path: Path) -> None:
     assert asking._try(exclusive=True), "who gave up has left the gate"
     polite.close()
     asking.close()
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_log_made_its_full_size_is_read_after_a_crash(
+    hands: Hands, place: str, tmp_path: Path
+) -> None:
+    """Zeros stand behind the log's end; neither another process nor a recovery takes them."""
+    for _ in range(sqlite.OFTEN):
+        hands.spend(1)
+    log = Path(f"{place}-wal")
+    assert log.stat().st_size >= sqlite.PAGES * 4096
+    with open_ledger(place, anchor_key=KEY) as other:
+        other.write(funds.topup, hands.customer, 5, provider="sandbox")
+    expected = hands.figures
+    crashed = tmp_path / "crashed.db"
+    shutil.copy(place, crashed)
+    shutil.copy(log, f"{crashed}-wal")
+    with open_ledger(str(crashed), anchor_key=KEY) as found:
+        wallet = found.wallet(hands.customer)
+        assert (wallet.balance, wallet.held, wallet.debt) == expected
+        assert proved(found)

@@ -22,7 +22,7 @@ from nexctl.server import bodies
 from nexctl.server.batches import keeping, lines
 from nexctl.server.inference import holding
 from nexctl.server.ledger import batches, holds, ids, wallets
-from nexctl.server.ledger.batches import NewLine
+from nexctl.server.ledger.batch_lines import NewLine, add_lines, request_id
 from nexctl.server.ledger.types import Ask
 from nexctl.server.refusing import Refuse
 from nexctl.wire.batches import MOST_LINES
@@ -147,7 +147,7 @@ class Scan:
         self.entries.append(Entry(line, found.cap, found.asked is not None))
 
     def _refuse(self, plain: NewLine, refuse: Refuse) -> None:
-        request = batches.request_id(self._batch, plain.custom_id)
+        request = request_id(self._batch, plain.custom_id)
         line = lines.refused(self._house, plain.custom_id, request, refuse)
         sealed, size = keeping.sealed_result(self._house, self._batch, plain.n, line)
         self.refused.append(plain._replace(refused=sealed, refused_size=size))
@@ -303,7 +303,7 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
     )
     try:
         for first in range(0, len(rows), KEPT_AT_ONCE):
-            await house.write(batches.add_lines, batch, rows[first : first + KEPT_AT_ONCE])
+            await house.write(add_lines, batch, rows[first : first + KEPT_AT_ONCE])
     except BaseException:
         await discard(house, batch)
         raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nexctl.errors import NexctlError
 from nexctl.server.batches import working
 from nexctl.server.batches.prices import Quoted
-from nexctl.server.ledger import batches
+from nexctl.server.ledger import batch_lines, batches
 
 if TYPE_CHECKING:
     from nexctl.server.calls import Caller
@@ -193,7 +193,7 @@ class Crew:
         known.caller = caller
         return known
 
-    def _send(self, work: working.Work, line: batches.Line) -> None:
+    def _send(self, work: working.Work, line: batch_lines.Line) -> None:
         task = asyncio.get_running_loop().create_task(work.run(line))
         self._under_way.add(task)
         self._house.pumps.add(task)

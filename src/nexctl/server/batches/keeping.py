@@ -13,7 +13,6 @@ from nexctl.server.sealing import MasterKey
 if TYPE_CHECKING:
     from nexctl.server.house import House
     from nexctl.server.ledger.files import File
-    from nexctl.server.ledger.port import Transaction
 
 PIECE = 256 * 1024
 # What a customer's files may take together.
@@ -140,8 +139,3 @@ def sealed_result(house: House, batch: str, n: int, line: bytes) -> tuple[bytes,
     """A result line, its line end added, sealed; and its plain size."""
     plain = line + b"\n"
     return sealer(house).seal_piece(plain, result_place(batch, n)), len(plain)
-
-
-def forget_due(tx: Transaction) -> None:
-    """Delete what is kept no longer."""
-    files.expire_due(tx)

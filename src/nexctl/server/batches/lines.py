@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from nexctl.server import bodies
 from nexctl.server.calls import Call, Caller
 from nexctl.server.http import Request
-from nexctl.server.inference import embeddings, policy, routing
+from nexctl.server.inference import embeddings, own_keys, policy, routing
 from nexctl.server.inference.policy import Target
 from nexctl.server.refusing import Refuse
 from nexctl.wire.base import encode
@@ -60,10 +60,7 @@ def weigh(call: Call) -> Weighed:
     policy.check_model(call.caller, model)
     needs = () if embeds else policy.needs_of(body)
     policy.check_capabilities(model, needs, "embedding" if embeds else "chat")
-    if "byok" in house.book.data:
-        from nexctl.server.inference import own_keys
-
-        own_keys.refuse_in_batch(call, model.id)
+    own_keys.refuse_in_batch(call, model.id)
     priced = house.meters.priced(model, batch=True)
     count = house.meters.counted(model, body.model, call.plain, len(call.raw), endpoint)
     if embeds:

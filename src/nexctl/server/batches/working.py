@@ -17,7 +17,7 @@ from nexctl.server.inference import chat, embeddings, holding, policy, routing
 from nexctl.server.inference.holding import Held
 from nexctl.server.inference.metering import Count, Priced
 from nexctl.server.inference.policy import Target
-from nexctl.server.ledger import batches, customers, keys, orgs
+from nexctl.server.ledger import batch_lines, batches, customers, keys, orgs
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.types import Outcome, Reservation, Settled
 from nexctl.server.refusing import Refuse
@@ -25,7 +25,8 @@ from nexctl.wire.lines import EMBEDDINGS
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
-    from nexctl.server.ledger.batches import Batch, Line
+    from nexctl.server.ledger.batch_lines import Line
+    from nexctl.server.ledger.batches import Batch
     from nexctl.server.ledger.port import Transaction
 
 # A provider that fails for now is asked again after these many seconds.
@@ -105,12 +106,12 @@ class Work:
             text = lines.answered(line.custom_id, line.request_id, body(settled))
             return keeping.sealed_result(self._house, line.batch, line.n, text)
 
-        await self._kept(batches.answered, line, outcome, result)
+        await self._kept(batch_lines.answered, line, outcome, result)
 
     async def _failed(self, line: Line, refuse: Refuse) -> None:
         text = lines.refused(self._house, line.custom_id, line.request_id, refuse)
         kept = keeping.sealed_result(self._house, line.batch, line.n, text)
-        await self._kept(batches.failed, line, refuse.refusal.code, *kept)
+        await self._kept(batch_lines.failed, line, refuse.refusal.code, *kept)
 
     async def _kept(self, operation: Callable[..., Any], *args: Any) -> None:
         """Write what came of a line. A database that cannot take it now is asked until it can."""
@@ -213,7 +214,7 @@ def _count(line: Line) -> Count:
 
 def begun(
     tx: Transaction, house: House, batch: Batch, most: int
-) -> tuple[Caller | None, batches.Started]:
+) -> tuple[Caller | None, batch_lines.Started]:
     """Lease lines of a batch for its caller as it stands now; nobody's lines are refused here."""
     caller = caller_of(tx, batch)
     stopped = standing(caller, tx.clock.now())
@@ -226,14 +227,14 @@ def begun(
     )
     if frozen is not None:
         # What is held stays held; lines go on when the wallet is free again, or expire.
-        return caller, batches.Started((), tx.clock.now() + FROZEN_MICROS, True)
+        return caller, batch_lines.Started((), tx.clock.now() + FROZEN_MICROS, True)
     plan = house.plan_of(caller.customer.plan if caller.customer else None)
     limits = policy.limits_of(caller, plan)
 
     def refuse(inner: Transaction, row: tuple[int, str, str], why: Refused) -> None:
         _refuse_line(inner, house, batch, row, _as_refuse(why))
 
-    return caller, batches.start(tx, batch, most, limits, refuse)
+    return caller, batch_lines.start(tx, batch, most, limits, refuse)
 
 
 FROZEN_MICROS = 10_000_000
@@ -247,12 +248,12 @@ def _as_refuse(why: Refused) -> Refuse:
 
 def _refused(
     tx: Transaction, house: House, batch: Batch, why: Refuse, most: int
-) -> batches.Started:
+) -> batch_lines.Started:
     """End lines that their key may not begin any more."""
-    rows = batches.waiting(tx, batch.id, most)
+    rows = batch_lines.waiting(tx, batch.id, most)
     for row in rows:
         _refuse_line(tx, house, batch, row, why)
-    return batches.Started((), None, bool(rows) or batches.open_lines(tx, batch.id) > 0)
+    return batch_lines.Started((), None, bool(rows) or batches.open_lines(tx, batch.id) > 0)
 
 
 def _refuse_line(
@@ -260,7 +261,7 @@ def _refuse_line(
 ) -> None:
     n, custom_id, request_id = row
     text = lines.refused(house, custom_id, request_id, why)
-    batches.refuse(tx, batch.id, n, *keeping.sealed_result(house, batch.id, n, text))
+    batch_lines.refuse(tx, batch.id, n, *keeping.sealed_result(house, batch.id, n, text))
 
 
 def closed(tx: Transaction, house: House, batch: Batch) -> int:
@@ -276,7 +277,7 @@ def closed(tx: Transaction, house: House, batch: Batch) -> int:
         text = lines.unanswered(custom_id, request_id, code, words)
         return keeping.sealed_result(house, batch.id, n, text)
 
-    return batches.close_lines(tx, batch.id, sealed)
+    return batch_lines.close_lines(tx, batch.id, sealed)
 
 
 __all__ = ["Work", "begun", "caller_of", "closed", "standing"]

@@ -8,7 +8,7 @@ import msgspec
 
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer
-from nexctl.server.inference import holding, policy
+from nexctl.server.inference import holding, own_keys, policy
 from nexctl.server.inference.chat import reached
 from nexctl.server.inference.metering import checked
 from nexctl.server.inference.policy import Target
@@ -42,6 +42,7 @@ async def create(call: Call) -> Answer:
     model = policy.served(house, body.model)
     policy.check_model(call.caller, model)
     policy.check_capabilities(model, (), "embedding")
+    own_keys.refuse_beside_chat(call, model.id)
     priced = house.meters.priced(model)
     count = await house.meters.count(model, body.model, call.plain, len(call.raw), ENDPOINT)
     await call.house.meters.off_loop(lambda: check_sizes(call, model, inputs), len(call.raw))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.records import Usage
 from nexctl.server.house import COST_LABELS
-from nexctl.server.ledger import holds, keys, wallets
+from nexctl.server.ledger import holds, ids, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
-from nexctl.server.ledger.port import quiet
+from nexctl.server.ledger.port import for_many, quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
 
 if TYPE_CHECKING:
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
     from nexctl.server.inference.metering import Checked, Count, Priced
     from nexctl.server.inference.policy import Target
     from nexctl.server.inference.routing import Candidate
+    from nexctl.server.ledger.errors import Layer
     from nexctl.server.ledger.port import Transaction
     from nexctl.server.ledger.types import Settled
+    from nexctl.server.ledger.wallets import Means
 
 # An answer that nobody bounded may take this share of what is spendable, and no answer is begun
 # that money would cut off after fewer tokens than LEAST.
@@ -73,11 +74,6 @@ class Held(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def new_id() -> str:
-    """A request id for a caller that named none."""
-    return "req_" + os.urandom(12).hex()
-
-
 async def hold(
     call: Call,
     target: Target,
@@ -97,7 +93,7 @@ async def hold(
     from nexctl.server.inference import policy
 
     caller, house = call.caller, call.house
-    request_id = call.body.request_id or new_id()
+    request_id = call.body.request_id or ids.request()
     floor_usage = Usage(input=count.tokens) if worst is None else worst
     facts = facts_of(call, target)
     seat = caller.seat
@@ -172,20 +168,31 @@ def facts_of(call: Call, target: Target) -> dict[str, Any]:
     return facts
 
 
+def _reserve_many(tx: Transaction, calls: list[tuple[Any, ...]]) -> list[Any]:
+    from nexctl.server.ledger import together
+
+    wishes: list[Wish] = [wish for (wish,) in calls]
+    for wish in wishes:
+        if wish.touch:
+            keys.touch(tx, str(wish.ask.key))
+    made = together.reserve(tx, [wish.sized(wish.cap) for wish in wishes])
+    return [(one, wish.cap) for one, wish in zip(made, wishes, strict=True)]
+
+
 @quiet
+@for_many(_reserve_many)
 def _reserve_asked(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
     if wish.touch:
         keys.touch(tx, str(wish.ask.key))
     return holds.reserve(tx, wish.sized(wish.cap)), wish.cap
 
 
-@quiet
-def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
-    """Reserve what money allows: a quarter of it where nobody bounded the answer."""
+def _means_of(tx: Transaction, wish: Wish) -> Means:
+    """What may be spent on a wish."""
     ask = wish.ask
     payer, purse = holds.payer_of(tx, wish.sized(LEAST))
     scopes = (ask.member, ask.project) if payer == ask.customer else (None, None)
-    wallet = wallets.show(
+    return wallets.means(
         tx,
         payer,
         wallet=purse,
@@ -195,15 +202,47 @@ def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
         member=scopes[0],
         project=scopes[1],
     )
+
+
+def _share_of(wish: Wish, spendable: int, layers: tuple[Layer, ...]) -> int:
+    """The output that money allows: a quarter of it where nobody bounded the answer."""
     share = 1 if wish.asked else SHARE
-    output = affordable(wish, wallet.spendable // share)
-    for layer in wallet.layers:
+    output = affordable(wish, spendable // share)
+    for layer in layers:
         if layer.hard and layer.unit == "tokens":
             left = max(0, layer.remaining - wish.input_most) // share // wish.answers
             output = min(output, left)
-    output = max(output, min(LEAST, wish.cap))
+    return max(output, min(LEAST, wish.cap))
+
+
+def _share_many(tx: Transaction, calls: list[tuple[Any, ...]]) -> list[Any]:
+    """Each takes its share of what those before it leave, as one after the other would."""
+    wishes: list[Wish] = [wish for (wish,) in calls]
+    found = [_means_of(tx, wish) for wish in wishes]
+    if any(len(means.layers) > 1 for means in found):  # budgets move with each hold too
+        return [_reserve_share(tx, wish) for wish in wishes]
+    from nexctl.server.ledger import together
+
+    free: dict[str, int] = {}
+    outputs, asks = [], []
+    for wish, means in zip(wishes, found, strict=True):
+        left = free.get(means.head.wallet, means.spendable)
+        outputs.append(_share_of(wish, left, means.layers))
+        asks.append(wish.sized(outputs[-1]))
+        free[means.head.wallet] = max(0, left - asks[-1].amount)
+        if wish.touch:
+            keys.touch(tx, str(wish.ask.key))
+    return list(zip(together.reserve(tx, asks), outputs, strict=True))
+
+
+@quiet
+@for_many(_share_many)
+def _reserve_share(tx: Transaction, wish: Wish) -> tuple[Reservation, int]:
+    """Reserve what money allows."""
+    means = _means_of(tx, wish)
+    output = _share_of(wish, means.spendable, means.layers)
     if wish.touch:
-        keys.touch(tx, str(ask.key))
+        keys.touch(tx, str(wish.ask.key))
     return holds.reserve(tx, wish.sized(output)), output
 
 

@@ -13,7 +13,7 @@ import msgspec
 from nexctl.records import Usage
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer
-from nexctl.server.inference import holding, policy
+from nexctl.server.inference import holding, own_keys, policy
 from nexctl.server.inference.chat import reached
 from nexctl.server.inference.embeddings import Job
 from nexctl.server.inference.metering import Checked, Count
@@ -103,6 +103,7 @@ def _model(call: Call, kinds: tuple[str, ...], meters: tuple[str, ...]) -> Model
     house = call.house
     model = policy.served(house, call.body.model)
     policy.check_model(call.caller, model)
+    own_keys.refuse_beside_chat(call, model.id)
     if model.kind not in kinds:
         raise Refuse("unsupported_capability", f"the model makes no {kinds[0]}s", param="model")
     rates = model.rates

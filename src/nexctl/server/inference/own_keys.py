@@ -31,9 +31,25 @@ def refuse_in_batch(call: Call, model: str) -> None:
 
     A batch holds its money at once and runs later, when the key may be gone.
     """
+    _refuse(call, model, "a batch does not use your own provider key; send it alone")
+
+
+def refuse_beside_chat(call: Call, model: str) -> None:
+    """Refuse embeddings, images or a video that would go out with the operator's key instead.
+
+    No book prices these on an own key.
+    """
+    _refuse(
+        call, model, "only chat uses your own provider key; remove it to use the gateway's for this"
+    )
+
+
+def _refuse(call: Call, model: str, why: str) -> None:
+    if "byok" not in call.house.book.data:
+        return
     keys = of(call)
     if keys and call.house.switchboard.owned(model, keys):
-        raise Refuse("not_offered", "a batch does not use your own provider key; send it alone")
+        raise Refuse("not_offered", why)
 
 
 def told(job: Job, provider: str, usage: Usage) -> OwnKey:

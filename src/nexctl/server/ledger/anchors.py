@@ -61,8 +61,14 @@ def kept(tx: Transaction) -> list[Head]:
 
 
 def proved(shared: Shared, head: Head) -> bool:
-    """Whether a head was made with this key; True for one made without where there is none."""
-    return hmac.compare_digest(shared.mac(head.wallet, head.seq, head.head), head.mac)
+    """Whether a head was made with this key; True for one made without where there is none.
+
+    Schema 1 proved heads by HMAC-SHA256: those that were kept outside the database still count.
+    """
+    given = (head.wallet, head.seq, head.head)
+    return any(
+        hmac.compare_digest(mac, head.mac) for mac in (shared.mac(*given), shared.mac_1(*given))
+    )
 
 
 def exported(found: Iterable[Head]) -> bytes:
@@ -78,9 +84,7 @@ def imported(text: bytes) -> list[Head]:
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            at, wallet, seq, head, mac = msgspec.json.decode(
-                line, type=tuple[int, str, int, str, str]
-            )
+            at, wallet, seq, head, mac = msgspec.json.decode(line, type=_LINE)
             found.append(Head(wallet, seq, bytes.fromhex(head), bytes.fromhex(mac), at))
         except (ValueError, msgspec.MsgspecError) as error:
             raise UsageError(f"line {number} of the anchors is not one") from error

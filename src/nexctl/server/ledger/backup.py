@@ -11,12 +11,12 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nexctl.errors import ConfigError
-from nexctl.server.ledger import guards, invoices, owners, schema
+from nexctl.server.ledger import invoices, migrations, owners, schema
 from nexctl.server.ledger.clock import Clock
-from nexctl.server.ledger.errors import Broken, Refused
+from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.executors import Inline
 from nexctl.server.ledger.life import Life
 from nexctl.server.ledger.main import Ledger, database
@@ -56,10 +56,17 @@ def _backup(executor: Inline, path: str) -> Copied:
         if isinstance(executor.database, Sqlite):
             _copy_file(executor.database.place, part)
         else:
+            version, rows = executor.read(_content)
             target = Sqlite(part, create=True)
             try:
-                schema.create(target, 0)
-                rows = executor.read(_rows)
+                if version == schema.VERSION:
+                    schema.create(target, 0)
+                else:
+                    # An older ledger's copy has its columns alone: restoring it makes the rest.
+                    target.script(
+                        f"CREATE TABLE {table} ({', '.join(columns)})"
+                        for table, (columns, _) in rows.items()
+                    )
                 target.write(lambda execute: _fill(_tx(target, execute), rows))
                 target.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
@@ -92,37 +99,36 @@ def _finish(part: str) -> dict[str, int]:
             if text != "ok":
                 raise ConfigError(f"the copy is damaged: {text}", hint="check the disk")
         # Names are this module's own.
+        tables = [
+            row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+        ]
         found = {
             table: raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in schema.tables()
+            for table in tables
+            if table in schema.tables()
         }
     with open(part, "rb") as stream:
         os.fsync(stream.fileno())
     return found
 
 
-def _rows(tx: Transaction) -> dict[str, tuple[list[str], list[tuple[object, ...]]]]:
-    """Every row of every table, with its columns."""
-    found = {}
+Content = dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]
+
+
+def _content(tx: Transaction) -> tuple[int | None, Content]:
+    """The schema's version, and every row of every table with its columns, in order to fill."""
+    there = migrations.tables(tx)
+    found: Content = {}
     for table in schema.tables():
-        columns = _columns(table)
-        found[table] = (columns, tx.all(f"SELECT {', '.join(columns)} FROM {table}"))
-    return found
+        if table in there:
+            columns = there[table]
+            found[table] = (columns, tx.all(f"SELECT {', '.join(columns)} FROM {table}"))
+    return schema.version(tx), found
 
 
-def _columns(table: str) -> list[str]:
-    """A table's columns, as the schema itself says."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in schema.statements("sqlite"):
-            if statement.startswith(f"CREATE TABLE {table} ("):
-                fresh.execute(statement)
-        return [row[1] for row in fresh.execute(f"PRAGMA table_info({table})")]
-
-
-def _fill(tx: Transaction, rows: dict[str, tuple[list[str], list[tuple[object, ...]]]]) -> None:
+def _fill(tx: Transaction, content: Content) -> None:
     tx.run("DELETE FROM schema_info")
-    for table in schema.tables():
-        columns, values = rows[table]
+    for table, (columns, values) in content.items():
         if table == "keys":  # parents before their sub-keys
             values = sorted(values, key=lambda row: row[columns.index("parent_id")] is not None)
         marks = ",".join("?" * len(columns))
@@ -144,13 +150,15 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
     port = database(place, create=True)
     part = f"{place if isinstance(port, Sqlite) else path}.restoring-{os.getpid()}"
     try:
-        _copy_checked(path, part)
+        _copy_checked(path, part, anchor_key)
         inline = _inline(port, anchor_key)
-        if inline.read(schema.version) is None:
+        there = inline.read(schema.version)
+        if there is None:
             if not isinstance(port, Sqlite):
                 schema.create(port, 0)
             ended = _Ended({}, [], [], [], [], [], [])
             return _replace(port, part, ended, anchor_key)
+        schema.check_version(there)
         inline.read(_refuse_live)
         with _alone(port):
             inline.read(_refuse_live)
@@ -164,8 +172,8 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
                 os.unlink(left)
 
 
-def _copy_checked(path: str, part: str) -> None:
-    """Copy a backup beside the ledger, and see that it is one that this program knows."""
+def _copy_checked(path: str, part: str, anchor_key: bytes | None) -> None:
+    """Copy a backup beside the ledger; one of an older schema is brought to today's there."""
     os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with (
         contextlib.closing(sqlite3.connect(path)) as source,
@@ -175,11 +183,15 @@ def _copy_checked(path: str, part: str) -> None:
     copy = Sqlite(part)
     try:
         found = _inline(copy, None).read(schema.version)
+        if found is None:
+            raise ConfigError(f"{path} is not a ledger's backup", hint="see gateway backup")
+        if found < schema.VERSION:
+            with copy.exclusively() as execute:
+                migrations.migrate(_tx(copy, execute, anchor_key), found)
+        else:
+            schema.check_version(found)
     finally:
         copy.close()
-    if found is None:
-        raise ConfigError(f"{path} is not a ledger's backup", hint="see gateway backup")
-    schema.check_version(found)
 
 
 class _Ended(NamedTuple):
@@ -240,7 +252,7 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
             for table in schema.tables():
                 rows[table] = copy.raw.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         else:
-            content = inline.read(_rows)
+            _, content = inline.read(_content)
             port.overwrite(schema.tables(), lambda execute: _fill(_tx(port, execute), content))
             rows = {table: len(values) for table, (_, values) in content.items()}
     finally:
@@ -325,20 +337,22 @@ def _inline(port: Database, anchor_key: bytes | None) -> Inline:
     return Inline(port, Clock(), shared)
 
 
-def _tx(port: Database, execute: object) -> Transaction:
-    inline = _inline(port, None)
+def _tx(port: Database, execute: object, anchor_key: bytes | None = None) -> Transaction:
+    inline = _inline(port, anchor_key)
     return Transaction(execute, port.dialect, inline.clock, inline.shared)  # type: ignore[arg-type]
 
 
-def migrate(place: str, *, backups: str | None = None) -> tuple[int, int, str | None]:
+def migrate(
+    place: str, *, backups: str | None = None, anchor_key: bytes | None = None
+) -> tuple[int, int, str | None]:
     """Bring an older schema up to this program's; (from, to, the backup that was made first).
 
     Takes the ledger for itself, refuses while a lease is live, backs up first. A newer schema is
-    refused; one that is current is left alone.
+    refused; one that is current is left alone. `anchor_key` proves the chains' heads.
     """
     port = database(place)
     try:
-        inline = _inline(port, None)
+        inline = _inline(port, anchor_key)
         found = inline.read(schema.version)
         if found is None:
             raise ConfigError(f"{port.place} holds no ledger", hint="nexctl gateway init")
@@ -349,7 +363,7 @@ def migrate(place: str, *, backups: str | None = None) -> tuple[int, int, str | 
         name = Path(place).name if isinstance(port, Sqlite) else "gateway.db"
         copy = os.path.join(folder, f"{name}.v{found}-{os.urandom(4).hex()}.backup")
         with port.exclusively() as execute:
-            tx = _tx(port, execute)
+            tx = _tx(port, execute, anchor_key)
             if schema.version(tx) != found:
                 raise Refused("state_conflict", "another process migrates this ledger")
             _refuse_live(tx)
@@ -358,13 +372,8 @@ def migrate(place: str, *, backups: str | None = None) -> tuple[int, int, str | 
                 _backup(_inline(other, None), copy)
             finally:
                 other.close()
-            for step in range(found, schema.VERSION):
-                for statement in schema.MIGRATIONS[step][port.dialect]:
-                    tx.run(statement)
-            tx.run("UPDATE schema_info SET version=?", schema.VERSION)
-            _, faults = guards.faults(tx, as_owner=True)
-            if faults:
-                raise Broken(f"the migrated schema is not what it should be: {faults[0]}")
+            migrations.migrate(tx, found)
+            port.grant()
         return found, schema.VERSION, copy
     finally:
         port.close()

@@ -3,6 +3,9 @@
 A month or a lifetime is one bucket. A rolling window is at most 32: whole buckets of a fixed
 width, the one that the window's edge cuts counted in full. A request belongs to the bucket of its
 reservation, whenever it is settled.
+
+Long because counting and setting share what a window and a bucket are: a budget that is set late
+counts the past by the very buckets that requests are counted in.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters

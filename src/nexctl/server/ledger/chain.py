@@ -12,6 +12,7 @@ payments -5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +28,9 @@ WALLET, DEBT = "wallet", "debt"
 encode = msgspec.json.encode
 Line = tuple[str, int | None, int]
 
-_PLACES = {count: ",".join(["(?,?,?,?,?,?)"] * count) for count in range(1, 65)}
+ENTRIES = "wallet, seq, at, kind, amount, balance, reference, note, reverses, hash"
+POSTINGS = "wallet, seq, line, account, lot, amount"
+MOST_ROWS = 64
 
 
 class Head(NamedTuple):
@@ -61,7 +64,16 @@ def locked(tx: Transaction, wallet: str) -> Head:
     return Head(*row)
 
 
-def post(
+class Entry(NamedTuple):
+    """One entry that follows a head: its row, its postings, and the head after it."""
+
+    head: Head
+    row: tuple[Any, ...]
+    postings: list[Any]
+    held: int
+
+
+def follow(
     tx: Transaction,
     head: Head,
     kind: str,
@@ -74,12 +86,8 @@ def post(
     usage: Sequence[Any] | None = None,
     lifetime: int = 0,
     next_expiry: int | None = None,
-) -> Head:
-    """Append one entry whose `lines` sum to zero, move the wallet's row, return the new head.
-
-    Lines on account "wallet" move the balance, those on "debt" the debt (a negative line is owed);
-    `held` is the change of what is held. Lots are the caller's to move.
-    """
+) -> Entry:
+    """The entry that `post` appends, computed and not yet written."""
     amount = debt = total = 0
     kept = []
     for line in lines:
@@ -98,45 +106,67 @@ def post(
     at = tx.clock.now()
     if at < head.last_at:
         at = head.last_at
-    seq = head.seq + 1
+    wallet, seq = head.wallet, head.seq + 1
     hash_ = digest(
         head.head,
-        encode(
-            (head.wallet, seq, at, kind, amount, balance, reference, note, reverses, kept, usage)
-        ),
+        encode((wallet, seq, at, kind, amount, balance, reference, note, reverses, kept, usage)),
     )
-    expiry = head.next_expiry if next_expiry is None else next_expiry
+    postings: list[Any] = []
+    for number, (account, lot, part) in enumerate(kept):
+        postings += (wallet, seq, number, account, lot, part)
+    after = Head(
+        *(wallet, head.customer, balance, head.held + held, head.debt + debt, seq, hash_, at),
+        *(head.state, head.next_expiry if next_expiry is None else next_expiry),
+        *(head.lifetime + lifetime, head.alert_below),
+    )
+    row = (wallet, seq, at, kind, amount, balance, reference, note, reverses, hash_)
+    return Entry(after, row, postings, held)
+
+
+def write(tx: Transaction, before: Head, entries: Sequence[Entry]) -> None:
+    """Move the wallet's row from `before` over entries that follow each other; keep them all."""
+    after = entries[-1].head
     changed = tx.run(
         "UPDATE wallets SET balance=?, held=held+?, debt=?, lifetime=?, seq=?, head=?, mac=?, "
         "last_at=?, next_expiry=? WHERE id=? AND seq=?",
-        *(balance, held, head.debt + debt, head.lifetime + lifetime, seq, hash_),
-        *(tx.shared.mac(head.wallet, seq, hash_), at, expiry, head.wallet, head.seq),
+        *(after.balance, sum(entry.held for entry in entries), after.debt, after.lifetime),
+        *(after.seq, after.head, tx.shared.mac(after.wallet, after.seq, after.head)),
+        *(after.last_at, after.next_expiry, before.wallet, before.seq),
     )
     if changed != 1:
-        raise Broken(f"wallet {head.wallet} moved under its own lock")
-    tx.run(
-        "INSERT INTO entries (wallet, seq, at, kind, amount, balance, reference, note, reverses, "
-        "hash) VALUES (?,?,?,?,?,?,?,?,?,?)",
-        *(head.wallet, seq, at, kind, amount, balance, reference, note, reverses, hash_),
-    )
-    if kept:
-        values: list[Any] = []
-        for number, (account, lot, part) in enumerate(kept):
-            values += (head.wallet, seq, number, account, lot, part)
-        for first in range(0, len(kept), 64):
-            some = values[first * 6 : (first + 64) * 6]
-            tx.run(
-                "INSERT INTO postings (wallet, seq, line, account, lot, amount) VALUES "
-                + _PLACES[len(some) // 6],
-                *some,
-            )
-    return head._replace(
-        balance=balance,
-        held=head.held + held,
-        debt=head.debt + debt,
-        lifetime=head.lifetime + lifetime,
-        seq=seq,
-        head=hash_,
-        last_at=at,
-        next_expiry=expiry,
-    )
+        raise Broken(f"wallet {before.wallet} moved under its own lock")
+    rows: list[Any] = []
+    postings: list[Any] = []
+    for entry in entries:
+        rows += entry.row
+        postings += entry.postings
+    insert(tx, "entries", ENTRIES, rows)
+    insert(tx, "postings", POSTINGS, postings)
+
+
+def insert(tx: Transaction, table: str, columns: str, values: list[Any]) -> None:
+    """Insert rows, given one after the other as flat `values`, with as few statements as can be."""
+    statements = _inserts(table, columns)
+    width = columns.count(",") + 1
+    for first in range(0, len(values), width * MOST_ROWS):
+        some = values[first : first + width * MOST_ROWS]
+        tx.run(statements[len(some) // width], *some)
+
+
+@cache
+def _inserts(table: str, columns: str) -> tuple[str, ...]:
+    """The statement for each number of rows."""
+    row = f"({','.join('?' * (columns.count(',') + 1))})"
+    begin = f"INSERT INTO {table} ({columns}) VALUES "
+    return tuple(begin + ",".join([row] * count) for count in range(MOST_ROWS + 1))
+
+
+def post(tx: Transaction, head: Head, kind: str, lines: Sequence[Line], **more: Any) -> Head:
+    """Append one entry whose `lines` sum to zero, move the wallet's row, return the new head.
+
+    Lines on account "wallet" move the balance, those on "debt" the debt (a negative line is owed);
+    `held` is the change of what is held. Lots are the caller's to move. See `follow` for the rest.
+    """
+    entry = follow(tx, head, kind, lines, **more)
+    write(tx, head, (entry,))
+    return entry.head

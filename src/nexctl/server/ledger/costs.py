@@ -101,30 +101,38 @@ def put(
 
 def profile(tx: Transaction, provider: str) -> Profile | None:
     """The profile in force of a provider."""
-    row = tx.one(
-        f"SELECT {_PROFILE} FROM cost_profiles WHERE provider=? ORDER BY id DESC LIMIT 1", provider
-    )
-    return None if row is None else Profile(*row)
+
+    def found() -> Profile | None:
+        row = tx.one(
+            f"SELECT {_PROFILE} FROM cost_profiles WHERE provider=? ORDER BY id DESC LIMIT 1",
+            provider,
+        )
+        return None if row is None else Profile(*row)
+
+    return tx.remember(("cost profile", provider), found)
 
 
 def body_of(tx: Transaction, hash_: str) -> str | None:
     """The text of a cost book."""
-    found: str | None = tx.value("SELECT body FROM cost_books WHERE hash=?", hash_)
+    found: str | None = tx.remember(
+        ("cost book", hash_), lambda: tx.value("SELECT body FROM cost_books WHERE hash=?", hash_)
+    )
     return found
 
 
-def record(tx: Transaction, wallet: str, seq: int, outcome: Outcome, model: str) -> None:
-    """Write a request's cost beside its usage record, in the transaction that settles it."""
+COLUMNS = "wallet, seq, cost, currency, scale, why, book, model, usage, at"
+
+
+def row_of(tx: Transaction, wallet: str, seq: int, outcome: Outcome, model: str) -> list[Any]:
+    """The values of a request's cost, which is written in the transaction that settles it."""
     costing = tx.shared.costing
     if costing is None:
-        return
+        return []
     cost = costing.cost_of(tx, outcome, model)
-    tx.run(
-        "INSERT INTO usage_costs (wallet, seq, cost, currency, scale, why, book, model, usage, at) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?)",
+    return [
         *(wallet, seq, cost.units, cost.currency, cost.scale, cost.why, cost.book, cost.model),
         *(msgspec.json.encode(dict(cost.usage)).decode(), cost.at),
-    )
+    ]
 
 
 _SELECT = (

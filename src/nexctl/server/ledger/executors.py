@@ -10,21 +10,22 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy
-from nexctl.server.ledger.port import Cursor, Database, Transaction, is_quiet
+from nexctl.server.ledger.port import Cursor, Database, Memory, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import Future
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 MOST = 64
+TURNS = 2  # turns of the loop that a commit waits while more is coming
 POLITE = 20  # times that the loop comes back for a locked database before it waits for it
 
 
@@ -83,12 +84,15 @@ class Inline:
         """`read`, or what it answered before under that name while nothing has changed it."""
         memory = self.database.memory
         if memory is not None:
-            with self._lock:
-                kept = memory.kept()
+            kept = self._known(memory)
             if name in kept:
                 found: T = kept[name]
                 return found
         return self.read(lambda tx: tx.remember(name, lambda: operation(tx, *args)))
+
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        with self._lock:
+            return memory.kept()
 
     def close(self) -> None:
         """Close the connection."""
@@ -136,11 +140,20 @@ def _written(
         nonlocal refused
         refused = len(jobs) > 1
         ended: list[Ended] = []
-        for job in jobs:
-            tx = _begun(execute, database, clock, shared, job.operation)
-            ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
+        for operation, alike in _alike(jobs):
+            tx = _begun(execute, database, clock, shared, operation)
+            many = many_of(operation) if len(alike) > 1 else None
+            if many is not None:
+                results = many(tx, [job.args for job in alike])
+                ended += [
+                    (job, result, None, []) for job, result in zip(alike, results, strict=True)
+                ]
+                ended[-1] = (*ended[-1][:3], tx.after)
+            else:
+                (job,) = alike
+                ended.append((job, job.operation(tx, *job.args, **job.named), None, tx.after))
             if database.memory is not None:
-                database.memory.about(job.operation)
+                database.memory.about(operation)
         refused = False
         return ended
 
@@ -152,6 +165,28 @@ def _written(
             raise
     _forget(database)
     return database.write(lambda execute: _apart(execute, database, clock, shared, jobs), wait=wait)
+
+
+def _alike(jobs: Sequence[Job]) -> list[tuple[Callable[..., Any], list[Job]]]:
+    """The jobs in order, those that can be done together brought together.
+
+    Requests that were asked at once have no order among themselves. They stay before or after
+    whatever else came between, such as a new budget.
+    """
+    found: list[tuple[Callable[..., Any], list[Job]]] = []
+    gathered: dict[Callable[..., Any], list[Job]] = {}
+    for job in jobs:
+        operation = job.operation
+        if operation in gathered and not job.named:
+            gathered[operation].append(job)
+            continue
+        alike = [job]
+        found.append((operation, alike))
+        if not is_quiet(operation):
+            gathered = {}
+        elif many_of(operation) is not None and not job.named:
+            gathered[operation] = alike
+    return found
 
 
 def _forget(database: Database) -> None:
@@ -198,6 +233,8 @@ class Grouped(Inline):
 
     def submit(self, operation: Callable[..., T], *args: Any, **named: Any) -> Future[T]:
         """Queue one operation; the future ends after its commit."""
+        from concurrent.futures import Future
+
         future: Future[T] = Future()
 
         def done(result: Any, error: BaseException | None) -> None:
@@ -287,6 +324,7 @@ class OnLoop(Inline):
         super().__init__(database, clock, shared)
         self._waiting: deque[Job] = deque()
         self._tries = 0
+        self._seen, self._turns = 1, 0
         self._due = False
 
     def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
@@ -310,7 +348,29 @@ class OnLoop(Inline):
             loop.call_soon(self._drain, loop)
         return future
 
+    def _known(self, memory: Memory) -> dict[Any, Any]:
+        """What was committed elsewhere is looked for once in a turn of the loop."""
+        if memory.looked:
+            return memory.seen()
+        import asyncio
+
+        known = super()._known(memory)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return known  # another thread's call
+        memory.looked = True
+        loop.call_soon(setattr, memory, "looked", False)
+        return known
+
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        if len(self._waiting) > self._seen and self._turns < TURNS:
+            # More has come since: it is still coming, and one flush is better than two.
+            self._seen = len(self._waiting)
+            self._turns += 1
+            loop.call_soon(self._drain, loop)
+            return
+        self._seen, self._turns = 1, 0
         jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
             with self._lock:

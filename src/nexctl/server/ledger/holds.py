@@ -4,28 +4,43 @@
 
 Rows are locked in one order everywhere: owner, hold, month, rates, buckets (by rank and id),
 wallet, lots.
+
+Long because the states of one hold are one machine: each step is short, and reads beside the
+others.
 """
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from nexctl.records import METERS, Usage
 from nexctl.server.ledger import alerts, budgets, costs, lots, owners, rates, snapshots, tiers
-from nexctl.server.ledger.budgets import Part
-from nexctl.server.ledger.chain import DEBT, MOST, Head, Line, locked, post
+from nexctl.server.ledger.budgets import Budget, Part
+from nexctl.server.ledger.chain import (
+    DEBT,
+    MOST,
+    Entry,
+    Head,
+    Line,
+    follow,
+    insert,
+    locked,
+    write,
+)
 from nexctl.server.ledger.errors import Layer, Refused
-from nexctl.server.ledger.port import Row, Transaction, quiet
+from nexctl.server.ledger.port import Row, Transaction, for_many, quiet
 from nexctl.server.ledger.types import (
     Alert,
     Ask,
     Draw,
     HoldRow,
     Outcome,
+    Rate,
     Reservation,
     Settled,
     Snapshot,
@@ -36,14 +51,25 @@ REVENUE = "usage"
 _encode = msgspec.json.encode
 
 # Customer, key and parent (None, None where the wallet is given), wallet, request id ...
-INSERT = (
-    "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
-    "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) "
-    "VALUES (?,coalesce((SELECT wallet FROM key_wallets WHERE key_id=?),"
-    "(SELECT wallet FROM key_wallets WHERE key_id=?),?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
-    "ON CONFLICT (customer_id, request_id, attempt) DO NOTHING RETURNING id, wallet"
+_PLACE = (
+    "(?,coalesce((SELECT wallet FROM key_wallets WHERE key_id=?),"
+    "(SELECT wallet FROM key_wallets WHERE key_id=?),?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
-_HOLD = (
+
+
+@cache
+def insert_of(count: int) -> str:
+    """The statement that makes so many holds; it returns those that it has made."""
+    return (
+        "INSERT INTO holds (customer_id, wallet, request_id, body_hash, key_id, parent_id, model, "
+        "state, amount, layers, owner, created_at, snapshot, floor, facts, rule, deadline) VALUES "
+        + ",".join([_PLACE] * count)
+        + " ON CONFLICT (customer_id, request_id, attempt) DO NOTHING "
+        "RETURNING id, wallet, customer_id, request_id"
+    )
+
+
+HOLD = (
     "UPDATE wallets SET held=held+? "
     "WHERE id=? AND customer_id=? AND balance-held>=? AND state='active' AND debt=0 "
     "AND next_expiry>? "
@@ -51,17 +77,20 @@ _HOLD = (
 )
 
 
-@quiet
-def reserve(tx: Transaction, ask: Ask) -> Reservation:
-    """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
+class Asked(NamedTuple):
+    """One ask made ready: who pays, what it takes of which budgets, the values of its row."""
 
-    Raises Refused: request_in_progress, already_billed (with the record), idempotency_conflict,
-    rate_limited, budget_exceeded, allowance_exceeded (each with its layer), insufficient_balance,
-    wallet_frozen, not_found.
-    """
+    ask: Ask
+    payer: str
+    met: list[Budget]
+    parts: list[Part]
+    values: tuple[Any, ...]
+
+
+def asked(tx: Transaction, ask: Ask, at: int) -> Asked:
+    """What an ask comes to; nothing is held yet."""
     if not 0 <= ask.amount <= MOST or not 0 <= ask.floor <= ask.amount:
         raise Refused("invalid_request", "the amount to hold does not fit")
-    at = tx.clock.now()
     snapshot = snapshots.keep(tx, ask.snapshot)
     owner = owners.LASTING if ask.lasting else owners.ensure(tx)
     payer, wallet = payer_of(tx, ask)
@@ -73,24 +102,51 @@ def reserve(tx: Transaction, ask: Ask) -> Reservation:
     ]
     # A key may be bound to one of its customer's wallets; an organisation says which one pays.
     bound = ask.wallet is None and ask.member is None and payer == ask.customer
-    row = tx.one(
-        INSERT,
+    values = (
         *(ask.customer, ask.key if bound else None, ask.parent if bound else None),
         *(wallet, ask.request_id, ask.body_hash),
         *(ask.key, ask.parent, ask.model),
         *("dispatched" if ask.dispatched else "reserved", ask.amount, budgets.dumped(parts)),
         *(owner, at, snapshot, ask.floor, _facts(ask), ask.rule, at + ask.patience),
     )
+    return Asked(ask, payer, met, parts, values)
+
+
+def _reserve_many(tx: Transaction, calls: list[tuple[Any, ...]]) -> list[Any]:
+    from nexctl.server.ledger import together
+
+    return together.reserve(tx, [ask for (ask,) in calls])
+
+
+@quiet
+@for_many(_reserve_many)
+def reserve(tx: Transaction, ask: Ask) -> Reservation:
+    """Hold one request's worst case in every budget and in the wallet: all of it or nothing.
+
+    Raises Refused: request_in_progress, already_billed (with the record), idempotency_conflict,
+    rate_limited, budget_exceeded, allowance_exceeded (each with its layer), insufficient_balance,
+    wallet_frozen, not_found.
+    """
+    at = tx.clock.now()
+    one = asked(tx, ask, at)
+    row = tx.one(insert_of(1), *one.values)
     if row is None:
         raise repeated(tx, ask.customer, ask.request_id, ask.body_hash)
-    counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
-    if met:
-        budgets.take(tx, met, ask.key, parts, at)
+    counted = count_in(tx, one, at)
     wallet = row[1]
-    found = tx.one(_HOLD, ask.amount, wallet, payer, ask.amount, at)
+    found = tx.one(HOLD, ask.amount, wallet, one.payer, ask.amount, at)
     if found is None:
-        found = _hold_slowly(tx, wallet, payer, ask, at)
+        found = _hold_slowly(tx, wallet, one.payer, ask, at)
     return Reservation(row[0], wallet, ask.amount, at, found[0], found[1], counted)
+
+
+def count_in(tx: Transaction, one: Asked, at: int) -> tuple[Rate, ...]:
+    """Count an ask against its rates and hold its worst case in its budgets."""
+    ask = one.ask
+    counted = rates.take(tx, ask.limits, ask.customer, at) if ask.limits else ()
+    if one.met:
+        budgets.take(tx, one.met, ask.key, one.parts, at)
+    return counted
 
 
 def payer_of(tx: Transaction, ask: Ask) -> tuple[str, str]:
@@ -205,13 +261,27 @@ def dispatch(tx: Transaction, hold: int) -> None:
             raise Refused("hold_lost", f"the hold is {state or 'not there'}: do not send it")
 
 
-_BEGIN_SETTLE = (
-    "SELECT state, wallet, amount, layers, request_id, customer_id, key_id, parent_id, created_at, "
-    "seq, model FROM holds WHERE id=?"
+BEGIN_SETTLE = (
+    "SELECT id, state, wallet, amount, layers, request_id, customer_id, key_id, parent_id, "
+    "created_at, seq, model FROM holds WHERE "
 )
 
 
+USAGE = (
+    "wallet, seq, hold, created_at, customer_id, request_id, key_id, model, status, charge, "
+    "snapshot, record"
+)
+CLOSE = "UPDATE holds SET state='settled', seq=?, closed_at=?, why=?, model=? WHERE id=?"
+
+
+def _settle_many(tx: Transaction, calls: list[tuple[Any, ...]]) -> list[Any]:
+    from nexctl.server.ledger import together
+
+    return together.settle(tx, [(hold, outcome) for hold, outcome in calls])
+
+
 @quiet
+@for_many(_settle_many)
 def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None) -> Settled:
     """Debit the exact charge and free the hold, once.
 
@@ -221,10 +291,10 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     """
     if not 0 <= outcome.charge <= MOST or min(outcome.usage) < 0:
         raise Refused("invalid_request", "a charge and its usage are not negative")
-    row = tx.one(_BEGIN_SETTLE + tx.lock, hold)
+    row = tx.one(BEGIN_SETTLE + "id=?" + tx.lock, hold)
     if row is None:
         raise Refused("not_found", f"there is no hold {hold}")
-    state, wallet, amount, layers, request, customer, key, _, created, seq, model = row
+    _, state, wallet, amount, layers, _, customer, _, _, created, seq, _ = row
     if state == "settled":
         return _settled_before(tx, hold, wallet, seq)
     if state == "retired":
@@ -233,43 +303,25 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     tiering, step = tx.shared.tiering, None
     if tiering is not None:
         # A month is the payer's: a member's own wallet may pay for what an organisation asked.
-        payer = customer if wallet == customer else _owner_of(tx, wallet)
+        payer = customer if wallet == customer else owner_of(tx, wallet)
         outcome, step = tiers.begin(tx, tiering, payer, created, outcome)
     snapshot = snapshots.keep(tx, outcome.snapshot)
-    passed = _spend(tx, budgets.parts_of(layers), outcome, is_open)
-    if passed:
-        alerts.budgets_passed(tx, passed)
-    head = locked(tx, wallet)
+    passed = spend(tx, layers, outcome, is_open)
+    head = before = locked(tx, wallet)
     kept = amount if is_open else 0
     free = head.balance - head.held + kept
     paid = outcome.charge if outcome.charge <= free else free
     draws = lots.burn(tx, wallet, paid)
-    record = _encode({**outcome.record, "usage": _named(outcome.usage)}).decode()
-    row = (
-        *(hold, created, customer, request, key, outcome.model or model, outcome.status),
-        *(outcome.charge, snapshot, record),
-    )
-    head = post(
-        tx,
-        head,
-        "usage",
-        _debit(draws, paid, outcome.charge),
-        held=-kept,
-        reference=request,
-        usage=row,
-    )
-    tx.run(
-        "INSERT INTO usage_records (wallet, seq, hold, created_at, customer_id, request_id, "
-        "key_id, model, status, charge, snapshot, record) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-        *(wallet, head.seq, *row),
-    )
-    costs.record(tx, wallet, head.seq, outcome, outcome.charged or model)
+    entry, usage = debit(tx, head, row, outcome, snapshot, draws, paid, kept)
+    write(tx, before, (entry,))
+    head = entry.head
+    insert(tx, "usage_records", USAGE, [wallet, head.seq, *usage])
+    if tx.shared.costing is not None:
+        cost = costs.row_of(tx, wallet, head.seq, outcome, outcome.charged or row[-1])
+        insert(tx, "usage_costs", costs.COLUMNS, cost)
     if state == "released":  # only if no later attempt of the request has run
         tx.run("UPDATE holds SET state='unknown', attempt=0 WHERE id=?", hold)
-    tx.run(
-        "UPDATE holds SET state='settled', seq=?, closed_at=?, why=?, model=? WHERE id=?",
-        *(head.seq, head.last_at, why, outcome.charged or model, hold),
-    )
+    tx.run(CLOSE, head.seq, head.last_at, why, outcome.charged or row[-1], hold)
     seq = head.seq
     if tiering is not None and step is not None:
         head = tiers.settle(tx, tiering, head, step)
@@ -284,24 +336,42 @@ def settle(tx: Transaction, hold: int, outcome: Outcome, why: str | None = None)
     )
 
 
-def _owner_of(tx: Transaction, wallet: str) -> str:
+def debit(
+    tx: Transaction,
+    head: Head,
+    row: Row,
+    outcome: Outcome,
+    snapshot: str,
+    draws: tuple[Draw, ...],
+    paid: int,
+    kept: int,
+) -> tuple[Entry, tuple[Any, ...]]:
+    """The entry of a debit and the values of its usage record, not yet written.
+
+    `row` is the hold's (BEGIN_SETTLE), `kept` what it still holds.
+    """
+    hold, _, _, _, _, request, customer, key, _, created, _, model = row
+    record = _encode({**outcome.record, "usage": _named(outcome.usage)}).decode()
+    usage = (
+        *(hold, created, customer, request, key, outcome.model or model, outcome.status),
+        *(outcome.charge, snapshot, record),
+    )
+    lines: list[Line] = lots.lines(draws, REVENUE)
+    if paid != outcome.charge:
+        lines[-1] = (REVENUE, None, outcome.charge)
+        lines.append((DEBT, None, paid - outcome.charge))
+    return follow(tx, head, "usage", lines, held=-kept, reference=request, usage=usage), usage
+
+
+def owner_of(tx: Transaction, wallet: str) -> str:
+    """The account that a wallet belongs to."""
     return str(tx.value("SELECT customer_id FROM wallets WHERE id=?", wallet))
 
 
-def _debit(draws: tuple[Draw, ...], paid: int, charge: int) -> list[Line]:
-    lines: list[Line] = lots.lines(draws, REVENUE)
-    if paid != charge:
-        lines[-1] = (REVENUE, None, charge)
-        lines.append((DEBT, None, paid - charge))
-    return lines
-
-
-def _spend(
-    tx: Transaction, parts: list[Part], outcome: Outcome, is_open: bool
-) -> tuple[Alert, ...]:
-    """Move each bucket from held to spent by the true quantities."""
+def spend(tx: Transaction, layers: str, outcome: Outcome, is_open: bool) -> tuple[Alert, ...]:
+    """Move each bucket from held to spent by the true quantities, and tell who is to be told."""
     passed: list[Alert] = []
-    for part in parts:
+    for part in budgets.parts_of(layers):
         budget = budgets.by_id(tx, part.budget)
         if budget is None:
             continue
@@ -316,6 +386,8 @@ def _spend(
         if budget.alert_at:
             at = tx.clock.now() if rolling else part.start
             passed += budgets.alerts(budget, after - spent, after, at)
+    if passed:
+        alerts.budgets_passed(tx, passed)
     return tuple(passed)
 
 

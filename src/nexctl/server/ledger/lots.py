@@ -9,7 +9,7 @@ from __future__ import annotations
 from nexctl.server.ledger import settings
 from nexctl.server.ledger.chain import WALLET, Head, Line, post
 from nexctl.server.ledger.clock import NEVER
-from nexctl.server.ledger.port import Transaction
+from nexctl.server.ledger.port import Row, Transaction
 from nexctl.server.ledger.types import Draw, Lot
 
 # lower burns first; a lot with an earlier end goes before a later one of the same priority
@@ -28,9 +28,9 @@ def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
     """Take `amount` (at most the balance) from the lots in order."""
     if not amount:
         return ()
-    first = tx.one(_BURN + " LIMIT 1", wallet)
-    if first is not None and first[1] >= amount:
-        return (take(tx, wallet, first[0], amount),)
+    top = first(tx, wallet)
+    if top is not None and top[1] >= amount:
+        return (take(tx, wallet, top[0], amount),)
     draws, left = [], amount
     for lot, remaining in tx.all(_BURN, wallet):
         part = min(remaining, left)
@@ -39,6 +39,11 @@ def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
         if not left:
             break
     return tuple(draws)
+
+
+def first(tx: Transaction, wallet: str) -> Row | None:
+    """(lot, remaining) of the lot that burns first, None where none has anything left."""
+    return tx.one(_BURN + " LIMIT 1", wallet)
 
 
 def take(tx: Transaction, wallet: str, lot: int, amount: int) -> Draw:

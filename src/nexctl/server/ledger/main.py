@@ -10,8 +10,6 @@ from nexctl.server.ledger import (
     budgets,
     entries,
     executors,
-    funds,
-    holds,
     owners,
     schema,
     settings,
@@ -91,6 +89,8 @@ class Ledger:
 
     def reserve(self, ask: Ask) -> Reservation:
         """Hold a request's worst case (see holds.reserve); refuses while a settle is owed."""
+        from nexctl.server.ledger import holds
+
         if self._owing:
             self.flush()
         try:
@@ -101,6 +101,8 @@ class Ledger:
 
     async def reserve_later(self, ask: Ask) -> Reservation:
         """`reserve` for a coroutine."""
+        from nexctl.server.ledger import holds
+
         if self._owing:
             await self._flush_later()
         try:
@@ -111,10 +113,14 @@ class Ledger:
 
     def dispatch(self, hold: int) -> None:
         """Say that the request goes upstream now; Refused `hold_lost` where it must not."""
+        from nexctl.server.ledger import holds
+
         self.write(holds.dispatch, hold)
 
     async def dispatch_later(self, hold: int) -> None:
         """`dispatch` for a coroutine."""
+        from nexctl.server.ledger import holds
+
         await self.later(holds.dispatch, hold)
 
     def settle(self, hold: int, outcome: Outcome) -> Settled:
@@ -123,6 +129,8 @@ class Ledger:
         An owed debit is tried again by `flush`, by `sweep` and before every reserve, which is
         refused (Unavailable) until it is posted.
         """
+        from nexctl.server.ledger import holds
+
         try:
             settled = self.write(holds.settle, hold, outcome)
         except Unavailable:
@@ -133,6 +141,8 @@ class Ledger:
 
     async def settle_later(self, hold: int, outcome: Outcome) -> Settled:
         """`settle` for a coroutine."""
+        from nexctl.server.ledger import holds
+
         try:
             settled = await self.later(holds.settle, hold, outcome)
         except Unavailable:
@@ -143,16 +153,22 @@ class Ledger:
 
     def release(self, hold: int, why: str) -> bool:
         """Give a hold back, where no usable response came; False if it was given back before."""
+        from nexctl.server.ledger import holds
+
         self._check_release(hold)
         return self.write(holds.release, hold, why)
 
     async def release_later(self, hold: int, why: str) -> bool:
         """`release` for a coroutine."""
+        from nexctl.server.ledger import holds
+
         self._check_release(hold)
         return await self.later(holds.release, hold, why)
 
     def unknown(self, hold: int, why: str) -> bool:
         """Say that a dispatched request's outcome is not known; its rule and deadline decide."""
+        from nexctl.server.ledger import holds
+
         return self.write(holds.mark_unknown, hold, why)
 
     def _check_release(self, hold: int) -> None:
@@ -184,6 +200,8 @@ class Ledger:
 
     def flush(self) -> int:
         """Post every debit that is owed; how many that were. Raises Unavailable while one stays."""
+        from nexctl.server.ledger import holds
+
         done = 0
         for hold, outcome in tuple(self._unsettled.items()):
             self.write(holds.settle, hold, outcome)
@@ -195,6 +213,8 @@ class Ledger:
         return done
 
     async def _flush_later(self) -> None:
+        from nexctl.server.ledger import holds
+
         for hold, outcome in tuple(self._unsettled.items()):
             await self.later(holds.settle, hold, outcome)
             self._paid(hold)
@@ -206,14 +226,20 @@ class Ledger:
 
     def topup(self, wallet: str, amount: int, **named: Any) -> tuple[Credit, Credit | None]:
         """Credit a pack and its bonus (see funds.topup); orders.credit does so once an order."""
+        from nexctl.server.ledger import funds
+
         return self.write(funds.topup, wallet, amount, **named)
 
     def grant(self, wallet: str, amount: int, **named: Any) -> Credit | None:
         """Give credits, once a period where one is named (see funds.grant)."""
+        from nexctl.server.ledger import funds
+
         return self.write(funds.grant, wallet, amount, **named)
 
     def adjust(self, wallet: str, amount: int, *, note: str, by: str) -> Credit:
         """The operator adds or takes away."""
+        from nexctl.server.ledger import funds
+
         return self.write(funds.adjust, wallet, amount, note=note, by=by)
 
     # looking -----------------------------------------------------------------------------------
@@ -258,6 +284,8 @@ class Ledger:
 
     def sweep(self) -> Swept:
         """Everything that is due: recovery, unknown holds by their rule, expired lots."""
+        from nexctl.server.ledger import holds
+
         if self._owing:
             self.flush()
         recovered = self.recover()

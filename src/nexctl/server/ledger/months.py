@@ -48,5 +48,6 @@ def start_of(zone: str, month: str) -> int:
     return month_in(zone, middle)[1]
 
 
+@lru_cache(maxsize=64)
 def _name(seconds: int) -> str:
     return time.strftime("%Y-%m", time.gmtime(seconds))

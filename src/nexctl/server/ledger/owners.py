@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+from nexctl.server.ledger import schema
 from nexctl.server.ledger.clock import SECOND
 from nexctl.server.ledger.port import Transaction
 
@@ -53,6 +54,8 @@ def beat(tx: Transaction) -> None:
             tx.afterwards(lambda: setattr(shared, "beaten_at", beaten))
             return
         shared.fresh_owner()
+    # Opened long ago and idle since: somebody may have migrated the ledger meanwhile.
+    schema.check_version(tx.value("SELECT version FROM schema_info"))
     shared.life.claim(shared.owner)
     tx.run(
         "INSERT INTO owners (id, process, started_at, lease_until) VALUES (?,?,?,?) "

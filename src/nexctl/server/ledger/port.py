@@ -48,17 +48,41 @@ def is_quiet(operation: Any) -> bool:
     return "quiet" in getattr(operation, "__dict__", ())
 
 
+def for_many(
+    many: Callable[[Transaction, list[tuple[Any, ...]]], list[Any]],
+) -> Callable[[T], T]:
+    """Mark an operation that group commit may do for many callers at once, by `many`.
+
+    `many` takes the arguments of each call and answers a result for each, as one after the other
+    would. Whatever it raises undoes all of it; then each is done by itself.
+    """
+
+    def marked(operation: T) -> T:
+        operation.__dict__["many"] = many
+        return operation
+
+    return marked
+
+
+def many_of(operation: Any) -> Callable[[Transaction, list[tuple[Any, ...]]], list[Any]] | None:
+    """The operation's form for many callers, if it has one."""
+    found: Callable[..., list[Any]] | None = getattr(operation, "__dict__", {}).get("many")
+    return found
+
+
 class Memory:
     """What one connection has read and need not read again until something else is written.
 
     SQLite counts the commits of all other connections (`data_version`); this connection's own
-    writes are counted here. Where either has moved, everything is forgotten.
+    writes are counted here. Where either has moved, everything is forgotten. Who reads outside a
+    transaction may set `looked` for a moment in which the others' commits are not looked for again.
     """
 
-    __slots__ = ("_at", "_kept", "_version", "writes")
+    __slots__ = ("_at", "_kept", "_version", "looked", "writes")
 
     def __init__(self, version: Callable[[], int]) -> None:
         self.writes = 0
+        self.looked = False
         self._version = version
         self._kept: dict[Any, Any] = {}
         self._at: tuple[int, int] = (-1, -1)
@@ -69,6 +93,10 @@ class Memory:
         if at != self._at or len(self._kept) > MOST_KEPT:
             self._kept, self._at = {}, at
         return self._kept
+
+    def seen(self) -> dict[Any, Any]:
+        """`kept`, where a look at the others' commits a moment ago is good enough."""
+        return self._kept if self.looked and self._at[0] == self.writes else self.kept()
 
     def about(self, operation: Any) -> None:
         """Note that an operation has run."""
@@ -170,7 +198,14 @@ class Database(Protocol):
         ...
 
     def exclusively(self) -> AbstractContextManager[Callable[[str, Sequence[Any]], Cursor]]:
-        """One transaction, as the schema's owner, that keeps all other writers out."""
+        """One transaction, as the schema's owner, that keeps all other writers out.
+
+        Tables may change their shape in it; the caller checks that their references hold.
+        """
+        ...
+
+    def grant(self) -> None:
+        """Give the runtime role its rights on every table; inside `exclusively`."""
         ...
 
     def overwrite(

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from nexctl.errors import ConfigError, MissingExtra
+from nexctl.server.ledger import schema
 from nexctl.server.ledger.errors import Busy, Refused, Unavailable
 from nexctl.server.ledger.port import Cursor, Memory
 
@@ -120,7 +121,8 @@ class Postgres:
         return result
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> Cursor:
-        return self.raw.execute(_marked(sql), values or None)
+        # Without values psycopg reads no marks, so a per cent sign stays what it is.
+        return self.raw.execute(_marked(sql), values) if values else self.raw.execute(sql)
 
     def _committed(self, xact: str) -> bool:
         """What became of a transaction whose COMMIT nobody answered."""
@@ -216,7 +218,7 @@ class Postgres:
             for table in reversed(tables):
                 execute(f"DELETE FROM {table}", ())
             fill(execute)
-            for table in ("holds", "anchors"):
+            for table in schema.numbered():
                 execute(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), "
                     f"(SELECT coalesce(max(id), 1) FROM {table}))",
@@ -233,14 +235,14 @@ class Postgres:
             self.raw.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
             for statement in statements:
                 self.raw.execute(statement)
-            self._grant()
+            self.grant()
             self.raw.execute("COMMIT")
         except psycopg.Error as error:
             self._roll_back()
             raise unavailable(error) from error
         self._prepare(self.raw)
 
-    def _grant(self) -> None:
+    def grant(self) -> None:
         """The runtime role may read everything, add everywhere, and change what is not the book."""
         raw = self.raw
         raw.execute(
@@ -248,11 +250,11 @@ class Postgres:
             "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
         raw.execute(f"GRANT {ROLE} TO CURRENT_USER")
-        (schema,) = raw.execute("SELECT quote_ident(current_schema())").fetchone() or ("public",)
-        raw.execute(f"GRANT USAGE ON SCHEMA {schema} TO {ROLE}")
-        raw.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {ROLE}")
+        (home,) = raw.execute("SELECT quote_ident(current_schema())").fetchone() or ("public",)
+        raw.execute(f"GRANT USAGE ON SCHEMA {home} TO {ROLE}")
+        raw.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {home} TO {ROLE}")
         raw.execute(
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {ROLE}"
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {home} TO {ROLE}"
         )
         for (table,) in raw.execute(
             "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger "

@@ -1,4 +1,7 @@
-"""The schema: one script for both databases, its version, and the triggers that guard it."""
+"""The schema: one script for both databases, its version, and the triggers that guard it.
+
+A change of schema.sql takes a new VERSION; migrations.py brings older ledgers to it.
+"""
 
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
@@ -6,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from nexctl.errors import ConfigError
 from nexctl.server.ledger.port import Database, Transaction
 
-VERSION = 1
-SCRIPT = Path(__file__).with_name("schema.sql")
+VERSION = 2
+SCRIPT = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 _WORDS = {
     "sqlite": {
@@ -32,10 +34,6 @@ _WORDS = {
 }
 
 
-# version -> statements by dialect that lead to the next one; none is needed yet
-MIGRATIONS: dict[int, dict[str, tuple[str, ...]]] = {}
-
-
 @cache
 def tables() -> tuple[str, ...]:
     """Every table, each after those that it refers to."""
@@ -46,10 +44,20 @@ def tables() -> tuple[str, ...]:
     )
 
 
+def numbered() -> tuple[str, ...]:
+    """The tables whose rows the database numbers itself, each in `id`."""
+    return tuple(
+        statement.split()[2]
+        for statement in statements("postgres")
+        if statement.startswith("CREATE TABLE ") and "AS IDENTITY" in statement
+    )
+
+
 @cache
 def statements(dialect: str) -> tuple[str, ...]:
-    """Every statement of the first schema, triggers included."""
-    text = SCRIPT.read_text(encoding="utf-8")
+    """Every statement of a fresh schema, triggers included."""
+    with open(SCRIPT, encoding="utf-8") as stream:
+        text = stream.read()
     found: list[str] = []
     if dialect == "postgres":
         found += _FUNCTIONS

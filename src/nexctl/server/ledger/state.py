@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,9 +41,10 @@ class Shared:
     """
 
     __slots__ = (
+        "_late",
+        "_made",
         "anchor_key",
         "beaten_at",
-        "costing",
         "lease",
         "life",
         "owner",
@@ -52,7 +53,6 @@ class Shared:
         "process",
         "sealer",
         "snapshots",
-        "tiering",
     )
 
     def __init__(
@@ -64,14 +64,43 @@ class Shared:
         # Budgets that come with a plan of the book in force, as arguments of `budgets.put`.
         self.plan_budgets: Callable[[str | None], list[dict[str, Any]]] | None = None
         self.anchor_key, self.sealer, self.lease = anchor_key, sealer, lease
-        self.process = f"{socket.gethostname()}:{os.getpid()}"
+        self.process = f"{_host()}:{os.getpid()}"
         self.owner = ""
         self.beaten_at: int | None = None  # by the steady clock
         self.snapshots: set[str] = set()
-        self.tiering: Tiering | None = None
-        self.costing: Costing | None = None
+        self._late: dict[str, Callable[[], Any]] = {}
+        self._made: dict[str, Any] = {}
         self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
+
+    def late(self, name: str, make: Callable[[], Any]) -> None:
+        """Have "tiering" or "costing" made when first needed: most commands charge nothing."""
+        self._late[name] = make
+
+    def _known(self, name: str) -> Any:
+        make = self._late.get(name)
+        if make is not None:
+            # Made twice where two threads ask at once, which is better than not at all.
+            self._made[name] = make()
+            self._late.pop(name, None)
+        return self._made.get(name)
+
+    @property
+    def tiering(self) -> Tiering | None:
+        """The billing tiers of the book in force, None without any."""
+        found: Tiering | None = self._known("tiering")
+        return found
+
+    @tiering.setter
+    def tiering(self, rules: Tiering | None) -> None:
+        self._late.pop("tiering", None)
+        self._made["tiering"] = rules
+
+    @property
+    def costing(self) -> Costing | None:
+        """How a request's cost to the operator is found, None where nobody asks."""
+        found: Costing | None = self._known("costing")
+        return found
 
     def fresh_owner(self) -> None:
         """Become a new owner: a new random epoch, not in the database yet."""
@@ -85,6 +114,21 @@ class Shared:
         return hashlib.blake2b(
             b"%s\n%d\n%s" % (wallet.encode(), seq, head), key=self.anchor_key, digest_size=32
         ).digest()
+
+    def mac_1(self, wallet: str, seq: int, head: bytes) -> bytes:
+        """The same proof as schema 1 made it."""
+        if self.anchor_key is None:
+            return b""
+        return hmac.digest(self.anchor_key, b"%s\n%d\n%s" % (wallet.encode(), seq, head), "sha256")
+
+
+def _host() -> str:
+    """This machine's name."""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
 
 
 def digest(*parts: bytes) -> bytes:

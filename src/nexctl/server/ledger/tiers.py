@@ -95,23 +95,75 @@ def begin(
     """
     month = tiering.month(created)
     gross = outcome.charge
+    after, cut, credited = _moved(tx, customer, month, gross)
+    changed, saved = _at_tier(tx, tiering, customer, after - gross, outcome)
+    if saved:
+        cut += saved
+        _cut(tx, customer, month, cut)
+    return changed, Step(customer, month, after - gross, after, cut, credited)
+
+
+def begin_many(
+    tx: Transaction, tiering: Tiering, debits: list[tuple[str, int, Outcome]]
+) -> list[Outcome] | None:
+    """`begin` for (customer, created, outcome) of several debits, each month moved once.
+
+    None where they pass a threshold, which is settled debit by debit.
+    """
+    months: dict[tuple[str, str], int] = {}
+    places = []
+    for customer, created, outcome in debits:
+        place = (customer, tiering.month(created))
+        places.append(place)
+        months[place] = months.get(place, 0) + outcome.charge
+    reached: dict[tuple[str, str], int] = {}
+    cuts: dict[tuple[str, str], int] = {}
+    for (customer, month), gross in sorted(months.items()):
+        after, cut, _ = _moved(tx, customer, month, gross)
+        if tiering.passed(after - gross, after):
+            return None
+        reached[customer, month], cuts[customer, month] = after - gross, cut
+    found: list[Outcome] = []
+    saved: dict[tuple[str, str], int] = {}
+    for place, (customer, _, outcome) in zip(places, debits, strict=True):
+        changed, less = _at_tier(tx, tiering, customer, reached[place], outcome)
+        reached[place] += outcome.charge
+        if less:
+            saved[place] = saved.get(place, 0) + less
+        found.append(changed)
+    for (customer, month), less in saved.items():
+        _cut(tx, customer, month, cuts[customer, month] + less)
+    return found
+
+
+def _moved(tx: Transaction, customer: str, month: str, gross: int) -> Row:
+    """Lock a month's row and add to its gross; (gross, cut, credited)."""
     row = tx.one(
         "INSERT INTO tier_months (customer_id, month, gross, cut, credited) VALUES (?,?,?,0,0) "
         "ON CONFLICT (customer_id, month) DO UPDATE SET gross=tier_months.gross+excluded.gross "
         "RETURNING gross, cut, credited",
         *(customer, month, gross),
     )
-    after, cut, credited = row or (gross, 0, 0)
-    tier = tiering.tier_of(after - gross)
+    return row or (gross, 0, 0)
+
+
+def _cut(tx: Transaction, customer: str, month: str, cut: int) -> None:
+    tx.run("UPDATE tier_months SET cut=? WHERE customer_id=? AND month=?", cut, customer, month)
+
+
+def _at_tier(
+    tx: Transaction, tiering: Tiering, customer: str, before: int, outcome: Outcome
+) -> tuple[Outcome, int]:
+    """The outcome at the tier that a gross has reached, and what that cuts from it."""
+    gross, tier = outcome.charge, tiering.tier_of(before)
     told = negotiated(tx, customer) if tiering.negotiable(tier) else None
     priced = tiering.priced(outcome.snapshot, outcome.usage, tier, told)
-    record = {**outcome.record, GROSS: gross}
     charge, snapshot = priced if priced is not None else (gross, outcome.snapshot)
-    if charge < gross:
-        cut += gross - charge
-        tx.run("UPDATE tier_months SET cut=? WHERE customer_id=? AND month=?", cut, customer, month)
-    changed = outcome._replace(charge=charge, snapshot=snapshot, record=record)
-    return changed, Step(customer, month, after - gross, after, cut, credited)
+    changed = Outcome(
+        *(charge, outcome.usage, snapshot, outcome.status, outcome.model),
+        *({**outcome.record, GROSS: gross}, outcome.charged),
+    )
+    return changed, max(0, gross - charge)
 
 
 def settle(tx: Transaction, tiering: Tiering, head: Head, step: Step) -> Head:

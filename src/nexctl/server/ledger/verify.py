@@ -3,6 +3,9 @@
 A wallet's book is append-only, so its entries are walked page by page, each page a snapshot of its
 own; the last page is read together with the wallet's row, its lots, holds and buckets. Nothing is
 locked, nothing is changed.
+
+Long because one walk feeds every check: `proofs`, `verify_more` and `batch_checks` hold the checks
+that need nothing of it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from nexctl.server.ledger import budgets, lots, settings
 from nexctl.server.ledger.chain import GENESIS, Head, locked
 from nexctl.server.ledger.clock import NEVER
@@ -32,7 +34,29 @@ def create(
     return made
 
 
-def show(
+class Means(NamedTuple):
+    """What may be spent from a wallet: `free` by the wallet itself, and every layer's word."""
+
+    head: Head
+    currency: str
+    scale: int
+    state: str
+    free: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def binding(self) -> Layer:
+        """The layer in money that has least left."""
+        hard = [layer for layer in self.layers if layer.hard and layer.unit == budgets.MONEY]
+        return min(hard, key=lambda layer: layer.remaining)
+
+    @property
+    def spendable(self) -> int:
+        """Units that a request may take now."""
+        return self.binding.remaining if self.state == "active" else 0
+
+
+def means(
     tx: Transaction,
     customer: str,
     *,
@@ -42,11 +66,11 @@ def show(
     model: str | None = None,
     member: str | None = None,
     project: str | None = None,
-) -> Wallet:
-    """A wallet seen from a key: its own budgets and its parent's among the layers.
+) -> Means:
+    """What a key may spend, its own budgets and its parent's among the layers.
 
     Without a key every budget of the customer itself is a layer. Lots that have expired and that
-    nobody has written off yet are not counted as spendable.
+    nobody has written off yet are not counted.
     """
     found = wallet or of_key(tx, customer, key, parent)
     row = tx.one(
@@ -58,30 +82,30 @@ def show(
         raise Refused("not_found", f"there is no wallet {found}")
     head = Head(*row[:11])
     now = tx.clock.now()
+    state = "blocked" if head.state == "active" and head.debt else head.state
+    ended = _ended(tx, head, now)
+    free = max(0, head.balance - head.held - ended) if state == "active" else 0
+    own = Layer("wallet", found, "wallet", budgets.MONEY, head.balance, 0, head.held, free)
+    met = budgets.applying(tx, customer, key, parent, model, member, project)
+    layers = (own, *(budgets.layer_of(budgets.state(tx, one, now), key) for one in met))
+    return Means(head, row[11], row[12], state, free, layers)
+
+
+def show(tx: Transaction, /, customer: str, **seen: Any) -> Wallet:
+    """A wallet with what is in it; `seen` are the names of `means`."""
+    found = means(tx, customer, **seen)
+    head = found.head
     unknown = tx.value(
         # One list of accounts, so that the index on open holds serves it.
         "SELECT coalesce(sum(amount), 0) FROM holds WHERE customer_id IN "
         "(SELECT ? UNION ALL SELECT org_id FROM members WHERE customer_id=?) "
         "AND state IN ('reserved', 'dispatched', 'unknown') AND state='unknown' AND wallet=?",
-        *(customer, customer, found),
+        *(customer, customer, head.wallet),
     )
-    state = "blocked" if head.state == "active" and head.debt else head.state
-    ended = _ended(tx, head, now)
-    free = max(0, head.balance - head.held - ended) if state == "active" else 0
-    layers = [
-        Layer(
-            *("wallet", found, "wallet", budgets.MONEY),
-            *(head.balance, 0, head.held, free),
-        )
-    ]
-    for budget in budgets.applying(tx, customer, key, parent, model, member, project):
-        layers.append(budgets.layer_of(budgets.state(tx, budget, now), key))
-    hard = [layer for layer in layers if layer.hard and layer.unit == budgets.MONEY]
-    binding = min(hard, key=lambda layer: layer.remaining)
     return Wallet(
-        *(found, customer, row[11], row[12], state, head.balance, head.held, int(unknown)),
-        *(head.debt, head.lifetime, binding.remaining if state == "active" else 0, binding),
-        *(tuple(layers), lots.listed(tx, found), head.seq),
+        *(head.wallet, customer, found.currency, found.scale, found.state),
+        *(head.balance, head.held, int(unknown), head.debt, head.lifetime),
+        *(found.spendable, found.binding, found.layers, lots.listed(tx, head.wallet), head.seq),
     )
 
 

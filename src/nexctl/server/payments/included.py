@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.money import parse_units
 from nexctl.server.ledger import customers, funds, settings
+from nexctl.server.ledger.due import GIVEN
 from nexctl.server.ledger.months import month_in
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.port import Transaction
 
 KIND = "included"
-MARK = "included_through"
 PAGE = 500
 
 
@@ -46,7 +46,7 @@ def grant_now(tx: Transaction, house: House, customer: str, plan: str | None) ->
 
 def due(house: House) -> bool:
     """Whether this month's credits have not been given out yet."""
-    seen = house.read(settings.get, MARK)
+    seen = house.read(settings.get, GIVEN)
     return bool(seen != month_in(zone_of(house), house.now())[0])
 
 
@@ -66,7 +66,7 @@ def grant_due(house: House) -> int:
         if len(rows) < PAGE:
             break
         after = rows[-1].id
-    house.ledger.write(settings.put, MARK, month)
+    house.ledger.write(settings.put, GIVEN, month)
     return given
 
 

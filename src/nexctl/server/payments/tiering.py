@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import engine, tiers
-from nexctl.server.ledger import snapshots
+from nexctl.pricing import tiers
 from nexctl.server.ledger.months import month_in
 
 if TYPE_CHECKING:
+    from nexctl.pricing import engine
     from nexctl.pricing.book import Book
     from nexctl.records import Usage
     from nexctl.server.ledger.types import Snapshot
@@ -64,6 +64,9 @@ class BookTiers:
     def _compiled(
         self, snapshot: Snapshot, tier: str, negotiated: str | None
     ) -> tuple[engine.Pricer, Snapshot] | None:
+        from nexctl.pricing import engine
+        from nexctl.server.ledger import snapshots
+
         content: dict[str, Any] = msgspec.json.decode(snapshot.body)
         book = self._books.get(str(content.get("sha256")))
         if book is None or content.get("own_key"):

@@ -14,6 +14,7 @@ from nexctl.server.payments import auto
 from nexctl.server.payments.rules import rules_of
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import plans, topups
+from nexctl.server.rooms.whose import wallet_of
 from nexctl.server.shapes import units_of
 from nexctl.wire import funding as wire
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def show(tx: Transaction, call: Call) -> wire.AutoTopUp:
     """What was agreed for a wallet, and what came of it this month."""
-    return _shown(tx, call, topups.wallet_of(tx, call, call.query.wallet))
+    return _shown(tx, call, wallet_of(tx, call, call.query.wallet))
 
 
 async def put(call: Call) -> Answer:
@@ -35,12 +36,12 @@ async def put(call: Call) -> Answer:
 
 
 def _again(tx: Transaction, call: Call, name: str | None) -> wire.AutoTopUp:
-    return _shown(tx, call, topups.wallet_of(tx, call, name))
+    return _shown(tx, call, wallet_of(tx, call, name))
 
 
 def off(tx: Transaction, call: Call) -> wire.AutoTopUp:
     """Agree to nothing any more."""
-    wallet = topups.wallet_of(tx, call, call.query.wallet)
+    wallet = wallet_of(tx, call, call.query.wallet)
     autotopup.off(tx, wallet)
     return _shown(tx, call, wallet)
 
@@ -57,7 +58,7 @@ def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
     target = units_of(body.target, house.scale) if body.target is not None else None
     if target is not None and target <= below:
         raise Refuse("invalid_request", "the target lies above the threshold", param="target")
-    wallet = topups.wallet_of(tx, call, body.wallet)
+    wallet = wallet_of(tx, call, body.wallet)
     agreed = autotopup.put(
         tx,
         wallet,

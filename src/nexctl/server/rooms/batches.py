@@ -14,7 +14,8 @@ from nexctl.server.http import Answer, Streamed
 from nexctl.server.ledger import batches, files, idempotency, snapshots
 from nexctl.server.ledger.clock import SECOND
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.files import JSONL, MOST_PAGE, streamed, who_of
+from nexctl.server.rooms.files import JSONL, MOST_PAGE, streamed
+from nexctl.server.rooms.whose import who_of
 from nexctl.wire import batches as wire
 from nexctl.wire.base import encode
 from nexctl.wire.files import LONGEST_SECONDS

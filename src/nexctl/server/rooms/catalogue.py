@@ -100,9 +100,9 @@ def _day(text: str) -> int:
 
 
 def _price(book: Book, name: str) -> wire.Price:
-    from nexctl.pricing import catalog
+    from nexctl.pricing import listing
 
-    shown = catalog.show(book, name)
+    shown = listing.show(book, name)
     kept: dict[str, Any] = {key: value for key, value in shown.items() if key in _PRICE}
     kept["rates"] = {meter: _rate(rate) for meter, rate in shown["rates"].items()}
     source = shown.get("source")
@@ -111,7 +111,7 @@ def _price(book: Book, name: str) -> wire.Price:
 
 
 def _rate(row: dict[str, Any]) -> wire.Rate:
-    from nexctl.pricing.catalog import price_text
+    from nexctl.pricing.listing import price_text
 
     found = {key: row.get(key) for key in _RATE}
     found["price"] = price_text(found["price"])

@@ -13,8 +13,8 @@ from nexctl.server.house import READING_SECONDS
 from nexctl.server.http import Answer, Disconnected, Streamed
 from nexctl.server.ledger import files, idempotency
 from nexctl.server.ledger.clock import SECOND
-from nexctl.server.ledger.files import Who
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.whose import who_of
 from nexctl.wire import files as wire
 from nexctl.wire.base import encode
 from nexctl.wire.routes import BATCH_FILE
@@ -26,12 +26,6 @@ JSONL = b"application/x-ndjson"
 LONGEST_NAME = 255
 LONGEST_FIELD = 4096
 MOST_PAGE = 1000
-
-
-def who_of(call: Call) -> Who:
-    """Whose files and batches the caller sees: all of the customer's with a management key."""
-    whole = call.caller.kind == "management_key"
-    return Who(call.customer.id, None if whole else call.caller.id)
 
 
 def shape(file: files.File) -> wire.File:

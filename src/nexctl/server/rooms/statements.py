@@ -8,7 +8,7 @@ from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.ledger import entries, tiers
 from nexctl.server.ledger.months import month_in, start_of
-from nexctl.server.rooms import topups
+from nexctl.server.rooms.whose import wallet_of
 from nexctl.wire import papers as wire
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show(tx: Transaction, call: Call) -> wire.Statement:
     """opening + credits - debits - expiry = closing, by the book's zone."""
     house, month = call.house, call.query.month
-    wallet = topups.wallet_of(tx, call, call.query.wallet)
+    wallet = wallet_of(tx, call, call.query.wallet)
     zone = str(house.book.rule("month_zone", "UTC"))
     start = start_of(zone, month)
     end = month_in(zone, start)[2]

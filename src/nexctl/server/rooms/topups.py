@@ -10,13 +10,14 @@ from nexctl.money import text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
-from nexctl.server.ledger import bonuses, codes, orders, profiles, wallets
+from nexctl.server.ledger import bonuses, codes, orders, profiles
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.payments import providers, sandbox
 from nexctl.server.payments.figures import Figures, figures, number
 from nexctl.server.payments.rules import CREDITS, rules_of, with_promo
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
+from nexctl.server.rooms.whose import wallet_of
 from nexctl.wire import topups as wire
 from nexctl.wire.base import decode
 
@@ -308,15 +309,6 @@ def make(
     if made.sandbox and not asked.review:
         made = orders.open_checkout(tx, made.id, sandbox.checkout_url(tx, house, made.id))
     return made
-
-
-def wallet_of(tx: Transaction, call: Call, name: str | None) -> str:
-    """One of the customer's wallets, its first where none is named."""
-    if name is None or name == call.customer.id:
-        return call.customer.id
-    if name not in wallets.of_customer(tx, call.customer.id):
-        raise Refuse("not_found", "there is no such wallet")
-    return name
 
 
 def submit(tx: Transaction, call: Call) -> wire.TopUp:

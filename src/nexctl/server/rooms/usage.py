@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from nexctl.errors import UsageError
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import batches, entries, snapshots, wallets
+from nexctl.server.ledger import entries, snapshots, wallets
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.files import who_of
-from nexctl.server.rooms.topups import wallet_of
+from nexctl.server.rooms.whose import wallet_of, who_of
 from nexctl.server.shapes import sequence_of, usage_record
 from nexctl.usage.summary import FIGURES, Seen, Sum, Summary, names_of
 from nexctl.wire import usage as wire
@@ -29,8 +28,11 @@ def listed(tx: Transaction, call: Call) -> wire.UsagePage:
     """Records in sequence order. A key sees its own, a management key all of the customer's."""
     query = call.query
     start = _start(tx, call, micros(query.from_))
-    if query.batch_id is not None and batches.seen(tx, who_of(call), query.batch_id) is None:
-        raise Refuse("not_found", "there is no such batch", param="batch_id")
+    if query.batch_id is not None:
+        from nexctl.server.ledger import batches
+
+        if batches.seen(tx, who_of(call), query.batch_id) is None:
+            raise Refuse("not_found", "there is no such batch", param="batch_id")
     wallet, place, others = _place(tx, call)
     page = entries.usage(
         tx,

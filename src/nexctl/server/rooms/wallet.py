@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import entries, lots, tiers, wallets
+from nexctl.server.ledger import entries, lots, wallets
 from nexctl.server.ledger.months import month_in
-from nexctl.server.payments import claims
 from nexctl.server.shapes import layer_of, sequence_of
 from nexctl.wire import wallet as wire
 
@@ -66,6 +65,7 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
     if tiering is None:
         return None
     from nexctl.pricing.tiers import tiers as rows_of
+    from nexctl.server.ledger import tiers
 
     zone = str(house.book.rule("month_zone", "UTC"))
     name, _, end = month_in(zone, tx.clock.now())
@@ -92,7 +92,7 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
 def ledger(tx: Transaction, call: Call) -> wire.LedgerPage:
     """The customer's book in sequence order."""
     house, query = call.house, call.query
-    from nexctl.server.rooms.topups import wallet_of
+    from nexctl.server.rooms.whose import wallet_of
 
     page = entries.entries(
         tx,
@@ -148,9 +148,13 @@ def grants(tx: Transaction, call: Call) -> wire.GrantPage:
             )
         )
     cursor = str(shown[-1].lot) if len(rows) > query.limit else None
+    from nexctl.server.payments import claims
+
     return wire.GrantPage(data=data, next_cursor=cursor, tasks=claims.tasks(tx, call))
 
 
 def claim(tx: Transaction, call: Call) -> Claimed:
     """Claim the credits of a task."""
+    from nexctl.server.payments import claims
+
     return claims.claim(tx, call)

@@ -16,6 +16,7 @@ from typing import IO, Any
 import msgspec
 
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import sync_folder
 
 ROTATED = 1 << 20
 _BLOCK = 1 << 20
@@ -140,7 +141,7 @@ class Part:
             if os.path.lexists(finished):
                 os.replace(finished, self.target)
             os.replace(draft, beside)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             raise cannot(self.target, error) from None
         self.remove()
@@ -311,12 +312,3 @@ def _private_file(path: str, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: str) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,4 +1,4 @@
-"""What price books hold, as rows and documents for showing: list, show, history, relative table."""
+"""What price books hold, as rows and documents for showing: list, show, history."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nexctl.pricing.book import Book, Model, Source
 
 SORTS = ("book", "model", "provider", "context", "input", "output")
-_OUTSIDE = ("not_applicable", "not_applicable")
 
 
 def price_text(price: str | None) -> str | None:
@@ -258,11 +257,6 @@ def relative_row(model: Model) -> dict[str, Any]:
         "printed": {"credits": row["credits"], "conversations": row["per_hundred"]},
         "split_known": model.period(None)["rates"]["input"][0] == "number",
     }
-
-
-def relative_table(book: Book) -> list[dict[str, Any]]:
-    """The whole relative-rate table in the page's order; [] where the book has none."""
-    return [relative_row(model) for model in book.models.values() if "relative" in model.data]
 
 
 def history(versions: Iterable[Book], name: str) -> list[dict[str, Any]]:
