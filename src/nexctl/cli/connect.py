@@ -81,7 +81,11 @@ def acting_for(app: App, profile: Profile) -> dict[str, str] | None:
     if not org:
         return None
     if not (len(org) <= 128 and org.isascii() and org.isprintable() and " " not in org):
-        raise UsageError(f"{org!r} is not an organisation's id or slug", code="bad_org")
+        raise UsageError(
+            f"{org!r} is not an organisation's id or slug",
+            hint="'nexctl orgs list' shows yours",
+            code="bad_org",
+        )
     from nexctl.pricing import books
 
     header = None
