@@ -26,7 +26,7 @@ from nexctl.server.ledger.types import Alert
 TOKENS, MONEY = "tokens", "money"
 RANKS = {"key": 0, "parent": 1, "member": 2, "project": 3, "org": 4, "customer": 5}
 # who set a budget: its owner, the plan, an organisation's policy, the operator
-OWN, PLAN, POLICY, OPERATOR = ORIGINS = ("set", "plan", "policy", "operator")
+OWN, PLAN, POLICY, OPERATOR = ("set", "plan", "policy", "operator")
 # length of a rolling window and of its buckets
 ROLLING = {"5h": (5 * HOUR, 10 * MINUTE), "1d": (DAY, HOUR), "7d": (7 * DAY, 6 * HOUR)}
 SPANS = ("month", "lifetime", *ROLLING)

@@ -158,13 +158,6 @@ class Ledger:
         self._check_release(hold)
         return self.write(holds.release, hold, why)
 
-    async def release_later(self, hold: int, why: str) -> bool:
-        """`release` for a coroutine."""
-        from nexctl.server.ledger import holds
-
-        self._check_release(hold)
-        return await self.later(holds.release, hold, why)
-
     def unknown(self, hold: int, why: str) -> bool:
         """Say that a dispatched request's outcome is not known; its rule and deadline decide."""
         from nexctl.server.ledger import holds

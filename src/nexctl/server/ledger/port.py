@@ -8,7 +8,7 @@ besides its statements (what must follow a commit is left with `Transaction.afte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,7 +20,6 @@ Row = tuple[Any, ...]
 P = ParamSpec("P")
 T = TypeVar("T")
 MOST_KEPT = 10_000
-Operation = Callable[Concatenate["Transaction", P], T]
 
 
 class Cursor(Protocol):
