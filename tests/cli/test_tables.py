@@ -81,6 +81,14 @@ def test_a_last_text_without_heading_goes_on_below_itself() -> None:
     ]
 
 
+def test_sentences_in_a_last_column_go_on_below_themselves_too() -> None:
+    rows = [("chain", "each entry's hash follows from the one before, without a gap")]
+    lines = drawn(44, ("check", "proves"), rows)
+    assert lines[0] == "CHECK  PROVES"
+    assert len(lines) > 2
+    assert " ".join(" ".join(lines[1:]).split()) == "chain " + rows[0][1]
+
+
 def test_a_long_line_breaks_at_blanks_on_a_terminal_only() -> None:
     words = "nextoken · price book nextoken@2026-11-20 · profile local · customer me"
     for terminal, lines in ((True, 2), (False, 1)):

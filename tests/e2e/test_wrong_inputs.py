@@ -124,7 +124,7 @@ def sized_home(tmp_path: Path, options: str) -> Path:
         ["mount", "-t", "tmpfs", "-o", options, "none", str(home)], capture_output=True, check=False
     )
     if done.returncode:
-        pytest.skip("needs the right to mount a file system")
+        pytest.skip("no file system can be mounted here")
     return home
 
 

@@ -5,7 +5,7 @@ A table that does not fit gives way in this order, until it does:
     1. times lose their seconds
     2. a column in which nothing is known goes
     3. columns that are spare go, the most spare first, and are named below the table
-    4. texts are cut to twelve columns, ids and numbers never; a last text without a heading wraps
+    4. texts are cut to twelve columns, ids and numbers never; a last column of prose wraps
     5. columns go from the right, and are named too; then texts are cut to eight
 
 In a pipe nothing is cut and nothing goes.
@@ -22,6 +22,9 @@ SHORTEST = 8
 # A column of ids that does not stand first is the first to be spared.
 _SPARE_ID = 9
 _FEWEST = 3
+# So many blanks make a sentence; prose is not squeezed below PROSE columns.
+SENTENCE = 4
+PROSE = 20
 
 
 class Column:
@@ -154,8 +157,18 @@ class Grid:
             if spare[i]:
                 self._drop(i)
 
+    def _is_prose(self) -> bool:
+        """Whether the last column is text to read: without a heading, or sentences."""
+        last = self.columns[-1]
+        if last.whole or len(self.columns) < 2:
+            return False
+        return not last.heading or any(row[-1].count(" ") >= SENTENCE for row in self.cells)
+
     def _squeeze(self, room: int, least: int) -> None:
         """Take from the widest text until the table fits, leaving each at least `least`."""
+        if self._is_prose() and self._width() > room:
+            beside = self._width() - self._widths[-1]
+            self._widths[-1] = max(PROSE, min(self._widths[-1], room - beside))
         while self._width() > room:
             texts = [
                 i
@@ -167,9 +180,9 @@ class Grid:
             self._widths[max(texts, key=lambda i: self._widths[i])] -= 1
 
     def _wrapped(self, text: str) -> list[str]:
-        """A last text without a heading goes on below itself; everything else is one piece."""
-        column, width = self.columns[-1], self._widths[-1]
-        if column.right or column.heading or display_width(text) <= width or len(self.columns) < 2:
+        """Prose goes on below itself; everything else is one piece."""
+        width = self._widths[-1]
+        if display_width(text) <= width or not self._is_prose():
             return [text]
         return wrapped(text, width) or [text]
 
@@ -181,7 +194,7 @@ class Grid:
 
     def _padded(self, cell: str, width: int, column: Column) -> str:
         taken = display_width(cell)
-        if taken > width and not (column is self.columns[-1] and not column.heading):
+        if taken > width and not (column is self.columns[-1] and self._is_prose()):
             while cell and display_width(cell) > width - len(self._ellipsis):
                 cell = cell[:-1]
             cell += self._ellipsis
