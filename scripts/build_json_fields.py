@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,24 @@ def kinds(value: Any, path: str, found: dict[str, set[str]]) -> None:
         found.setdefault(path, set()).add(words[type(value)])
 
 
+def in_order(paths: Iterable[str]) -> list[str]:
+    """Paths with what is below each right after it, whichever item of a list had it first."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        node = tree
+        for part in path.split("."):
+            node = node.setdefault(part, {})
+
+    def walk(node: dict[str, Any], before: str) -> Iterator[str]:
+        for part, below in node.items():
+            here = f"{before}.{part}" if before else part
+            yield here
+            yield from walk(below, here)
+
+    known = set(paths)
+    return [path for path in walk(tree, "") if path in known]
+
+
 def section(words: str, folder: Path, environ: dict[str, str]) -> str:
     """One command: every field that its answer has."""
     done = subprocess.run(
@@ -111,7 +130,8 @@ def section(words: str, folder: Path, environ: dict[str, str]) -> str:
     kinds(json.loads(done.stdout)["data"], "data", found)
     lines = [f"\n## nexctl {words}\n", "```text"]
     leaves = {path: held for path, held in found.items() if held}
-    for path, held in found.items():
+    for path in in_order(list(found)):
+        held = found[path]
         inside = any(other.startswith((f"{path}.", f"{path}[")) for other in found if other != path)
         if held or not inside:
             lines.append(f"{path}: {', '.join(sorted(held)) or 'nothing here'}")

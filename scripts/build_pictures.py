@@ -25,6 +25,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs/pictures"
 COLUMNS, ROWS = 80, 60
+COULD_NOT_RUN = 77
 NOW = int(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp())
 
 
@@ -216,6 +217,12 @@ def main(arguments: list[str]) -> int:
 
     check = arguments == ["--check"]
     stale = False
+    try:
+        for side in os.openpty():
+            os.close(side)
+    except OSError as error:
+        print(f"skipped: needs a pseudo-terminal: {error}", file=sys.stderr)
+        return COULD_NOT_RUN
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         environ = prepare(Path(place))
