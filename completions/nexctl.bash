@@ -8,9 +8,9 @@ _nexctl_commands() {
     'models') R='list show' ;;
     'keys') R='create list show update disable enable rotate revoke import' ;;
     'provider-keys') R='list set remove' ;;
-    'wallet') R='show topup topups submit redeem ledger packs list create grants runway auto-topup' ;;
+    'wallet') R='show topup topups submit redeem ledger packs policies list create grants runway auto-topup' ;;
     'wallet auto-topup') R='set show off' ;;
-    'subscription') R='show set' ;;
+    'subscription') R='show set contract' ;;
     'billing-profile') R='show set' ;;
     'invoices') R='list show download' ;;
     'usage') R='export summary list show tail audit calibrate' ;;
@@ -27,13 +27,13 @@ _nexctl_commands() {
     'routes') R='show set remove cache' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices' ;;
-    'admin customers') R='list create suspend credit policy import' ;;
+    'admin customers') R='list create suspend credit policy contract import' ;;
     'admin keys') R='list disable enable revoke' ;;
     'admin operators') R='list create revoke' ;;
     'admin webhooks') R='endpoints deliveries deliver replay' ;;
     'admin webhooks endpoints') R='list add remove' ;;
     'admin audit-log') R='list export verify' ;;
-    'admin payments') R='list approve reject refund' ;;
+    'admin payments') R='list submit approve reject refund' ;;
     'admin providers') R='list add set remove cost' ;;
     'admin models') R='list set' ;;
     'admin routes') R='list set remove' ;;
@@ -66,12 +66,12 @@ _nexctl_options() {
     'tokenize') R='-m --model --tokenizer --on --ids --pieces -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices'|'models'|'keys'|'provider-keys'|'wallet'|'wallet auto-topup'|'subscription'|'billing-profile'|'invoices'|'usage'|'batch'|'budgets'|'orgs'|'orgs pools'|'projects'|'members'|'alerts'|'webhooks'|'webhooks endpoints'|'audit-log'|'routes'|'gateway'|'admin'|'admin customers'|'admin keys'|'admin operators'|'admin webhooks'|'admin webhooks endpoints'|'admin audit-log'|'admin payments'|'admin providers'|'admin models'|'admin routes'|'admin prices'|'admin subscriptions'|'admin codes'|'admin terms'|'admin invoices'|'auth'|'config'|'profile'|'completion') R='-h --help' ;;
     'prices list') R='--on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices show') R='--on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices show') R='--on --at --rules --plans -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices compare') R='--on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices whatif') R='--usage --on --map --book --at --normal-rates -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices history') R='--on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices markup') R='--on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'prices validate'|'keys show'|'provider-keys list'|'wallet packs'|'wallet list'|'subscription show'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'prices validate'|'keys show'|'provider-keys list'|'wallet packs'|'wallet policies'|'wallet list'|'subscription show'|'subscription contract'|'billing-profile show'|'invoices show'|'invoices download'|'usage show'|'batch status'|'orgs list'|'orgs show'|'orgs pools list'|'alerts show'|'webhooks endpoints list'|'routes show'|'gateway status'|'admin operators list'|'admin webhooks endpoints list'|'admin audit-log verify'|'admin providers list'|'admin models list'|'admin routes list'|'admin prices list'|'admin terms show'|'config get'|'config path'|'config edit'|'profile list'|'completion bash'|'completion zsh'|'completion fish'|'completion powershell'|'help') R='-p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'prices update') R='--at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models list') R='--kind --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'models show'|'wallet show'|'projects list'|'members list') R='--org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -86,7 +86,7 @@ _nexctl_options() {
     'provider-keys set') R='--key-file -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topup'|'recharge') R='--pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet topups') R='--state --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'wallet submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'wallet submit'|'admin payments submit') R='--transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet redeem') R='--idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet ledger') R='--from --to --kind --wallet --limit --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'wallet create') R='--key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -99,7 +99,7 @@ _nexctl_options() {
     'invoices list') R='--kind -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'statement') R='--month --wallet --entries -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage export') R='--format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'usage summary') R='--by --month --from --to --key -m --model --project --label --status --wallet --chart --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage list') R='--month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage tail') R='--key -m --model --project --label --status --wallet --from --limit --interval -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'usage audit') R='--book --against --batch --map --statement --month --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -127,13 +127,14 @@ _nexctl_options() {
     'audit-log list') R='--action --actor --from --to -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'routes set') R='--for-model --tools --no-tools --vision --no-vision --min-input --max-input --label --first -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway init') R='--book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'gateway serve') R='--host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'gateway serve') R='--host --port --tls-cert --tls-key --behind-proxy --allowed-host --max-calls -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'gateway verify') R='--anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers list') R='--name --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers create') R='--plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers suspend') R='--resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers credit') R='--note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin customers contract') R='--amount --from --to --sla --capacity --note --end -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin keys list') R='--customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin operators create') R='--role --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin webhooks endpoints add') R='--event --note --write --idempotency-key --allow-private -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -149,7 +150,7 @@ _nexctl_options() {
     'admin providers cost') R='--book --toml -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin models set') R='--enable --disable --alias --no-aliases -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin routes set') R='--fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
-    'admin prices draft') R='--markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin prices draft') R='--markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin prices diff') R='--at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin prices apply') R='--at --accept --note -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin margin') R='--before-opening --prices --by --from --to --customer -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -170,7 +171,7 @@ _nexctl_options() {
 _nexctl_takes() {
   V=
   case $1 in
-    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'prices update --accept'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --member'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet create --key'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin customers policy --discount'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
+    'estimate --output-tokens'|'estimate --cached'|'estimate --volume'|'diff --output-tokens'|'diff --volume'|'diff --fail-over'|'tokenize --tokenizer'|'prices list --tag'|'prices list --provider'|'prices list --capability'|'prices list --match'|'prices compare --input'|'prices compare --cached'|'prices compare --output-tokens'|'prices compare --requests'|'prices whatif --map'|'prices update --accept'|'chat --system'|'chat --request-id'|'keys create --budget'|'keys create --expires'|'keys create --ip'|'keys create --rpm'|'keys create --member'|'keys update --budget'|'keys update --expires'|'keys update --ip'|'keys update --rpm'|'keys rotate --overlap'|'keys rotate --check'|'keys rotate --finish'|'keys revoke --older-than'|'wallet topup --pack'|'wallet topup --method'|'wallet topup --promo'|'wallet topup --network'|'wallet submit --transaction'|'wallet submit --sender'|'wallet ledger --limit'|'wallet create --key'|'wallet runway --min-days'|'wallet runway --history'|'wallet auto-topup set --below'|'wallet auto-topup set --amount'|'wallet auto-topup set --target'|'wallet auto-topup set --monthly-budget'|'wallet auto-topup set --method'|'recharge --pack'|'recharge --method'|'recharge --promo'|'recharge --network'|'billing-profile set --country'|'billing-profile set --tax-id'|'billing-profile set --address'|'billing-profile set --email'|'billing-profile set --purchase-order'|'usage export --timezone'|'usage summary --by'|'usage list --limit'|'usage tail --limit'|'usage tail --interval'|'usage audit --batch'|'usage audit --map'|'batch make --id-column'|'batch check --for'|'batch wait --poll'|'batch retry --poll'|'batch run --poll'|'budgets list --member'|'budgets set --member'|'budgets set --meter'|'budgets set --model'|'budgets set --alert-at'|'orgs policy --model'|'orgs policy --ip'|'orgs policy --member-budget'|'orgs policy --project-budget'|'projects create --pool'|'projects set --pool'|'alerts set --email'|'alerts set --percent'|'alerts set --below'|'webhooks endpoints add --event'|'audit-log list --action'|'audit-log list --actor'|'routes set --min-input'|'routes set --max-input'|'gateway init --database'|'gateway init --stripe-url'|'gateway init --stripe-key-env'|'gateway init --stripe-secret-env'|'gateway init --upstream'|'gateway init --upstream-key-env'|'gateway serve --host'|'gateway serve --port'|'gateway serve --behind-proxy'|'gateway serve --allowed-host'|'gateway serve --max-calls'|'admin customers create --email'|'admin customers create --external-id'|'admin customers policy --model'|'admin customers policy --provider'|'admin customers policy --deny-provider'|'admin customers policy --rpm'|'admin customers policy --concurrency'|'admin customers policy --quota'|'admin customers policy --discount'|'admin customers contract --amount'|'admin customers contract --sla'|'admin customers contract --capacity'|'admin webhooks endpoints add --event'|'admin webhooks deliveries --endpoint'|'admin audit-log list --action'|'admin audit-log list --actor'|'admin payments submit --transaction'|'admin payments submit --sender'|'admin payments approve --transaction'|'admin payments refund --amount'|'admin providers add --url'|'admin providers add --key-env'|'admin providers add --serves'|'admin providers add --priority'|'admin providers add --timeout-seconds'|'admin providers add --option'|'admin providers set --url'|'admin providers set --key-env'|'admin providers set --serves'|'admin providers set --priority'|'admin providers set --timeout-seconds'|'admin providers set --option'|'admin providers cost --book'|'admin models set --alias'|'admin prices draft --markup'|'admin prices draft --places'|'admin prices draft --credit-rate'|'admin prices apply --accept'|'admin codes create --uses'|'admin codes create --count'|'admin codes create --expires'|'admin codes create --credits-expire'|'profile add --driver'|'profile add --base-url') V='3' ;;
     'estimate --calibration'|'diff --calibration'|'prices whatif --usage'|'wallet runway --usage'|'statement --entries'|'usage audit --statement'|'usage calibrate --prompts'|'usage calibrate --usage'|'batch make --template'|'batch make --rows'|'batch make --system'|'gateway serve --tls-cert'|'gateway serve --tls-key'|'gateway verify --anchors'|'gateway verify --write-anchors'|'admin providers cost --toml'|'admin margin --prices'|'profile add --calibration') V='4' ;;
     'diff -o'|'diff --output') V='7' ;;
     'prices list --sort') V='8' ;;
@@ -184,7 +185,7 @@ _nexctl_takes() {
     'usage audit --against') V='17' ;;
     'orgs create --wallet'|'orgs set --wallet') V='19' ;;
     'members add --role'|'members set --role') V='20' ;;
-    'routes set --for-model') V='1' ;;
+    'routes set --for-model'|'admin prices draft --remove') V='1' ;;
     'gateway init --payments') V='22' ;;
     'admin customers list --state') V='23' ;;
     'admin customers policy --clear') V='24' ;;
@@ -231,6 +232,7 @@ _nexctl_arguments() {
     'wallet topups') A='3' ;;
     'wallet submit') A='3' ;;
     'wallet redeem') A='3' ;;
+    'wallet policies') A='3' ;;
     'wallet create') A='3' ;;
     'wallet grants') A='3 3' ;;
     'recharge') A='3' ;;
@@ -278,6 +280,7 @@ _nexctl_arguments() {
     'admin customers suspend') A='3' ;;
     'admin customers credit') A='3 3' ;;
     'admin customers policy') A='3' ;;
+    'admin customers contract') A='3' ;;
     'admin customers import') A='4' ;;
     'admin keys disable') A='3' ;;
     'admin keys enable') A='3' ;;
@@ -289,6 +292,7 @@ _nexctl_arguments() {
     'admin webhooks replay') A='3' ;;
     'admin audit-log export') A='3' ;;
     'admin audit-log verify') A='4' ;;
+    'admin payments submit') A='3' ;;
     'admin payments approve') A='3' ;;
     'admin payments reject') A='3' ;;
     'admin payments refund') A='3' ;;

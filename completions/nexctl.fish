@@ -14,11 +14,11 @@ function __nexctl_commands
     case 'provider-keys'
       set -g __nexctl_R list set remove
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs list create grants runway auto-topup
+      set -g __nexctl_R show topup topups submit redeem ledger packs policies list create grants runway auto-topup
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
-      set -g __nexctl_R show set
+      set -g __nexctl_R show set contract
     case 'billing-profile'
       set -g __nexctl_R show set
     case 'invoices'
@@ -52,7 +52,7 @@ function __nexctl_commands
     case 'admin'
       set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
-      set -g __nexctl_R list create suspend credit policy import
+      set -g __nexctl_R list create suspend credit policy contract import
     case 'admin keys'
       set -g __nexctl_R list disable enable revoke
     case 'admin operators'
@@ -64,7 +64,7 @@ function __nexctl_commands
     case 'admin audit-log'
       set -g __nexctl_R list export verify
     case 'admin payments'
-      set -g __nexctl_R list approve reject refund
+      set -g __nexctl_R list submit approve reject refund
     case 'admin providers'
       set -g __nexctl_R list add set remove cost
     case 'admin models'
@@ -118,7 +118,7 @@ function __nexctl_options
     case 'prices list'
       set -g __nexctl_R --on --tag --provider --capability --match --sort --reverse --at --books -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices show'
-      set -g __nexctl_R --on --at --rules -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --on --at --rules --plans -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices compare'
       set -g __nexctl_R --on --input --cached --output-tokens --requests --batch --tier --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices whatif'
@@ -127,7 +127,7 @@ function __nexctl_options
       set -g __nexctl_R --on -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices markup'
       set -g __nexctl_R --on --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'prices validate' 'keys show' 'provider-keys list' 'wallet packs' 'wallet list' 'subscription show' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
+    case 'prices validate' 'keys show' 'provider-keys list' 'wallet packs' 'wallet policies' 'wallet list' 'subscription show' 'subscription contract' 'billing-profile show' 'invoices show' 'invoices download' 'usage show' 'batch status' 'orgs list' 'orgs show' 'orgs pools list' 'alerts show' 'webhooks endpoints list' 'routes show' 'gateway status' 'admin operators list' 'admin webhooks endpoints list' 'admin audit-log verify' 'admin providers list' 'admin models list' 'admin routes list' 'admin prices list' 'admin terms show' 'config get' 'config path' 'config edit' 'profile list' 'completion bash' 'completion zsh' 'completion fish' 'completion powershell' 'help'
       set -g __nexctl_R -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'prices update'
       set -g __nexctl_R --at --accept -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -157,7 +157,7 @@ function __nexctl_options
       set -g __nexctl_R --pack --method --promo --network --wallet --wait --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet topups'
       set -g __nexctl_R --state --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
-    case 'wallet submit'
+    case 'wallet submit' 'admin payments submit'
       set -g __nexctl_R --transaction --sender -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet redeem'
       set -g __nexctl_R --idempotency-key -y --yes -n --dry-run --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
@@ -184,7 +184,7 @@ function __nexctl_options
     case 'usage export'
       set -g __nexctl_R --format --csv-style --month --from --to --timezone --key -m --model --project --label --status --wallet --totals --resume --since-last -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage summary'
-      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --by --month --from --to --key -m --model --project --label --status --wallet --chart --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage list'
       set -g __nexctl_R --month --from --to --key -m --model --project --label --status --wallet --limit -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'usage tail'
@@ -240,7 +240,7 @@ function __nexctl_options
     case 'gateway init'
       set -g __nexctl_R --book --plan --database --payments --stripe-url --stripe-key-env --stripe-secret-env --upstream --upstream-key-env --allow-private --use -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway serve'
-      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --host --port --tls-cert --tls-key --behind-proxy --allowed-host --max-calls -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'gateway verify'
       set -g __nexctl_R --anchors --write-anchors -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers list'
@@ -253,6 +253,8 @@ function __nexctl_options
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
       set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers contract'
+      set -g __nexctl_R --amount --from --to --sla --capacity --note --end -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin keys list'
       set -g __nexctl_R --customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin operators create'
@@ -284,7 +286,7 @@ function __nexctl_options
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices draft'
-      set -g __nexctl_R --markup -m --model --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices diff'
       set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices apply'
@@ -364,6 +366,8 @@ function __nexctl_arguments
     case 'wallet submit'
       set -g __nexctl_A 3
     case 'wallet redeem'
+      set -g __nexctl_A 3
+    case 'wallet policies'
       set -g __nexctl_A 3
     case 'wallet create'
       set -g __nexctl_A 3
@@ -459,6 +463,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3 3
     case 'admin customers policy'
       set -g __nexctl_A 3
+    case 'admin customers contract'
+      set -g __nexctl_A 3
     case 'admin customers import'
       set -g __nexctl_A 4
     case 'admin keys disable'
@@ -481,6 +487,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin audit-log verify'
       set -g __nexctl_A 4
+    case 'admin payments submit'
+      set -g __nexctl_A 3
     case 'admin payments approve'
       set -g __nexctl_A 3
     case 'admin payments reject'
@@ -732,15 +740,15 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 1
       end
-    case '--on'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 2
-      end
     case '--from'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
+      end
+    case '--on'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 2
       end
     case '--write'
       switch "$argv[1]"
@@ -809,6 +817,11 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
+    case '--note'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
     case '--book'
       switch "$argv[1]"
         case 'admin providers cost'
@@ -833,11 +846,6 @@ function __nexctl_takes
           set -g __nexctl_V 3
       end
     case '--month'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--note'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
@@ -907,9 +915,19 @@ function __nexctl_takes
         case 'wallet topup' 'wallet auto-topup set' 'recharge'
           set -g __nexctl_V 3
       end
+    case '--transaction'
+      switch "$argv[1]"
+        case 'wallet submit' 'admin payments submit' 'admin payments approve'
+          set -g __nexctl_V 3
+      end
     case '--limit'
       switch "$argv[1]"
         case 'wallet ledger' 'usage list' 'usage tail'
+          set -g __nexctl_V 3
+      end
+    case '--amount'
+      switch "$argv[1]"
+        case 'wallet auto-topup set' 'admin customers contract' 'admin payments refund'
           set -g __nexctl_V 3
       end
     case '--email'
@@ -1000,19 +1018,14 @@ function __nexctl_takes
         case 'wallet topup' 'recharge'
           set -g __nexctl_V 3
       end
-    case '--transaction'
+    case '--sender'
       switch "$argv[1]"
-        case 'wallet submit' 'admin payments approve'
+        case 'wallet submit' 'admin payments submit'
           set -g __nexctl_V 3
       end
     case '--below'
       switch "$argv[1]"
         case 'wallet auto-topup set' 'alerts set'
-          set -g __nexctl_V 3
-      end
-    case '--amount'
-      switch "$argv[1]"
-        case 'wallet auto-topup set' 'admin payments refund'
           set -g __nexctl_V 3
       end
     case '--pool'
@@ -1128,11 +1141,6 @@ function __nexctl_takes
     case '--older-than'
       switch "$argv[1]"
         case 'keys revoke'
-          set -g __nexctl_V 3
-      end
-    case '--sender'
-      switch "$argv[1]"
-        case 'wallet submit'
           set -g __nexctl_V 3
       end
     case '--min-days'
@@ -1285,6 +1293,11 @@ function __nexctl_takes
         case 'gateway serve'
           set -g __nexctl_V 3
       end
+    case '--max-calls'
+      switch "$argv[1]"
+        case 'gateway serve'
+          set -g __nexctl_V 3
+      end
     case '--external-id'
       switch "$argv[1]"
         case 'admin customers create'
@@ -1308,6 +1321,16 @@ function __nexctl_takes
     case '--discount'
       switch "$argv[1]"
         case 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--sla'
+      switch "$argv[1]"
+        case 'admin customers contract'
+          set -g __nexctl_V 3
+      end
+    case '--capacity'
+      switch "$argv[1]"
+        case 'admin customers contract'
           set -g __nexctl_V 3
       end
     case '--endpoint'
@@ -1438,6 +1461,11 @@ function __nexctl_takes
     case '--for-model'
       switch "$argv[1]"
         case 'routes set'
+          set -g __nexctl_V 1
+      end
+    case '--remove'
+      switch "$argv[1]"
+        case 'admin prices draft'
           set -g __nexctl_V 1
       end
     case '--payments'

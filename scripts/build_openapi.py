@@ -15,6 +15,7 @@ from typing import Any
 import generated
 import msgspec
 
+from nexctl.server.ledger.event_kinds import KINDS
 from nexctl.wire.envelope import Envelope
 from nexctl.wire.refusals import REFUSALS
 from nexctl.wire.routes import CALLERS, NOBODY, ROUTES, Route, refusals_of, type_named
@@ -288,6 +289,17 @@ def page() -> str:
         once = " *once*" if route.idempotent else ""
         lines.append(f"| `{route.method} {route.template}` | {route.summary}{once} | {who} |")
     lines += [
+        "",
+        "## Events",
+        "",
+        "What endpoints of webhooks are told, signed as Standard Webhooks says: `{type, timestamp,",
+        "customer_id, data}`. An event is written in the transaction of what it tells, is sent at",
+        "least once, and keeps its `webhook-id` at every try. An endpoint asks for `*`, a family",
+        "such as `order.*`, or single kinds.",
+        "",
+        "| type | tells |",
+        "|---|---|",
+        *(f"| `{kind}` | {words} |" for kind, words in KINDS.items()),
         "",
         "## Refusals",
         "",

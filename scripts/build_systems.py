@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the page of the five systems: each cell, whose word it is, how it is met, what proves it.
 
-It is made from tests/systems/cells.toml and tests/systems/refusals.toml, which tests hold against
+It is made from cells.toml, abuse.toml and refusals.toml of tests/systems, which tests hold against
 the tests that exist.
 
 Usage: build_systems.py [--check]   `--check` writes nothing and fails where the page would change.
@@ -73,8 +73,24 @@ def page() -> str:
             "| cell | what it does | said by | command or endpoint | proved by |\n"
             "|---|---|---|---|---|\n" + "\n".join(map(row, cells)) + "\n"
         )
-    parts.append(refusals())
+    parts += [abuse(), refusals()]
     return "\n".join(parts)
+
+
+def abuse() -> str:
+    """The table of what somebody might try."""
+    table = tomllib.loads((DATA / "abuse.toml").read_text(encoding="utf-8"))
+    lines = [
+        "## Abuse\n",
+        "What somebody might try, and how it ends.\n",
+        "| tried | ends | proved by |",
+        "|---|---|---|",
+        *(
+            f"| {cell(one['what'])} | {cell(one['ends'])} | {proofs(one['proof'])} |"
+            for one in table["abuse"]
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def refusals() -> str:

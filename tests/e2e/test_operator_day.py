@@ -26,7 +26,7 @@ def opened(nexctl: Nexctl) -> None:
     assert draft.exit == 0, draft
     assert set(draft.data) == {
         *("base", "price_book", "currency", "markup_percent", "rounding", "rounded", "models"),
-        *("unknown", "credit"),
+        *("unknown", "credit", "remove"),
     }
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e.conftest import PROGRAM, Ran
 
+if TYPE_CHECKING:
+    from nexctl.server.house import House
+
 NAME = "shop"
+
+
+class Given(dict[str, str]):
+    """Secrets that are known already."""
+
+    def set(self, name: str, value: str) -> None:
+        self[name] = value
 
 
 class Shop:
@@ -104,11 +116,11 @@ class Shop:
         assert done.exit == 0, done
         return done.out.strip()
 
-    def serve(self) -> str:
-        """Serve it on a free port of this machine; its address."""
+    def serve(self, *more: str) -> str:
+        """Serve it on a free port of this machine; its address. `more` are options of `serve`."""
         if self._served is None:
             self._served = subprocess.Popen(
-                [str(PROGRAM), "gateway", "serve", "-p", NAME, "--port", "0"],
+                [str(PROGRAM), "gateway", "serve", "-p", NAME, "--port", "0", *more],
                 stderr=subprocess.PIPE,
                 text=True,
                 cwd=self.home,
@@ -138,6 +150,33 @@ class Shop:
             timeout=30,
         )
         return got.status_code, got.json()
+
+    def later(self, days: int) -> dict[str, str]:
+        """The environment of a command on a machine whose clock is so many days ahead."""
+        folder = self.home / f"clock-{days}"
+        folder.mkdir(exist_ok=True)
+        (folder / "sitecustomize.py").write_text(
+            "import time\n"
+            f"SECONDS = {days * 86_400}\n"
+            "seconds, nanoseconds = time.time, time.time_ns\n"
+            "time.time = lambda: seconds() + SECONDS\n"
+            "time.time_ns = lambda: nanoseconds() + SECONDS * 10**9\n"
+        )
+        return {"PYTHONPATH": str(folder)}
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[House]:
+        """The gateway's own house, over the same database and master key, to sign in its name."""
+        from nexctl.server import bootstrap
+        from nexctl.server.house import Options
+
+        folder = self.home / ".local/state/nexctl/gateways" / NAME
+        kept = {"master": (folder / "master.key").read_text().strip()}
+        app = bootstrap.gateway(str(folder / "gateway.db"), Given(kept), Options())
+        try:
+            yield app.house
+        finally:
+            app.close()
 
     def close(self) -> None:
         if self._served is not None:

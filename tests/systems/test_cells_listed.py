@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CELLS = tomllib.loads((HERE / "cells.toml").read_text(encoding="utf-8"))
 REFUSED = tomllib.loads((HERE / "refusals.toml").read_text(encoding="utf-8"))
+ABUSE = tomllib.loads((HERE / "abuse.toml").read_text(encoding="utf-8"))["abuse"]
 END_TO_END = ("systems", "e2e", "server", "openai_sdk", "anthropic_sdk")
 NOT_RUN = {"skip", "skipif", "xfail", "slow"}
 
@@ -93,3 +94,19 @@ def test_each_refusal_has_its_end_to_end_test() -> None:
         assert folder in (("e2e", "systems") if found["by"] != "a request" else END_TO_END), code
         source = (ROOT / file).read_text(encoding="utf-8")
         assert f'"{code}"' in source, f"{file} never names {code}"
+
+
+@pytest.mark.parametrize("tried", ABUSE, ids=lambda one: str(one["what"]))
+def test_each_abuse_has_tests_that_try_it(tried: dict[str, Any]) -> None:
+    assert set(tried) == {"what", "ends", "proof"}
+    assert tried["proof"]
+    assert [one for one in tried["proof"] if not is_there(one)] == []
+
+
+def test_the_abuse_of_the_issue_is_all_there() -> None:
+    said = " ".join(one["what"].lower() for one in ABUSE)
+    words = (
+        *("bonus", "loyalty", "tier", "twenty processes", "hash", "duplicated", "reordered"),
+        *("stale", "forged", "wrong amount or currency", "cached", "sub-key", "storm"),
+    )
+    assert [word for word in words if word not in said] == []

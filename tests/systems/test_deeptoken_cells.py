@@ -125,3 +125,127 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
     ):
         done = shop(*command)
         assert done.exit == 0, done
+
+
+def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_shop: Open) -> None:
+    """Commit: amount, term, service level and capacity are what the operator agreed."""
+    shop = open_shop("deeptoken", "--payments", "manual")
+    customer = shop.data("admin", "customers", "list")[0]["id"]
+    assert shop.data("subscription", "contract")["state"] == "none"
+    assert shop.refused("wallet", "topup", "6000", "--pack", "commit") == (2, "invalid_request")
+    assert shop.refused("wallet", "topup", "20", "--method", "invoice") == (
+        *(2, "payment_method_unavailable"),
+    )
+    terms = (
+        *("--amount", "60000", "--from", "2020-01-01", "--to", "2099-12-31"),
+        *("--sla", "99.9%", "--capacity", "two dedicated GPUs"),
+    )
+    planned = shop("admin", "customers", "contract", customer, *terms, "--dry-run")
+    assert planned.exit == 0
+    assert shop.data("subscription", "contract")["state"] == "none", "a dry run agrees on nothing"
+    made = shop.data("admin", "customers", "contract", customer, *terms)
+    assert (made["state"], made["remaining"], made["sla"]) == ("in_force", "60000", "99.9%")
+    order = shop.data("wallet", "topup", "6000", "--pack", "commit", "--method", "invoice")
+    assert order["state"] == "created"
+    shop.data("wallet", "submit", order["id"], "--transaction", "PO 4711")
+    shop.data("admin", "payments", "approve", order["id"], "--yes")
+    assert shop.balance() == 6000
+    shown = shop.data("subscription", "contract")
+    assert (shown["paid"], shown["remaining"], shown["capacity"]) == (
+        *("6000", "54000", "two dedicated GPUs"),
+    )
+    text = shop("subscription", "contract").out
+    assert "54,000" in text
+    assert "two dedicated GPUs" in text
+    above = shop("wallet", "topup", "54000.01", "--pack", "commit", "-o", "json")
+    assert (above.exit, above.data["state"]) == (8, "under_review"), "more than is agreed"
+    trail = [row["action"] for row in shop.data("audit-log", "list")]
+    assert "customers.set_contract" in trail
+    shop.data("admin", "customers", "contract", customer, "--end", "--yes")
+    assert shop.data("subscription", "contract")["state"] == "none"
+    assert shop.refused("wallet", "topup", "6000", "--pack", "commit") == (2, "invalid_request")
+    bad = ("--amount", "5", "--from", "2026-12-31", "--to", "2026-01-01")
+    assert shop.refused("admin", "customers", "contract", customer, *bad) == (2, "invalid_request")
+    shop.verified()
+
+
+def test_images_and_videos_are_charged_at_the_operators_rates(open_shop: Open) -> None:
+    """By the image and request, and by the GPU second, through the SDK and a plain request."""
+    shop = open_shop("deeptoken", "--payments", "sandbox")
+    shop.buy("10")
+    key = shop.key("studio")
+    refused = shop.post(key, "/v1/images/generations", {"model": "picture-1", "prompt": "a cat"})
+    assert (refused[0], refused[1]["error"]["code"]) == (404, "model_not_found")
+    base = shop.data("admin", "prices", "list")[0]["hash"]
+    draft = shop.home / "studio.toml"
+    draft.write_text(
+        f'base = "{base}"\n'
+        '[[models]]\nid = "picture-1"\nkind = "image"\nprovider = "echo"\n'
+        '[models.rates]\nimage = "0.04"\nrequest = "0.001"\n'
+        '[[models]]\nid = "film-1"\nkind = "video"\nprovider = "echo"\n'
+        '[models.rates]\nvideo = "0.10"\ngpu_second = "0.002"\n'
+    )
+    shown = shop.data("admin", "prices", "diff", draft)
+    more = ("--accept", shown["accept"]) if shown["needs_accept"] else ()
+    shop.data("admin", "prices", "apply", draft, "--yes", *more)
+    before = shop.balance()
+    made = shop.sdk(key).images.generate(model="picture-1", prompt="a cat", n=3)
+    assert len(made.data) == 3
+    assert made.model_extra["quantities"] == {"requests": 1, "images": 3}
+    assert Decimal(made.model_extra["nex"]["charge"]) == Decimal("0.121")
+    status, film = shop.post(
+        key, "/v1/videos", {"model": "film-1", "prompt": "a cat", "seconds": 6}
+    )
+    assert (status, film["status"]) == (200, "completed")
+    assert Decimal(film["nex"]["charge"]) == Decimal("0.112")
+    assert before - shop.balance() == Decimal("0.233")
+    pictures, films = shop.data("usage", "list")
+    assert (pictures["images"], pictures["input_tokens"]) == (3, 0)
+    assert (films["videos"], films["gpu_seconds"]) == (1, 6)
+    # The grid's own row has no number, so it is not charged for and makes nothing.
+    row = {"model": "image-video-models", "prompt": "a cat"}
+    assert shop.post(key, "/v1/images/generations", row)[1]["error"]["code"] == "unpriced"
+    assert shop.wallet()["held"] == "0"
+    shop.verified()
+
+
+def test_a_failing_provider_is_passed_over_and_the_debit_is_the_served_row(
+    open_shop: Open,
+) -> None:
+    """Several providers a model: tried by priority and health; the hold covers the dearest row."""
+    shop = open_shop("deeptoken", "--payments", "sandbox")
+    shop.buy("10")
+    sdk = shop.sdk(shop.key("routes"))
+    bad = ("--kind", "echo", "--option", "fail=500", "--priority", "1")
+    shop.data("admin", "providers", "add", "bad", *bad)
+    tries = []
+    for number in range(5):
+        answer = sdk.chat.completions.create(
+            model="gpt-4.1-mini", messages=said(f"Number {number}"), max_completion_tokens=20
+        )
+        record = shop.record(answer.model_extra["nex"]["request_id"])
+        assert record["provider"] == "echo"
+        tries.append(len(record["tries"]))
+    assert tries == [1, 1, 1, 0, 0], "after three failures its circuit is open"
+    shop.data("admin", "providers", "remove", "bad", "--yes")
+    shop.data("admin", "routes", "set", "best", "gpt-4.1-mini", "claude-sonnet-4")
+    held = []
+    for model in ("best", "claude-sonnet-4", "gpt-4.1-mini"):
+        stream = sdk.chat.completions.create(
+            model=model,
+            messages=said("Word after word after word"),
+            max_completion_tokens=500,
+            stream=True,
+            stream_options={"include_usage": True},
+            metadata={"echo.pause": "0.5"},
+        )
+        next(iter(stream))
+        held.append(Decimal(shop.wallet()["held"]))
+        *_, last = stream
+        if model == "best":
+            assert last.model == "gpt-4.1-mini"
+            into, out = last.usage.prompt_tokens, last.usage.completion_tokens
+            wanted = into * Decimal("0.40") + out * Decimal("1.60")
+            assert Decimal(last.model_extra["nex"]["charge"]) == wanted / MILLION
+    assert held[0] >= held[1] > held[2] > 0
+    shop.verified()

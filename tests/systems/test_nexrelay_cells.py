@@ -222,3 +222,48 @@ def test_usdt_is_an_exact_amount_a_hash_and_an_approval(open_shop: Open) -> None
     assert manual.balance() == 29 * MILLION
     assert manual.data("subscription", "show")["plan"] == "pro"
     manual.verified()
+
+
+def test_the_high_cost_budget_is_money_for_the_dear_model(open_shop: Open) -> None:
+    """Starter: $1.2 a month for gpt-5.5. Then it is skipped, and refused where it is asked for."""
+    import openai
+
+    shop = open_shop("nexrelay", "--payments", "sandbox")
+    shop.buy("9")
+    for model in ("gpt-5.2", "gpt-5.3", "gpt-5.4"):
+        shop.data("admin", "models", "set", model, "--disable", "--yes")
+    sdk = shop.sdk(shop.key("dear"))
+    prompt = "word " * 29_000  # counted near 29,000; a provider may report four times that
+    usage = {"echo.usage": "input=110000,output=900"}
+
+    def ask(model: str) -> Any:
+        return sdk.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": prompt}],
+            max_completion_tokens=1000,
+            metadata=usage,
+        )
+
+    assert ask("auto").model == "gpt-5.5", "the only one of the route that is served"
+    refused: openai.PermissionDeniedError | None = None
+    for _ in range(15):
+        try:
+            ask("gpt-5.5")
+        except openai.PermissionDeniedError as error:
+            refused = error
+            break
+    assert refused is not None
+    assert refused.code == "budget_exceeded"
+    assert "high_cost" in refused.message
+    (budget,) = (row for row in shop.data("budgets", "list") if row["name"] == "high_cost")
+    assert Decimal(budget["amount"]) == Decimal("1.2") * MILLION
+    assert budget["models"] == ["gpt-5.5"]
+    assert Decimal(budget["spent"]) > Decimal("1.0") * MILLION
+    # Another model is served, and the default route goes to it.
+    shop.data("admin", "models", "set", "gpt-5.2", "--enable", "--yes")
+    assert sdk.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": "hello"}]
+    ).model == "gpt-5.2"  # fmt: skip
+    done = shop.chat({"model": "gpt-5.5", "messages": [{"role": "user", "content": prompt}]})
+    assert (done.exit, shop.error(done)["code"]) == (5, "budget_exceeded")
+    shop.verified()

@@ -257,3 +257,128 @@ def test_the_developer_plan_ends_at_20_requests_a_minute(developer: Shop) -> Non
     assert served >= 18
     assert int(refused.value.response.headers["retry-after"]) >= 1
     developer.verified()
+
+
+def test_the_plans_are_printed_with_all_that_the_page_promises(shop: Shop) -> None:
+    """The page's feature table: analytics, SLA, support, response time, purchase orders."""
+    plans = {one["plan"]: one for one in shop.data("prices", "show", "--plans")["plans"]}
+    assert list(plans) == ["developer", "pro", "business", "enterprise"]
+    assert [one["service"]["sla"] for one in plans.values()] == ["none", "none", "99.9%", "99.99%"]
+    assert [one["service"]["response_time"] for one in plans.values()] == [
+        *("Best effort", "<48h", "<8h", "<2h"),
+    ]
+    assert plans["pro"]["service"]["support"] == "Priority email"
+    assert plans["enterprise"]["service"]["support"] == "unpublished"
+    assert [one["features"]["po_invoicing"] for one in plans.values()] == [False] * 3 + [True]
+    assert [one["features"]["analytics"] for one in plans.values()] == [
+        *("basic", "standard", "advanced", "advanced"),
+    ]
+    assert {one["source"]["tag"] for one in plans.values()} == {"page"}
+    text = shop("prices", "show", "--plans", "-o", "table")
+    assert text.exit == 0
+    for word in ("99.99%", "Dedicated Slack", "po invoicing", "analytics export", "<48h"):
+        assert word in text.out, word
+    none = shop("prices", "show", "--plans", "--on", "deeptoken", "-o", "json")
+    assert (none.exit, shop.error(none)["code"]) == (2, "no_plans")
+    assert shop("prices", "show").exit == 2
+
+
+def test_the_analytics_summary_is_a_file_on_the_plan_that_exports(shop: Shop, key: str) -> None:
+    """The records can be exported on every plan; the summary as a file is Enterprise's."""
+    shop.sdk(key).chat.completions.create(model="nex-pro", messages=said("Counted once"))
+    file = shop.home / "analytics.csv"
+    exit_code, code = shop.refused("usage", "summary", "--by", "model", "--write", file)
+    assert (exit_code, code) == (4, "plan_limit")
+    assert not file.exists()
+    refused = shop("usage", "summary", "--write", file, "-o", "json")
+    assert "Enterprise does" in shop.error(refused)["message"]
+    assert shop("usage", "export", shop.home / "raw.csv", "-q").exit == 0
+    customer = shop.data("admin", "customers", "list")[0]["id"]
+    shop.data("admin", "subscriptions", "set", customer, "enterprise", "--yes")
+    shown = shop.data("usage", "summary", "--by", "model", "--write", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    header, *lines = [line.split(",") for line in file.read_text().splitlines()]
+    assert header[:2] == ["model", "requests"]
+    assert {line[0]: Decimal(line[header.index("charge")]) for line in lines} == {
+        one["group"]["model"]: Decimal(one["charge"]) for one in shown["groups"]
+    }
+    again = shop("usage", "summary", "--write", file, "-o", "json")
+    assert (again.exit, shop.error(again)["code"]) == (2, "file_exists")
+    shop.data("admin", "subscriptions", "set", customer, "business", "--yes")
+
+
+def test_records_older_than_the_plan_keeps_are_refused_with_the_reason(open_shop: Open) -> None:
+    """Developer keeps seven days: the same commands a week later, on a machine of that date."""
+    shop = open_shop("nextoken", "--plan", "developer")
+    done = shop.chat({"model": "nex-pro", "messages": said("Remember me")})
+    request = done.data["nex"]["request_id"]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert len(shop.data("usage", "list", **shop.later(6))) == 1
+    after = shop.later(8)
+    for command in (("list",), ("summary",), ("show", request), ("list", "--from", today)):
+        told = shop("usage", *command, "-o", "json", **after)
+        assert (told.exit, shop.error(told)["code"]) == (4, "plan_limit"), command
+        assert "7 days" in shop.error(told)["message"]
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 2 * 86_400))
+    assert shop.data("usage", "list", "--from", tomorrow, **after) == []
+    customer = shop.data("admin", "customers", "list")[0]["id"]
+    shop.data("admin", "subscriptions", "set", customer, "pro", "--yes", **after)
+    assert len(shop.data("usage", "list", **after)) == 1, "kept all along: Pro reads 30 days"
+
+
+def test_a_months_tier_is_settled_when_its_threshold_is_crossed(open_shop: Open) -> None:
+    """Over $500 of gross charges is Pro, 1 %: once credited for what was, then cut at each."""
+    shop = open_shop("nextoken", "--plan", "business", "--payments", "sandbox")
+    shop.give("600")
+    sdk = shop.sdk(shop.key("heavy"))
+
+    def spend(number: int) -> Decimal:
+        answer = sdk.chat.completions.create(
+            model="claude-opus-4",
+            messages=said(f"A long answer, number {number}"),
+            max_completion_tokens=180_000,
+            metadata={"echo.usage": "input=20,output=180000"},
+        )
+        return Decimal(nex(answer)["charge"])
+
+    whole = (20 * Decimal("15.00") + 180_000 * Decimal("75.00")) / MILLION
+    gross = Decimal(0)
+    while gross + whole <= 500:
+        assert spend(int(gross)) == whole
+        gross += whole
+    assert shop.data("statement")["tier"] == "developer"
+    before = shop.balance()
+    crossing = spend(-1)
+    gross += whole
+    # What the month had been charged before is credited once; this one is cut already.
+    assert shop.balance() == before - whole + gross / 100
+    entries = [row for row in shop.data("wallet", "ledger") if row["kind"] == "tier_credit"]
+    assert [Decimal(row["amount"]) for row in entries] == [gross / 100 - (whole - crossing)]
+    assert spend(-2) == whole * 99 / 100
+    month = shop.data("statement")
+    assert month["tier"] == "pro"
+    assert Decimal(month["tier_saved"]) == (gross + whole) / 100
+    assert len([r for r in shop.data("wallet", "ledger") if r["kind"] == "tier_credit"]) == 1
+    shop.verified()
+
+
+def test_cached_input_the_batch_price_and_one_rounding_stack(open_shop: Open) -> None:
+    """gpt-4o: 10 input of which 4 cached at 0.50, 3 output; all of it at 0.70 in a batch."""
+    shop = open_shop("nextoken", "--plan", "business")
+    body = {
+        "model": "gpt-4o",
+        "messages": said("Say it again, please"),
+        "max_tokens": 10,
+        "metadata": {"echo.usage": "input=10,cached=4,output=3"},
+    }
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    (shop.home / "in.jsonl").write_text(json.dumps(line) + "\n")
+    before = shop.balance()
+    done = shop.data("batch", "run", "in.jsonl", "--yes")
+    sync = (6 * Decimal("2.60") + 4 * Decimal("1.30") + 3 * Decimal("10.40")) / MILLION
+    assert Decimal(done["charge"]) == sync * Decimal("0.70")
+    assert before - shop.balance() == sync * Decimal("0.70")
+    (row,) = shop.data("usage", "list")
+    assert Decimal(row["rate_cached_input"]) * 2 == Decimal(row["rate_input"])
+    assert Decimal(row["multiplier"]) == Decimal("0.70")
+    shop.verified()

@@ -136,3 +136,60 @@ def test_a_refusal_of_a_request(shop: Shop, code: str) -> None:
     assert got.json()["error"]["type"] == refusal.type
     assert got.headers["x-request-id"]
     assert got.headers["x-gateway-error-category"] == refusal.type
+
+
+def test_one_call_too_many_is_refused_and_the_next_is_not(open_shop: Open) -> None:
+    """Calls that are open fill the gateway; what is refused holds nothing and may come again."""
+    import socket
+    import urllib.parse
+
+    import httpx
+
+    shop = open_shop("nextoken", "--plan", "business", "--payments", "sandbox")
+    shop.give("5")
+    key = shop.key("busy")
+    url = shop.serve("--max-calls", "2")
+    before = shop.balance()
+    address = urllib.parse.urlsplit(url)
+    open_calls = []
+    for _ in range(2):
+        one = socket.create_connection((address.hostname, address.port), timeout=20)
+        one.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer "
+            + key.encode()
+            + b"\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
+        )
+        open_calls.append(one)
+    environ = {
+        "NEXCTL_BASE_URL": url,
+        "NEXCTL_DRIVER": "nexctl",
+        "NEXCTL_API_KEY": key,
+        "NEXCTL_PROFILE": "",
+    }
+
+    def refused() -> bool:
+        return httpx.get(f"{url}/v1/models", headers={"authorization": "x"}).status_code == 503
+
+    _until(refused)
+    done = shop.chat(request(), "--timeout", "3", **environ)
+    assert (done.exit, shop.error(done)["code"]) == (7, "overloaded"), done
+    got = httpx.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"})
+    assert (got.status_code, got.headers["retry-after"]) == (503, "1")
+    assert got.json()["error"]["type"] == "platform"
+    assert httpx.get(f"{url}/health").status_code == 200, "whether it lives is always told"
+    for one in open_calls:
+        one.close()
+    _until(lambda: not refused())
+    assert shop.chat(request(), **environ).exit == 0
+    assert shop.balance() < before
+    shop.verified()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, at most a while."""
+    import time
+
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -212,3 +212,31 @@ def test_an_empty_list_is_clean(tmp_path: Path) -> None:
     path.write_text(",".join(NAMES) + "\r\n")
     report = audited(path)
     assert (report.rows, report.clean, report.totals) == (0, True, ())
+
+
+def test_on_the_day_of_a_change_the_version_that_a_row_names_counts(tmp_path: Path) -> None:
+    """And on no other day: a name is no way to be billed by prices that are over."""
+    from nexctl.pricing import books
+    from nexctl.usage.audit.prices import Shelf
+
+    shipped = (Path(books.__file__).parent / "books" / "nextoken.toml").read_text()
+    dated = shipped.replace(
+        "retrieved = 2026-11-20", "valid_from = 2026-12-05\nretrieved = 2026-12-05", 1
+    )
+    assert dated != shipped
+    folder = tmp_path / "books"
+    folder.mkdir()
+    (folder / "nextoken.toml").write_text(dated)
+    shelf = Shelf(None, folder=str(folder))
+    old, new = "nextoken@2026-11-20", "nextoken@2026-12-05"
+
+    def priced(day: str, label: str | None) -> str:
+        return shelf.at("nextoken", day, label)[0].version
+
+    assert priced("2026-12-05", old) == old
+    assert priced("2026-12-05", new) == new
+    assert priced("2026-12-05", None) == new
+    assert priced("2026-12-06", old) == new, "it was over by then"
+    assert priced("2026-12-04", old) == old, "kept though the newest hides what is shipped"
+    assert priced("2026-12-05", "nextoken@2020-01-01") == new, "nobody knows that version"
+    assert Shelf("nextoken", folder=str(folder)).at("nextoken", "2026-12-05", old)[0].version == new

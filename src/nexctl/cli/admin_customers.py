@@ -1,4 +1,4 @@
-"""`nexctl admin customers suspend / credit / policy / import`: what an operator does about one."""
+"""`nexctl admin customers suspend / credit / policy / contract / import`: one customer's terms."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ POLICY = (
     "concurrency",
     "quota",
     "discount_percent",
+)
+CONTRACT = (
+    *("customer_id", "state", "amount", "paid", "remaining", "currency", "starts", "ends"),
+    *("sla", "capacity", "note"),
 )
 _ID = argument("customer", metavar="CUSTOMER", required=True, help="The customer's id.")
 
@@ -152,6 +156,55 @@ def _rules(given: dict[str, Any], clear: tuple[str, ...]) -> dict[str, Any]:
 
 
 @command(
+    _ID,
+    option("--amount", metavar="A", help="What is committed, before tax, like 60000."),
+    option("--from", metavar="DATE", help="The first day, in UTC."),
+    option("--to", metavar="DATE", help="The last day."),
+    option("--sla", metavar="TEXT", help="The service level that was agreed."),
+    option("--capacity", metavar="TEXT", help="The capacity that was agreed."),
+    option("--note", metavar="TEXT", help="What else; the customer reads it."),
+    flag("--end", help="End the contract now."),
+    name="contract",
+    changes=True,
+    examples=(
+        "nexctl admin customers contract cus_123",
+        "nexctl admin customers contract cus_123 --amount 60000 --from 2026-12-01 --to 2027-11-30 "
+        "--sla 99.9%",
+    ),
+)
+def contract(app: App, customer: str, end: bool, **given: Any) -> View:
+    """Show what is agreed with a customer, or agree on it: amount, term, service, capacity.
+
+    While it lasts the customer's orders up to what is still open of the amount need no review and
+    may be paid by invoice. Its discount is a rule: admin customers policy --discount.
+    """
+    from nexctl.wire.funding import ContractSet
+
+    names = {"from": "starts", "to": "ends"}
+    fields = {names.get(k, k): v for k, v in given.items() if v is not None}
+    if end and fields:
+        raise UsageError("--end takes no terms", hint="end it, or agree on another one")
+    if not fields and not end:
+        with connect.gateway(app, OPERATOR) as gateway:
+            found = gateway.customer_rules.contract(customer)
+        said = f"contract with {customer}: {found.state.replace('_', ' ')}"
+        return one(app, found, CONTRACT, said, name="customer_id")
+    body = None if end else converted(fields, ContractSet)
+    if app.dry_run:
+        route = "customers.end_contract" if end else "customers.set_contract"
+        return dry(app, Planned(route, customer, body=body))
+    with connect.gateway(app, OPERATOR) as gateway, repeatable():
+        if body is None:
+            app.confirm(f"End the contract with {customer}, profile {app.profile.name}?")
+            found = gateway.customer_rules.end_contract(customer)
+            said = f"the contract with {customer} is ended"
+        else:
+            found = gateway.customer_rules.set_contract(customer, body)
+            said = f"contract with {customer}: {found.state.replace('_', ' ')}"
+    return one(app, found, CONTRACT, said, name="customer_id")
+
+
+@command(
     argument("file", metavar="FILE", required=True, suggest="files", help="A CSV of customers."),
     option("--write", metavar="FILE", required=True, suggest="files", help="Their keys (0600)."),
     name="import",
@@ -205,4 +258,4 @@ def _imported(app: App, answers: list[Imported], path: str) -> View:
     return view
 
 
-COMMANDS = (*CUSTOMERS, suspend, credit, policy, import_)
+COMMANDS = (*CUSTOMERS, suspend, credit, policy, contract, import_)

@@ -60,6 +60,24 @@ def _list(rows: Sequence[Payment]) -> View:
 
 @command(
     _ORDER,
+    option("--transaction", metavar="REF", required=True, help="Hash or reference of it."),
+    option("--sender", metavar="WHO", help="Who sent it."),
+    changes=True,
+    examples=("nexctl admin payments submit ord_123 --transaction 'statement 17, line 4'",),
+)
+def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
+    """Note a payment that you saw for a customer. Another operator approves it."""
+    from nexctl.wire.topups import TopUpSubmit
+
+    body = converted({"transaction": transaction, "sender": sender}, TopUpSubmit)
+    if app.dry_run:
+        return dry(app, Planned("payments.submit", order, body=body))
+    with connect.gateway(app, OPERATOR) as gateway, repeatable():
+        return _one(app, gateway.payments.submit(order, body))
+
+
+@command(
+    _ORDER,
     option("--transaction", metavar="REF", help="What was received, where spelled otherwise."),
     option("--note", metavar="TEXT", help="A remark to keep."),
     changes=True,
@@ -155,4 +173,4 @@ def _one(app: App, row: Payment) -> View:
     )
 
 
-COMMANDS = (list_, approve, reject, refund)
+COMMANDS = (list_, submit, approve, reject, refund)

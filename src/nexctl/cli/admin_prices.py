@@ -38,18 +38,21 @@ def list_(app: App) -> View:
 @command(
     option("--markup", metavar="P%", required=True, help="On cost: 15%."),
     option("-m", "--model", many=True, metavar="MODEL", suggest="models", help="Only these."),
+    option("--remove", many=True, metavar="MODEL", suggest="models", help="Sell it no more."),
     option("--places", metavar="N", value=whole(0, 12), help="Decimals of a price; default 9."),
     option("--credit-rate", metavar="N/CUR", help="Credits sold for one unit: 100/USD."),
     option("--write", metavar="FILE", suggest="files", help="Keep the draft in FILE (0600)."),
     examples=(
         "nexctl admin prices draft --markup 15% --write draft.toml",
         "nexctl admin prices draft --markup 20% -m gpt-4o --credit-rate 100/USD",
+        "nexctl admin prices draft --markup 15% --remove o1 --write draft.toml",
     ),
 )
 def draft(
     app: App,
     markup: str,
     model: tuple[str, ...],
+    remove: tuple[str, ...],
     places: int | None,
     credit_rate: str | None,
     write: str | None,
@@ -69,27 +72,30 @@ def draft(
     body = converted(fields, DraftAsk)
     with connect.gateway(app, OPERATOR) as gateway:
         found = gateway.editions.draft(body)
+    found.models = [row for row in found.models if row.id not in remove]
     for row in found.unknown:
+        if row.model in remove:
+            continue
         app.note(f"note: no price for {row.model}: {row.why}")
     how = f"; {plural(found.rounded, 'price')} rounded up" if found.rounded else ""
     app.note(f"note: {found.rounding}{how}")
-    if not found.models:
+    if not found.models and not remove:
         raise UsageError(
             "no price could be made",
             hint="nexctl admin providers cost PROVIDER --book openai sets what it takes",
             code="unpriced",
         )
-    text = _toml(found)
+    text = _toml(found, remove)
     if write is not None:
         from nexctl.files import atomic_write
 
         with atomic_write(write, mode=0o600) as stream:
             stream.write(text)
         app.note(f"note: the draft is in {write}")
-    return _drafted(found, text)
+    return _drafted(found, text, remove)
 
 
-def _drafted(found: PriceDraft, text: str) -> View:
+def _drafted(found: PriceDraft, text: str, remove: tuple[str, ...]) -> View:
     from nexctl.wire.base import plain
 
     rows = [
@@ -98,7 +104,7 @@ def _drafted(found: PriceDraft, text: str) -> View:
         for meter, price in row.rates.items()
     ]
     return View(
-        plain(found),
+        {**plain(found), "remove": list(remove)},
         text=lambda screen: _write_lines(screen, text),
         table=lambda: Table(("model", "meter", "price", "currency"), rows),
         names=lambda: [row.id for row in found.models],
@@ -110,7 +116,7 @@ def _write_lines(screen: Screen, text: str) -> None:
         screen.line(line)
 
 
-def _toml(found: PriceDraft) -> str:
+def _toml(found: PriceDraft, remove: tuple[str, ...]) -> str:
     import tomli_w
 
     from nexctl.wire.base import plain
@@ -123,6 +129,8 @@ def _toml(found: PriceDraft) -> str:
     }
     if found.credit is not None:
         kept["credit"] = plain(found.credit)
+    if remove:
+        kept["remove"] = list(remove)
     kept["models"] = [plain(row) for row in found.models]
     return tomli_w.dumps(kept)
 

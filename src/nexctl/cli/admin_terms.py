@@ -35,8 +35,8 @@ def set_(app: App, file: str) -> View:
     """Set all of them from a file, in place of those before. Orders keep the ones they had.
 
     Tables: loyalty (id, at_least, bonus_percent), plan_fees (PLAN = "29"), tax (on, percent, name,
-    country, kind, wording), seller, refund_policy and terms_of_sale (version, text); minimum,
-    maximum, invoice_series. Amounts are text.
+    country, kind, wording), payment_fees (method, percent, fixed), seller, refund_policy and
+    terms_of_sale (version, text); minimum, maximum, invoice_series. Amounts are text.
     """
     from nexctl.wire.funding import Terms
 
@@ -66,6 +66,10 @@ def _view(app: App, found: TermsInForce, title: str) -> View:
     pairs += [
         (f"tax on {row.on}", f"{row.name} {row.percent} % {row.country or ''} {row.kind or ''}")
         for row in terms.tax or ()
+    ]
+    pairs += [
+        (f"fee of paying by {row.method}", f"{row.percent} % + {row.fixed}")
+        for row in terms.payment_fees or ()
     ]
     pairs += [
         ("minimum", terms.minimum),

@@ -1,8 +1,9 @@
-"""Handing over a secret that exists once: on the screen, alone with -q, in JSON, or in a file."""
+"""Handing over what goes into a file of its own: a secret that exists once, a paper, a sheet."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError, UsageError
@@ -63,3 +64,25 @@ class Delivery:
                 code="secret_lost",
             ) from error
         return None
+
+
+def new_file(path: str, make: Callable[[], bytes]) -> int:
+    """Write what `make` returns into a new file (0600); its size in bytes.
+
+    A file that is there is not replaced, and then nothing is made (UsageError, exit 2).
+    """
+    from nexctl.files import atomic_write
+
+    if os.path.lexists(path):
+        raise UsageError(
+            f"{path} exists already and is not replaced",
+            hint="remove it, or name another file",
+            code="file_exists",
+        )
+    raw = make()
+    try:
+        with atomic_write(path, mode=0o600, binary=True) as stream:
+            stream.write(raw)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name another file") from error
+    return len(raw)

@@ -181,6 +181,12 @@ def _keep_profile(app: App, profile: Profile, *, use: bool) -> None:
     option("--tls-key", metavar="FILE", suggest="files", help="Its key; default: same file."),
     option("--behind-proxy", many=True, metavar="CIDR", help="Proxy that speaks TLS; repeatable."),
     option("--allowed-host", many=True, metavar="H", help="Name that callers use; repeatable."),
+    option(
+        "--max-calls",
+        metavar="N",
+        value=whole(1, 10**6),
+        help="Calls at once, streams too; one more is 503. Default: 2000.",
+    ),
     examples=(
         "nexctl gateway serve",
         "nexctl gateway serve --host 0.0.0.0 --behind-proxy 10.0.0.5 --allowed-host gw.example.com",
@@ -192,6 +198,7 @@ def serve(
     port: int | None,
     behind_proxy: tuple[str, ...],
     allowed_host: tuple[str, ...],
+    max_calls: int | None,
     **tls: Any,
 ) -> None:
     """Serve the profile's embedded gateway over HTTP until it is interrupted.
@@ -209,6 +216,7 @@ def serve(
         tls_key=tls["tls_key"],
         behind_proxy=behind_proxy,
         allowed_hosts=allowed_host,
+        most_calls=max_calls or serving.MOST_CALLS,
     )
     serving.options_of(terms, app.environ)
     for flag_, path in (("--tls-cert", terms.tls_cert), ("--tls-key", terms.tls_key)):

@@ -187,6 +187,7 @@ def restored_view(app: App, path: str, kept: Kept | None) -> View:
         "codes": kept.codes if kept else None,
         "requests": kept.requests if kept else None,
     }
+    dropped = kept.deliveries if kept else None
 
     def write(screen: Screen) -> None:
         if kept is None:
@@ -197,12 +198,18 @@ def restored_view(app: App, path: str, kept: Kept | None) -> View:
             f"  kept ended: {plural(kept.keys, 'key')}, {plural(kept.codes, 'code')}, "
             f"{plural(kept.requests, 'request')}"
         )
+        if dropped:
+            screen.line(
+                f"  {plural(dropped, 'delivery', 'deliveries')} that waited will not be sent; "
+                "'nexctl admin webhooks replay' sends one"
+            )
 
     return View(
         {
             "profile": app.profile.name,
             "path": path,
             "kept_ended": counts,
+            "dropped_deliveries": dropped,
             "dry_run": app.dry_run,
         },
         text=write,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
@@ -89,31 +88,25 @@ def invoice_view(app: App, found: Invoice) -> View:
 )
 def download(app: App, number: str, file: str | None) -> View:
     """Write a paper as PDF into a new file (0600)."""
-    from nexctl.files import atomic_write
+    from nexctl.cli.deliver import new_file
 
     if file is None and not (number.isascii() and number.replace("-", "").isalnum()):
         raise UsageError(f"{number[:40]!r} is not a paper's number", hint="nexctl invoices list")
     path = file or f"{number}.pdf"
-    if os.path.lexists(path):
-        raise UsageError(
-            f"{path} exists already and is not replaced",
-            hint="remove it, or name another file",
-            code="file_exists",
-        )
-    with connect.gateway(app) as gateway:
-        raw = gateway.papers.pdf(number)
-    if not raw.startswith(b"%PDF-"):
-        raise NexctlError("the gateway's answer is no PDF", code="bad_answer", exit=7)
-    try:
-        with atomic_write(path, mode=0o600, binary=True) as stream:
-            stream.write(raw)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint="name another file") from error
+
+    def made() -> bytes:
+        with connect.gateway(app) as gateway:
+            raw = gateway.papers.pdf(number)
+        if not raw.startswith(b"%PDF-"):
+            raise NexctlError("the gateway's answer is no PDF", code="bad_answer", exit=7)
+        return raw
+
+    size = new_file(path, made)
     said = f"{number} is in {path}"
     return View(
-        {"number": number, "path": path, "bytes": len(raw), "profile": app.profile.name},
+        {"number": number, "path": path, "bytes": size, "profile": app.profile.name},
         text=lambda screen: screen.line(said),
-        table=Table(("number", "path", "bytes"), [(number, path, len(raw))]),
+        table=Table(("number", "path", "bytes"), [(number, path, size)]),
         names=[path],
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from nexctl.cli.base import App, View, argument, command, flag, option, whole
 from nexctl.cli.estimate import ON, book_of
 from nexctl.cli.figures import grouped, money, plural, tokens
-from nexctl.cli.prices_report import write_history, write_model
+from nexctl.cli.prices_report import plans_view, write_history, write_model
 from nexctl.cli.prices_update import update
 from nexctl.cli.prices_whatif import whatif
 from nexctl.cli.render import Column, Screen, Table
@@ -121,19 +121,32 @@ def _books(app: App) -> View:
 
 
 @command(
-    argument("model", required=True, metavar="MODEL", suggest="models", help="Model or alias."),
+    argument("model", metavar="[MODEL]", suggest="models", help="Model or alias."),
     ON,
     AT,
     flag("--rules", help="Print every rule and reading of the book too."),
-    examples=("nexctl prices show nex-pro", "nexctl prices show gpt-5.4 --on openai -o json"),
+    flag("--plans", help="The book's plans instead: numbers, features, service."),
+    examples=(
+        "nexctl prices show nex-pro",
+        "nexctl prices show gpt-5.4 --on openai -o json",
+        "nexctl prices show --plans --on nextoken",
+    ),
 )
-def show(app: App, model: str, on: tuple[str, ...], at: str | None, rules: bool) -> View:
-    """Show all that a book says about one model, each value with its source.
+def show(
+    app: App, model: str | None, on: tuple[str, ...], at: str | None, rules: bool, plans: bool
+) -> View:
+    """Show all that a book says about one model, or about its plans, each with its source.
 
     Sources: page = the gateway's price page; docs = elsewhere by the same vendor; reading = how a
     silence or a contradiction is read here; ours = designed here; data = an upstream price list.
     """
     book = one(app, on, at)
+    if plans:
+        if model is not None or rules:
+            raise UsageError("--plans is about the book alone", hint="leave MODEL and --rules out")
+        return plans_view(book, dated(book))
+    if model is None:
+        raise UsageError("name a model, or give --plans", hint="nexctl prices list")
     shown = listing.show(book, model, at=books.instant(at) if at else None)
     return View(
         shown,

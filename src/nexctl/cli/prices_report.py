@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.figures import grouped, tokens
-from nexctl.cli.render import Column, Screen, Table
+from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.errors import UsageError
+from nexctl.pricing import listing
+
+if TYPE_CHECKING:
+    from nexctl.pricing.book import Book
 
 
 def write_model(shown: dict[str, Any], title: str, screen: Screen, *, rules: bool) -> None:
@@ -157,3 +162,77 @@ def _per(rate: dict[str, Any] | None) -> str:
         return "-" if rate is None else str(rate["state"]).replace("_", " ")
     per = "1M" if rate["per"] == 1_000_000 else tokens(rate["per"])
     return f"{rate['price']}/{per}"
+
+
+# plans -------------------------------------------------------------------------------------------
+
+
+def plans_view(book: Book, title: str) -> View:
+    """The plans of a book side by side; in a pipe one line for each plan and value."""
+    plans = listing.plans(book)
+    if not plans:
+        raise UsageError(
+            f"{book.title} has no plans", hint="nothing of it is gated by one", code="no_plans"
+        )
+    cells = {plan["plan"]: _plan_cells(plan) for plan in plans}
+    names = list(dict.fromkeys(name for found in cells.values() for name in found))
+
+    def write(screen: Screen) -> None:
+        screen.line((f"{title} · {len(plans)} plans", "bold"))
+        screen.blank()
+        screen.table(
+            Table(
+                (Column("plan", ""), *(Column(plan["plan"], plan["title"]) for plan in plans)),
+                [
+                    (name.replace("_", " "), *(cells[plan["plan"]].get(name) for plan in plans))
+                    for name in names
+                ],
+            )
+        )
+        for plan in plans:
+            for note in plan["notes"]:
+                screen.line((f"note: {plan['title']}: {note}", "dim"))
+        screen.line((f"source: {book.source} [{plans[0]['source']['tag']}]", "dim"))
+
+    return View(
+        {
+            "gateway": book.id,
+            "title": book.title,
+            "price_book": book.version,
+            "source": book.source,
+            "retrieved": book.retrieved,
+            "plans": plans,
+        },
+        text=write,
+        table=lambda: Table(
+            ("plan", "name", "value", "source"),
+            [
+                (plan["plan"], name, value, plan["source"]["tag"])
+                for plan in plans
+                for name, value in cells[plan["plan"]].items()
+            ],
+        ),
+        names=lambda: [plan["plan"] for plan in plans],
+    )
+
+
+def _plan_cells(plan: dict[str, Any]) -> dict[str, str]:
+    """What one plan has, by the name of the row, as it is read."""
+    found: dict[str, str] = {}
+    for name in ("fee", "recharge"):
+        if plan[name] is not None:
+            found[name] = str(plan[name])
+    given = plan["credits"]
+    if given is not None:
+        when = {"once": "once", "month": "a month", "recharge": "a recharge"}[given["every"]]
+        amount = str(given["amount"])
+        found["credits"] = f"{amount} {given['unit']} {when}" if amount[0].isdigit() else amount
+    for name, value in plan["limits"].items():
+        found[name] = tokens(value) if isinstance(value, int) else str(value)
+    for row in plan["budgets"]:
+        found[f"{row['name']} a {row['window']}"] = f"{grouped(row['amount'])} {row['unit']}"
+    for name, value in (*plan["features"].items(), *plan["service"].items()):
+        found[name] = _plain(value).replace("_", " ") if value is not False else "no"
+    if plan["route"]:
+        found["route"] = " > ".join(plan["route"])
+    return found

@@ -64,6 +64,23 @@ def _plan(app: App, found: Subscription, title: str) -> View:
     return facts_view(app, found, title, pairs, name=found.plan or "none")
 
 
+@command(examples=("nexctl subscription contract",))
+def contract(app: App) -> View:
+    """What is agreed with the operator: amount, term, what was paid of it, service, capacity."""
+    with connect.gateway(app) as gateway:
+        found = gateway.funding.contract()
+    unit = found.currency or ""
+    pairs = [
+        (name, money(getattr(found, name), unit) if found.amount is not None else None)
+        for name in ("amount", "paid", "remaining")
+    ]
+    pairs += [
+        (name, getattr(found, name)) for name in ("starts", "ends", "sla", "capacity", "note")
+    ]
+    title = f"contract: {found.state.replace('_', ' ')}, profile {app.profile.name}"
+    return facts_view(app, found, title, pairs, name=found.state)
+
+
 @command(name="show", examples=("nexctl billing-profile show",))
 def profile_show(app: App) -> View:
     """Who is invoiced, and whose country decides about tax."""
@@ -114,5 +131,5 @@ def _profile(app: App, found: BillingProfile, title: str) -> View:
     return facts_view(app, found, title, pairs, name=str(found.version))
 
 
-SUBSCRIPTION = (show, set_)
+SUBSCRIPTION = (show, set_, contract)
 PROFILE = (profile_show, profile_set)

@@ -102,20 +102,22 @@ def export(app: App, **given: Any) -> View | None:
     *WINDOW,
     *FILTERS,
     flag("--chart", help="Columns over time (--by day, week or month)."),
+    option("--write", metavar="FILE", suggest="files", help="Have the sums as a CSV file too."),
     examples=(
         "nexctl usage summary --month 2026-10",
         "nexctl usage summary --by day --chart",
         "nexctl usage summary --by label:team,model -o json",
     ),
 )
-def summary(app: App, by: tuple[str, ...], chart: bool, **given: Any) -> View:
+def summary(app: App, by: tuple[str, ...], chart: bool, write: str | None, **given: Any) -> View:
     """Requests, tokens and charges, summed by what you ask for.
 
     The sums are exact and equal those of an export of the same window. Dearest first; days, weeks
-    and months in their order.
+    and months in their order. --write has the gateway make the file, where the plan includes that;
+    the records themselves can be exported on every plan.
     """
     from nexctl.cli import usage_report
-    from nexctl.cli.usage_source import summary_of
+    from nexctl.cli.usage_source import summary_file_of, summary_of
     from nexctl.usage.summary import TIMES, names_of
 
     names = names_of(",".join(by) or ("day" if chart else "model"))
@@ -123,6 +125,10 @@ def summary(app: App, by: tuple[str, ...], chart: bool, **given: Any) -> View:
         raise UsageError("--chart goes with --by day, week or month alone", hint="--by day")
     window, filters = window_in(given), filters_in(given)
     with connect.gateway(app) as gateway:
+        if write is not None:
+            from nexctl.cli.deliver import new_file
+
+            new_file(write, lambda: summary_file_of(gateway, window, filters, names))
         found = summary_of(gateway, window, filters, names)
         facts = gateway.me()
     return usage_report.summary_view(app, facts, window, filters, names, found, chart=chart)

@@ -31,8 +31,22 @@ def summary_of(
     gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
 ) -> UsageSummary:
     """The gateway's sums."""
+    return gateway.usage.summary(_sums_query(gateway, window, filters, names))
+
+
+def summary_file_of(
+    gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
+) -> bytes:
+    """The gateway's sums as it writes them into a file (CSV)."""
+    return gateway.usage.summary_file(_sums_query(gateway, window, filters, names))
+
+
+def _sums_query(
+    gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
+) -> SummaryQuery:
     asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
-    return gateway.usage.summary(_converted(SummaryQuery, asked))
+    query: SummaryQuery = _converted(SummaryQuery, asked)
+    return query
 
 
 def _asked(gateway: Gateway, window: Window, filters: Filters) -> dict[str, Any]:

@@ -217,6 +217,23 @@ def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
         return order_view(app, gateway.topups.submit(order, proof))
 
 
+@command(
+    argument("order", metavar="[ORDER]", help="The texts that this order was made under."),
+    examples=("nexctl wallet policies", "nexctl wallet policies ord_123"),
+)
+def policies(app: App, order: str | None) -> View:
+    """The refund policy and terms of sale: those in force, or those kept with an order."""
+    from nexctl.cli.wallet_report import policies_view
+
+    with connect.gateway(app) as gateway:
+        if order is None:
+            found = gateway.funding.policies()
+        else:
+            kept = gateway.topups.show(order).policies
+            found = [gateway.funding.policy(row.sha256) for row in kept.values()]
+    return policies_view(app, found, order)
+
+
 @command(examples=("nexctl wallet packs",))
 def packs(app: App) -> View:
     """What can be bought, the ways to pay, and the limits of self-service."""
@@ -320,6 +337,7 @@ COMMANDS = (
     redeem,
     ledger,
     packs,
+    policies,
     list_,
     create,
     grants,

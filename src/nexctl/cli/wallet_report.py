@@ -13,6 +13,7 @@ from nexctl.money import parse_units
 if TYPE_CHECKING:
     from nexctl.account.wallet import Summary
     from nexctl.cli.context import App
+    from nexctl.wire.funding import PolicyText
     from nexctl.wire.me import Me
     from nexctl.wire.topups import PaymentMethods, TopUp
     from nexctl.wire.wallet import Layer, LedgerEntry, Redeemed, Tier
@@ -217,6 +218,8 @@ def _write_order(app: App, order: TopUp, screen: Screen) -> None:
         ("refunded", order.refunded),
     )
     rows += [(name, str(value)) for name, value in more if value]
+    if order.policies and order.id:
+        rows.append(("terms", f"nexctl wallet policies {order.id}"))
     screen.table(Table((Column("", ""), Column("", "")), rows), indent=2)
     for line in payment_lines(app, order):
         screen.line(line)
@@ -296,11 +299,12 @@ def packs_view(app: App, found: PaymentMethods) -> View:
         screen.blank()
         screen.table(
             Table(
-                (Column("id", "METHOD"), "enabled", "title"),
+                (Column("id", "METHOD"), "enabled", "fee", "title"),
                 [
                     (
                         f"{method.id} *" if method.id == found.default_method else method.id,
                         method.enabled,
+                        _fee(method.fee_percent, method.fee_fixed),
                         method.title if method.enabled else method.reason or method.title,
                     )
                     for method in found.data
@@ -314,6 +318,40 @@ def packs_view(app: App, found: PaymentMethods) -> View:
         table=lambda: _packs(found, unit),
         names=lambda: [pack.id for pack in found.packs],
     )
+
+
+def policies_view(app: App, found: Sequence[PolicyText], order: str | None) -> View:
+    """Texts of a purchase, whole."""
+    from nexctl.wire.base import plain
+
+    def write(screen: Screen) -> None:
+        whose = f"of order {order}" if order else "in force"
+        screen.line((f"texts {whose}, profile {app.profile.name}", "bold"))
+        if not found:
+            screen.line("none: the operator has set no text")
+        for row in found:
+            screen.blank()
+            state = "" if row.in_force else ", another one is in force now"
+            screen.line((f"{row.name.replace('_', ' ')}, version {row.version}{state}", "bold"))
+            for line in row.text.split("\n"):
+                screen.line(line)
+            screen.line((f"sha256 {row.sha256}", "dim"))
+
+    names = ("name", "version", "sha256", "in_force")
+    return View(
+        [plain(row) for row in found],
+        text=write,
+        table=Table(names, [[getattr(row, name) for name in names] for row in found]),
+        names=[row.sha256 for row in found],
+    )
+
+
+def _fee(percent: str | None, fixed: str | None) -> str:
+    """What a way to pay costs on top."""
+    if percent is None or fixed is None:
+        return ""
+    parts = [f"{percent} %" if percent != "0" else "", fixed if fixed != "0" else ""]
+    return " + ".join(part for part in parts if part)
 
 
 def _packs(found: PaymentMethods, unit: str) -> Table:

@@ -67,6 +67,15 @@ class Funding:
         found = self._ask("subscription.set", body=body, idempotency_key=idempotency_key)
         return cast("funding.Subscription", found)
 
+    def policies(self) -> list[funding.PolicyText]:
+        return cast("funding.PolicyTexts", self._ask("policy_texts.list")).data
+
+    def policy(self, sha256: str) -> funding.PolicyText:
+        return cast("funding.PolicyText", self._ask("policy_texts.show", sha256))
+
+    def contract(self) -> funding.Contract:
+        return cast("funding.Contract", self._ask("contract.show"))
+
     def terms(self) -> funding.TermsInForce:
         return cast("funding.TermsInForce", self._ask("terms.show"))
 

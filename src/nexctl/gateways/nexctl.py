@@ -290,6 +290,9 @@ class Usage(_Noun):
     def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
         return cast("usage.UsageSummary", self._ask("usage.summary", query=query))
 
+    def summary_file(self, query: usage.SummaryQuery | None = None) -> bytes:
+        return cast("bytes", self._ask("usage.summary_file", query=query))
+
 
 class Prices(_Noun):
     """`/v1/prices`."""
@@ -319,6 +322,9 @@ class Payments(_Noun):
 
     def show(self, order_id: str) -> admin.Payment:
         return cast("admin.Payment", self._ask("payments.show", order_id))
+
+    def submit(self, order_id: str, proof: topups.TopUpSubmit) -> admin.Payment:
+        return cast("admin.Payment", self._ask("payments.submit", order_id, body=proof))
 
     def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
         return cast("admin.Payment", self._ask("payments.approve", order_id, body=note))

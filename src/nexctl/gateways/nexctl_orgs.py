@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import builtins
 
     from nexctl.gateways.client import GatewayClient
-    from nexctl.wire import admin, alerts, budgets, operators, orgs
+    from nexctl.wire import admin, alerts, budgets, funding, operators, orgs
 
 
 class _Noun:
@@ -208,6 +208,15 @@ class CustomerRules(_Noun):
 
     def set_policy(self, customer: str, change: operators.PolicySet) -> operators.Policy:
         return cast("operators.Policy", self._ask("customers.set_policy", customer, body=change))
+
+    def contract(self, customer: str) -> funding.Contract:
+        return cast("funding.Contract", self._ask("customers.contract", customer))
+
+    def set_contract(self, customer: str, wanted: funding.ContractSet) -> funding.Contract:
+        return cast("funding.Contract", self._ask("customers.set_contract", customer, body=wanted))
+
+    def end_contract(self, customer: str) -> funding.Contract:
+        return cast("funding.Contract", self._ask("customers.end_contract", customer))
 
 
 class Societies:

@@ -272,6 +272,9 @@ class Usage(Protocol):
     def summary(self, query: usage.SummaryQuery | None = None) -> usage.UsageSummary:
         """Sums."""
 
+    def summary_file(self, query: usage.SummaryQuery | None = None) -> bytes:
+        """The same sums as CSV, where the plan has them as a file."""
+
 
 class Prices(Protocol):
     """The prices in force."""
@@ -312,6 +315,15 @@ class Funding(Protocol):
 
     def subscribe(self, plan: str, *, idempotency_key: str | None = None) -> funding.Subscription:
         """Be on a plan."""
+
+    def policies(self) -> list[funding.PolicyText]:
+        """The texts of a purchase that are in force."""
+
+    def policy(self, sha256: str) -> funding.PolicyText:
+        """One that an order keeps the hash of."""
+
+    def contract(self) -> funding.Contract:
+        """What is agreed with the operator."""
 
     def terms(self) -> funding.TermsInForce:
         """What the operator has set."""

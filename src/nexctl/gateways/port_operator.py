@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from nexctl.wire import admin, checks
+    from nexctl.wire import admin, checks, topups
     from nexctl.wire import prices as editions
 
 
@@ -30,6 +30,9 @@ class Payments(Protocol):
 
     def show(self, order_id: str) -> admin.Payment:
         """One order."""
+
+    def submit(self, order_id: str, proof: topups.TopUpSubmit) -> admin.Payment:
+        """Note that its payment was seen."""
 
     def approve(self, order_id: str, note: admin.Approve) -> admin.Payment:
         """Credit it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import builtins
 
-    from nexctl.wire import admin, alerts, budgets, operators, orgs
+    from nexctl.wire import admin, alerts, budgets, funding, operators, orgs
 
 
 class Orgs(Protocol):
@@ -174,6 +174,15 @@ class CustomerRules(Protocol):
 
     def set_policy(self, customer: str, change: operators.PolicySet) -> operators.Policy:
         """What it is allowed now."""
+
+    def contract(self, customer: str) -> funding.Contract:
+        """What is agreed with it."""
+
+    def set_contract(self, customer: str, wanted: funding.ContractSet) -> funding.Contract:
+        """Agree on it."""
+
+    def end_contract(self, customer: str) -> funding.Contract:
+        """End it now."""
 
 
 class Societies(Protocol):

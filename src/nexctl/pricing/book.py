@@ -193,6 +193,11 @@ class Plan(Sourced):
         return _values(self.data.get("features", {}))
 
     @property
+    def service(self) -> dict[str, Any]:
+        """sla, support, response_time: the page's words."""
+        return _values(self.data.get("service", {}))
+
+    @property
     def budgets(self) -> tuple[dict[str, Any], ...]:
         """Budget records of the plan: name, scope, window, unit, meters, models, amount, hard."""
         return tuple(self.data.get("budgets", ()))

@@ -19,6 +19,7 @@ __all__ = [
     "Rate",
     "available",
     "compile_file",
+    "every",
     "instant",
     "load",
     "shipped",
@@ -108,6 +109,12 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
         if (start is None or start <= moment) and (end is None or moment < end):
             return _compiled(module)
     raise _no_version(name, moment, [row[1] for row in rows])
+
+
+def every(name: str, *, folder: str | None = None) -> list[Book]:
+    """Every known version of a book by id: those of the user's folders, then those shipped."""
+    shipped = BOOKS[name][2] if name in BOOKS else ()
+    return [*_own(name, folder), *(_compiled(module) for module, _start, _end in shipped)]
 
 
 def _compiled(module: str) -> Book:

@@ -159,9 +159,35 @@ def show(book: Book, name: str, *, at: str | None = None) -> dict[str, Any]:
             if key in model.data
         },
         "rules": rules(book),
+        "plans": plans(book),
         "conflicts": [_untied(row) for row in book.conflicts],
         "notes": [*model.notes, *book.notes],
     }
+
+
+def plans(book: Book) -> list[dict[str, Any]]:
+    """Every plan of the book, in its order; [] where it has none.
+
+    {plan, title, fee, recharge, credits, limits, features, service, budgets, route, notes, source}:
+    amounts as text or the page's word, limits and features as the page has them.
+    """
+    return [
+        {
+            "plan": plan.id,
+            "title": plan.title,
+            "fee": plan.data.get("fee"),
+            "recharge": plan.data.get("recharge"),
+            "credits": _untied(plan.credits) if plan.credits else None,
+            "limits": plan.limits,
+            "features": plan.features,
+            "service": plan.service,
+            "budgets": [_untied(row) for row in plan.budgets],
+            "route": list(plan.route),
+            "notes": list(plan.notes),
+            "source": _source(plan.said("id")),
+        }
+        for plan in book.plans.values()
+    ]
 
 
 def rules(book: Book) -> dict[str, Any]:

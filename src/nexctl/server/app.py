@@ -26,6 +26,7 @@ from nexctl.server.http import (
     Send,
     Streamed,
 )
+from nexctl.server.ledger.clock import MINUTE
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.refusing import Refuse, of_error
 from nexctl.server.router import Router
@@ -54,6 +55,8 @@ class Gateway:
         self._open = open_house
         self._house: House | None = None
         self._router = Router()
+        self._open_calls = 0
+        self._told_busy = 0
 
     @property
     def house(self) -> House:
@@ -87,7 +90,11 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI 3."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            self._open_calls += 1
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                self._open_calls -= 1
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
@@ -144,6 +151,7 @@ class Gateway:
         access.check_host(house, request)
         house.renew()
         route, values = self._routed(request)
+        self._check_room(house, route)
         call = Call(house, route, request, values, trace_id)
         if (request.declared_length() or 0) > route.body_limit:
             raise Refuse("payload_too_large", f"the body is larger than {route.body_limit:,} bytes")
@@ -153,11 +161,23 @@ class Gateway:
         await self._read(house, call)
         mode, handler = handlers.bound(route.name)
         if mode == "read":
-            return Answer(house.read(handler, call), route.status)
+            found = house.read(handler, call)
+            return Answer(found, route.status, media=route.media.encode())
         if mode == "write":
             return await call.commit(handler)
-        found: Answer | Streamed = await handler(call)
-        return found
+        answer: Answer | Streamed = await handler(call)
+        return answer
+
+    def _check_room(self, house: House, route: Route) -> None:
+        """Refuse what would be one call too many, before anything of it is read or held."""
+        most = house.options.most_calls
+        if most is None or self._open_calls <= most or route.name == "health.live":
+            return
+        minute = house.now() // MINUTE
+        if minute != self._told_busy:
+            self._told_busy = minute
+            house.alarm(f"more than {most:,} calls at once: some are refused")
+        raise Refuse("overloaded", seconds=1, details={"limit": most})
 
     def _routed(self, request: Request) -> tuple[Route, tuple[str, ...]]:
         found = self._router.find(request.path)

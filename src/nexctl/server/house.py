@@ -50,7 +50,8 @@ class Options(NamedTuple):
 
     `sandbox` says that play money may be paid here; `loopback` that only this machine reaches it.
     `environ` is where provider keys are looked up that were given as the name of a variable.
-    `proxies` are the CIDRs whose word on the caller's address counts.
+    `proxies` are the CIDRs whose word on the caller's address counts. `most_calls` is how many
+    calls may be open at once (None: any number); one more is refused.
     """
 
     served: bool = False
@@ -61,6 +62,7 @@ class Options(NamedTuple):
     environ: Mapping[str, str] = {}
     draining_seconds: float = 20.0  # not money: seconds
     counting_seconds: float = COUNTING_SECONDS  # not money: seconds
+    most_calls: int | None = None
 
 
 class Terms:

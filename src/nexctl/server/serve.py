@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PORT = 8787
 BACKLOG = 1024
+# Open calls, streams included: each keeps some memory and a place in the ledger's queue.
+MOST_CALLS = 2000
 # A keep-alive connection may be idle longer than the clients' own limits, so that it is they who
 # close it; what is slow inside a request has deadlines of its own.
 IDLE_SECONDS = 75
@@ -38,6 +40,7 @@ class Terms(NamedTuple):
     tls_key: str | None = None
     behind_proxy: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    most_calls: int = MOST_CALLS
 
 
 class PortTaken(NexctlError):
@@ -84,6 +87,7 @@ def options_of(terms: Terms, environ: Mapping[str, str] = os.environ) -> Options
         loopback=local and not terms.behind_proxy,
         proxies=terms.behind_proxy,
         environ=environ,
+        most_calls=terms.most_calls,
     )
 
 

@@ -34,6 +34,7 @@ Instant = Annotated[
         examples=["2026-12-01T00:00:00Z"],
     ),
 ]
+Day = Annotated[str, _text("[0-9]{4}-[0-9]{2}-[0-9]{2}", examples=["2026-12-31"])]
 Percent = Annotated[str, _text(r"[0-9]{1,3}(\.[0-9]{1,6})?", examples=["8", "2.5"])]
 Currency = Annotated[str, _text("[A-Z]{3,8}", examples=["USD"])]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]

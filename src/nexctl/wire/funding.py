@@ -10,9 +10,11 @@ from nexctl.wire.base import (
     UNSET,
     Amount,
     Answer,
+    Day,
     Id,
     Money,
     Name,
+    Note,
     Percent,
     Request,
     Time,
@@ -145,6 +147,37 @@ class Subscription(Answer, kw_only=True):
     replayed: bool = False
 
 
+class ContractSet(Request, kw_only=True):
+    """What is agreed with a customer. `amount` is committed before tax; `ends` is the last day."""
+
+    amount: Amount
+    starts: Day
+    ends: Day
+    sla: Note | None = None
+    capacity: Note | None = None
+    note: Note | None = None
+
+
+class Contract(Answer, kw_only=True):
+    """A contract. `state` is none, upcoming, in_force or ended; days are UTC, `ends` included.
+
+    `paid` is what orders credited within the term have paid, `remaining` what is still committed.
+    """
+
+    customer_id: str
+    state: str
+    amount: Money | None = None
+    paid: Money | None = None
+    remaining: Money | None = None
+    currency: str | None = None
+    starts: str | None = None
+    ends: str | None = None
+    sla: str | None = None
+    capacity: str | None = None
+    note: str | None = None
+    replayed: bool = False
+
+
 # ---------------------------------------------------------------- the operator's terms
 
 
@@ -188,6 +221,14 @@ class Policy(Request):
     text: Annotated[str, Meta(min_length=1, max_length=20_000)]
 
 
+class PaymentFee(Request, kw_only=True):
+    """What paying by a method costs on top: a percent of the amount, and a fixed part."""
+
+    method: Id
+    percent: Percent = "0"
+    fixed: Amount = "0"
+
+
 class Terms(Request):
     """What a price book leaves to the operator; what is not given is as the book says."""
 
@@ -196,10 +237,28 @@ class Terms(Request):
     minimum: Amount | None = None
     maximum: Amount | None = None
     tax: Annotated[list[TaxRule], Meta(max_length=200)] | None = None
+    payment_fees: Annotated[list[PaymentFee], Meta(max_length=50)] | None = None
     seller: Seller | None = None
     invoice_series: Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9-]{0,15}\Z")] | None = None
     refund_policy: Policy | None = None
     terms_of_sale: Policy | None = None
+
+
+class PolicyText(Answer, kw_only=True):
+    """A text shown before a purchase. `in_force` is false where another has taken its place."""
+
+    name: str
+    version: str
+    sha256: str
+    text: str
+    in_force: bool
+
+
+class PolicyTexts(Answer):
+    """Texts, the refund policy before the terms of sale."""
+
+    data: list[PolicyText]
+    next_cursor: str | None = None
 
 
 class TermsInForce(Answer):

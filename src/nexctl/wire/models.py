@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from nexctl.wire.base import Answer, Request
+from nexctl.wire.base import Answer, Day, Request
 
 
 class Rate(Answer):
@@ -46,7 +46,7 @@ class ModelList(Answer):
 class PricesQuery(Request):
     """Prices as they were or will be on a day; default now. `book` adds the whole book."""
 
-    at: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")] | None = None
+    at: Day | None = None
     model: Annotated[str, Meta(max_length=128)] | None = None
     book: bool = False
 

@@ -515,6 +515,21 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
     ),
     Route(
+        "policy_texts.list",
+        *("GET", "/v1/policies", "The refund policy and terms of sale in force", _MANAGEMENT),
+        "funding.PolicyTexts",
+    ),
+    Route(
+        "policy_texts.show",
+        *("GET", "/v1/policies/{id}", "One text by the SHA-256 that an order keeps", _MANAGEMENT),
+        "funding.PolicyText",
+    ),
+    Route(
+        "contract.show",
+        *("GET", "/v1/contract", "What is agreed with the operator", _MANAGEMENT),
+        "funding.Contract",
+    ),
+    Route(
         "billing_profile.show",
         *("GET", "/v1/billing-profile", "Who is invoiced", _MANAGEMENT, "papers.BillingProfile"),
     ),
@@ -586,6 +601,13 @@ ROUTES: tuple[Route, ...] = (
         "usage.summary",
         *("GET", "/v1/usage/summary", "Sums by model, key, day or label", _ANY_KEY),
         "usage.UsageSummary",
+        query="usage.SummaryQuery",
+        refusals=("plan_limit",),
+    ),
+    Route(
+        "usage.summary_file",
+        *("GET", "/v1/usage/summary.csv", "The same sums as a CSV file", _ANY_KEY),
+        media="text/csv; charset=utf-8",
         query="usage.SummaryQuery",
         refusals=("plan_limit",),
     ),
@@ -772,6 +794,14 @@ ROUTES: tuple[Route, ...] = (
         *("GET", "/admin/v1/payments/{id}", "One order", _OPERATORS, "admin.Payment"),
     ),
     Route(
+        "payments.submit",
+        *("POST", "/admin/v1/payments/{id}/submit", "Note a payment seen for a customer"),
+        _MONEY,
+        *("admin.Payment", "topups.TopUpSubmit"),
+        refusals=("state_conflict", "name_taken"),
+        idempotent=True,
+    ),
+    Route(
         "payments.approve",
         *("POST", "/admin/v1/payments/{id}/approve", "Credit a manual order", _MONEY),
         *("admin.Payment", "admin.Approve"),
@@ -920,6 +950,23 @@ ROUTES: tuple[Route, ...] = (
         *("PUT", "/admin/v1/customers/{id}/policy", "Change what a customer is allowed", _OWNER),
         *("operators.Policy", "operators.PolicySet"),
         refusals=("model_not_found", "state_conflict"),
+        idempotent=True,
+    ),
+    Route(
+        "customers.contract",
+        *("GET", "/admin/v1/customers/{id}/contract", "What is agreed with it", _OPERATORS),
+        "funding.Contract",
+    ),
+    Route(
+        "customers.set_contract",
+        *("PUT", "/admin/v1/customers/{id}/contract", "Agree on a contract", _MONEY),
+        *("funding.Contract", "funding.ContractSet"),
+        idempotent=True,
+    ),
+    Route(
+        "customers.end_contract",
+        *("DELETE", "/admin/v1/customers/{id}/contract", "End a contract now", _MONEY),
+        "funding.Contract",
         idempotent=True,
     ),
     Route(

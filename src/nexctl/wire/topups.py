@@ -117,7 +117,7 @@ class TopUpPage(Answer):
 
 
 class Method(Answer):
-    """A way to pay. One that is not `enabled` says why."""
+    """A way to pay. One that is not `enabled` says why. Fees are on top of the amount."""
 
     id: str
     enabled: bool
@@ -126,6 +126,8 @@ class Method(Answer):
     currency: str | None = None
     reason: str | None = None
     networks: list[str] = field(default_factory=list)
+    fee_percent: str | None = None
+    fee_fixed: Money | None = None
 
 
 class Pack(Answer):

@@ -202,3 +202,23 @@ def test_an_older_schema_is_migrated_after_a_backup(
     assert os.path.exists(copy)
     hands.ledger = opening()
     assert hands.figures[0] == figures[0]
+
+
+def test_what_waited_to_be_told_is_not_told_again_after_a_restore(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    from nexctl.server.ledger import deliveries, events
+
+    ledger = hands.ledger
+    event = ledger.write(events.emit, "key.created", hands.customer, {"id": "k"})
+    ledger.write(deliveries.add, event, "webhook", "whe_1")
+    ledger.write(events.emit, "key.revoked", hands.customer, {"id": "k"})
+    backup.backup(ledger, copy)
+    ledger.write(lambda tx: tx.run("UPDATE deliveries SET state='delivered', ended_at=1"))
+    kept = restored(hands, opening, place, copy)
+    assert kept.deliveries == 1
+    (row,) = hands.ledger.read(deliveries.listed)
+    assert row.state == "dropped"
+    assert not hands.ledger.read(deliveries.has_due)
+    assert hands.ledger.write(deliveries.again, row.id), "the operator may send it all the same"
+    assert hands.ledger.read(deliveries.has_due)

@@ -136,7 +136,15 @@ class Scan:
     def _weigh(self, plain: NewLine, raw: bytes, body: Any) -> None:
         call = lines.call_of(self._house, self._call.caller, self.endpoint, raw, body)
         found = lines.weigh(call)
-        self.priced, self.model = found.priced, found.target.charged.id
+        model = found.target.charged.id
+        if self.model not in (None, model):
+            raise Refuse(
+                "invalid_request",
+                f"a batch has one price: this line would be answered by {model}, "
+                f"those before it by {self.model}",
+                param="model",
+            )
+        self.priced, self.model = found.priced, model
         count = found.counted
         line = plain._replace(
             input=count.tokens,

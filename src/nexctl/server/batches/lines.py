@@ -15,6 +15,7 @@ from nexctl.wire.lines import CHAT, EMBEDDINGS, LineError, LineResponse, ResultL
 from nexctl.wire.routes import BY_NAME
 
 if TYPE_CHECKING:
+    from nexctl.pricing.book import Model
     from nexctl.server.house import House
     from nexctl.server.inference.metering import Count, Priced
 
@@ -52,26 +53,32 @@ def call_of(house: House, caller: Caller, endpoint: str, raw: bytes, body: Any) 
 
 
 def weigh(call: Call) -> Weighed:
-    """Check a line as a request alone would be checked. Refuse where that would be refused."""
-    house, body, plan = call.house, call.body, call.plan
+    """Check a line as a request alone would be checked. Refuse where that would be refused.
+
+    Rules, routes and scores choose its model as they would for a request; it stays with the first
+    that can do it, for that is what it is quoted at.
+    """
+    house, body = call.house, call.body
     endpoint = call.request.path
-    embeds = endpoint == EMBEDDINGS
-    model = policy.served(house, body.model)
-    policy.check_model(call.caller, model)
-    needs = () if embeds else policy.needs_of(body)
-    policy.check_capabilities(model, needs, "embedding" if embeds else "chat")
-    own_keys.refuse_in_batch(call, model.id)
-    priced = house.meters.priced(model, batch=True)
-    count = house.meters.counted(model, body.model, call.plain, len(call.raw), endpoint)
-    if embeds:
+
+    def count(model: Model, name: str) -> Count:
+        return house.meters.counted(model, name, call.plain, len(call.raw), endpoint)
+
+    if endpoint == EMBEDDINGS:
+        model = policy.served(house, body.model)
+        policy.check_model(call.caller, model)
+        policy.check_capabilities(model, (), "embedding")
+        own_keys.refuse_in_batch(call, model.id)
+        priced = house.meters.priced(model, batch=True)
+        counted = count(model, body.model)
         embeddings.check_sizes(call, model, embeddings.inputs_of(body.input))
-        return Weighed(Target(body.model, model, model), priced, count, 0, 0, 1)
-    asked = policy.asked_output(body)
-    target = routing.picked(
-        house, model, body.model, needs=needs, counted=count.tokens, asked=asked, plan=plan
-    )
-    cap = policy.output_cap(target.served, plan, count.tokens, asked)
-    return Weighed(target, priced, count, cap, asked, body.n or 1)
+        return Weighed(Target(body.model, model, model), priced, counted, 0, 0, 1)
+    needs, asked = policy.needs_of(body), policy.asked_output(body)
+    way = routing.way_of_line(call, count)
+    target, counted, cap = routing.picked(call, way, needs, asked, count)
+    own_keys.refuse_in_batch(call, target.served.id)
+    priced = house.meters.priced(target.charged, batch=True)
+    return Weighed(target, priced, counted, cap, asked, body.n or 1)
 
 
 def refused(house: House, custom_id: str, request_id: str, refuse: Refuse) -> bytes:

@@ -143,21 +143,24 @@ class Work:
         return lines.call_of(self._house, self.caller, self._batch.endpoint, raw, body)
 
     def _target(self, call: Call, line: Line) -> Target:
-        """Where the line goes now; the key may have lost a model since it was admitted."""
+        """Where the line goes now; the key may have lost a model since it was admitted.
+
+        What it is charged as stays the model of its quote, whatever the rules say by now.
+        """
         house, body = self._house, call.body
-        model = policy.served(house, body.model)
+        model = policy.served(house, self._batch.model)
         policy.check_model(self.caller, model)
         if call.request.path == EMBEDDINGS:
             return Target(body.model, model, model)
-        return routing.picked(
-            house,
-            model,
-            body.model,
-            needs=policy.needs_of(body),
-            counted=line.input,
-            asked=policy.asked_output(body),
-            plan=call.plan,
+        counted = _count(line)
+        needs, asked = policy.needs_of(body), policy.asked_output(body)
+        way = routing.way_of_line(call, lambda _model, _name: counted)
+        if not any(target.charged is model for target in way.targets):
+            way = routing.Way((Target(body.model, model, model, "as it was quoted"),), strict=True)
+        found = routing.picked(
+            call, way, needs, asked, lambda _model, _name: counted, charged=model.id
         )
+        return found.target
 
     def _held(self, call: Call, line: Line, target: Target) -> Held:
         facts = {**holding.facts_of(call, target), "batch_id": line.batch}

@@ -91,7 +91,9 @@ def _spread(tx: Transaction, house: House, event: Event) -> int:
         own, mail = _customers(tx, house, event)
         targets = [*targets, *own]
     for endpoint in targets:
-        if endpoint.state == "active" and events.fits(endpoint.kinds, event.kind):
+        # What was before an endpoint was asked for is not for it.
+        since = endpoint.created_at <= event.at
+        if since and endpoint.state == "active" and events.fits(endpoint.kinds, event.kind):
             deliveries.add(tx, event.id, "webhook", endpoint.id)
     if mail is not None:
         deliveries.add(tx, event.id, "email", mail)

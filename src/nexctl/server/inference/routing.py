@@ -8,7 +8,7 @@ first of the rest is tried first, the others follow after a failure where the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError
@@ -19,7 +19,7 @@ from nexctl.server.refusing import Refuse
 if TYPE_CHECKING:
     from nexctl.pricing.book import Model
     from nexctl.server.calls import Call
-    from nexctl.server.house import House, Terms
+    from nexctl.server.house import House
     from nexctl.server.inference.metering import Count, Priced
     from nexctl.server.inference.rulebook import Rule
 
@@ -63,32 +63,6 @@ def targets_of(house: House, model: Model) -> list[Model]:
     return [models[name] for name in row["targets"]]
 
 
-def picked(
-    house: House,
-    model: Model,
-    requested: str,
-    *,
-    needs: tuple[str, ...],
-    counted: int,
-    asked: int | None,
-    plan: Terms | None,
-) -> Target:
-    """The one target of a request that is not tried elsewhere, such as a batch's line.
-
-    A routing model picks the first that can do it. Refused where none can.
-    """
-    targets = targets_of(house, model)
-    if not targets:
-        return Target(requested, model, model)
-    own_row = house.book.rule("auto_route_price", "own_row") == "own_row"
-    able = [t for t in targets if not t.capabilities or set(needs) <= set(t.capabilities)]
-    for target in able:
-        context = policy.context_of(target, plan)
-        if context is None or counted + (asked or 1) <= context:
-            return Target(requested, model if own_row else target, target, "the first that fits")
-    raise _none(needs, bool(able))
-
-
 def _none(needs: tuple[str, ...], able: bool) -> Refuse:
     """No model that may be picked can do it: too long, or an ability is missing."""
     if able:
@@ -101,14 +75,39 @@ def _none(needs: tuple[str, ...], able: bool) -> Refuse:
 
 async def way_of(call: Call) -> Way:
     """The targets that a request's name means, whatever they can do."""
-    house, name = call.house, call.body.model
-    rules = house.rulebook
+    for rule in _rules(call):
+        if _says(call, rule) and (not _bounded(rule) or _within(rule, await _rough(call, rule))):
+            return _ruled(call, rule)
+    return _by_name(call)
+
+
+def way_of_line(call: Call, count: Callable[[Model, str], Count]) -> Way:
+    """`way_of` for a line of a batch, which nothing waits for; `count` counts its input."""
+    for rule in _rules(call):
+        if not _says(call, rule):
+            continue
+        models = _models(call.house, rule.use)[:1] if _bounded(rule) else []
+        if not _bounded(rule) or _within(rule, sum(count(m, m.id).tokens for m in models)):
+            return _ruled(call, rule)
+    return _by_name(call)
+
+
+def _rules(call: Call) -> tuple[Rule, ...]:
+    """The customer's own rules, where its plan has them."""
     plan = call.plan
-    if plan is None or plan.features.get("custom_routing", True) is not False:
-        for rule in rules.own(call.customer.id).rules:
-            if await _holds(call, rule):
-                return _listed(house, _said(name), rule.use, f"your rule {rule.name}")
-    operated = rules.operated
+    if plan is not None and plan.features.get("custom_routing", True) is False:
+        return ()
+    return call.house.rulebook.own(call.customer.id).rules
+
+
+def _ruled(call: Call, rule: Rule) -> Way:
+    return _listed(call.house, _said(call.body.model), rule.use, f"your rule {rule.name}")
+
+
+def _by_name(call: Call) -> Way:
+    """What the name means by the operator's routes and the book."""
+    house, name = call.house, call.body.model
+    operated = house.rulebook.operated
     if name is not None and name in operated.routes:
         route = operated.routes[name]
         found = _listed(house, name, route.models, f"the route {name}")
@@ -195,8 +194,8 @@ def _smart(call: Call, model: Model, name: str) -> Way:
     )
 
 
-async def _holds(call: Call, rule: Rule) -> bool:
-    """Whether every condition of a rule holds."""
+def _says(call: Call, rule: Rule) -> bool:
+    """Whether every condition of a rule holds, but those on the length of the input."""
     when, body = rule.when, call.body
     if "model" in when and _said(body.model) != when["model"]:
         return False
@@ -209,10 +208,15 @@ async def _holds(call: Call, rule: Rule) -> bool:
         name, _, value = when["label"].partition("=")
         if labels.get(name) != value:
             return False
-    low, high = when.get("min_input_tokens"), when.get("max_input_tokens")
-    if low is None and high is None:
-        return True
-    counted = await _rough(call, rule)
+    return True
+
+
+def _bounded(rule: Rule) -> bool:
+    return "min_input_tokens" in rule.when or "max_input_tokens" in rule.when
+
+
+def _within(rule: Rule, counted: int) -> bool:
+    low, high = rule.when.get("min_input_tokens"), rule.when.get("max_input_tokens")
     return (low is None or counted >= low) and (high is None or counted <= high)
 
 
@@ -251,11 +255,7 @@ async def candidates(
             refused.append(refuse)
     if found:
         return [one for one in found if one.own] or found
-    if way.router:
-        codes = {refuse.refusal.code for refuse in refused}
-        if "context_length_exceeded" in codes or codes == {"unsupported_capability"}:
-            raise _none(needs, "context_length_exceeded" in codes)
-    raise refused[0]
+    raise _refusal(way, needs, refused)
 
 
 async def _candidate(
@@ -268,19 +268,85 @@ async def _candidate(
     keys: Mapping[str, bytes],
 ) -> Candidate:
     house, plan, charged = call.house, call.plan, target.charged
-    if charged.id in house.rulebook.operated.off or target.served.id in house.rulebook.operated.off:
-        raise Refuse("model_not_found", "that model is not served at present", param="model")
-    policy.check_model(call.caller, charged)
-    policy.check_capabilities(charged, needs, "chat")
-    if target.served is not charged:
-        policy.check_capabilities(target.served, needs, "chat")
+    _check(call, target, needs)
     own = bool(keys) and bool(house.switchboard.owned(target.served.id, keys))
     priced = house.meters.priced(charged, "byok" if own else "")
-    # A class row is counted as the model that was asked for, where that is what it means.
-    name = target.requested if way.strict and target is way.targets[0] else charged.id
+    name = _counted_as(way, target)
     count: Any = await house.meters.count(charged, name, call.plain, len(call.raw), endpoint)
     cap = policy.output_cap(target.served, plan, count.tokens, asked)
     return Candidate(target, priced, count, cap, name, own)
 
 
-__all__ = ["AUTO", "Candidate", "Way", "candidates", "picked", "targets_of", "way_of"]
+def _check(call: Call, target: Target, needs: tuple[str, ...]) -> None:
+    """Refuse a target that is not served, not allowed or not able."""
+    charged, off = target.charged, call.house.rulebook.operated.off
+    if charged.id in off or target.served.id in off:
+        raise Refuse("model_not_found", "that model is not served at present", param="model")
+    policy.check_model(call.caller, charged)
+    policy.check_capabilities(charged, needs, "chat")
+    if target.served is not charged:
+        policy.check_capabilities(target.served, needs, "chat")
+
+
+def _counted_as(way: Way, target: Target) -> str:
+    """A class row is counted as the model that was asked for, where that is what it means."""
+    return target.requested if way.strict and target is way.targets[0] else target.charged.id
+
+
+class Picked(NamedTuple):
+    """The one target of a batch's line, its counted input and the most output of one answer."""
+
+    target: Target
+    counted: Count
+    cap: int
+
+
+def picked(
+    call: Call,
+    way: Way,
+    needs: tuple[str, ...],
+    asked: int | None,
+    count: Callable[[Model, str], Count],
+    charged: str | None = None,
+) -> Picked:
+    """The first eligible target, which a line is not tried elsewhere than; Refused as a request is.
+
+    `charged` is the model that the line was quoted as, for one that is at work already.
+    """
+    refused: list[Refuse] = []
+    for target in way.targets:
+        if charged not in (None, target.charged.id):
+            continue
+        try:
+            _check(call, target, needs)
+            found = count(target.charged, _counted_as(way, target))
+            return Picked(
+                target, found, policy.output_cap(target.served, call.plan, found.tokens, asked)
+            )
+        except Refuse as refuse:
+            if way.strict and not refused:
+                raise
+            refused.append(refuse)
+    raise _refusal(way, needs, refused)
+
+
+def _refusal(way: Way, needs: tuple[str, ...], refused: list[Refuse]) -> Refuse:
+    """Why no target is eligible: by the first one's reason."""
+    if way.router:
+        codes = {refuse.refusal.code for refuse in refused}
+        if "context_length_exceeded" in codes or codes == {"unsupported_capability"}:
+            return _none(needs, "context_length_exceeded" in codes)
+    return refused[0] if refused else Refuse("model_not_found", param="model")
+
+
+__all__ = [
+    "AUTO",
+    "Candidate",
+    "Picked",
+    "Way",
+    "candidates",
+    "picked",
+    "targets_of",
+    "way_of",
+    "way_of_line",
+]

@@ -33,12 +33,16 @@ class Copied(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a restore keeps out of reuse: counts of keys ended, codes used, request ids retired."""
+    """What a restore keeps out of reuse: counts of keys ended, codes used, request ids retired.
+
+    `deliveries` were waiting in the backup and are not sent: they may have arrived since.
+    """
 
     keys: int
     codes: int
     requests: int
     copied: Copied
+    deliveries: int = 0
 
 
 def backup(ledger: Ledger, path: str) -> Copied:
@@ -241,7 +245,7 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
     copy = Sqlite(part)
     try:
         inline = _inline(copy, anchor_key)
-        inline.write(_begin_again)
+        dropped = inline.write(_begin_again)
         while any(inline.write(owners.recover)):
             pass
         keys, codes, requests = inline.write(_keep_ended, ended)
@@ -257,13 +261,20 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
             rows = {table: len(values) for table, (_, values) in content.items()}
     finally:
         copy.close()
-    return Kept(keys, codes, requests, Copied(port.place, rows))
+    return Kept(keys, codes, requests, Copied(port.place, rows), dropped)
 
 
-def _begin_again(tx: Transaction) -> None:
-    """A new epoch, in which nobody of the old one is alive."""
+def _begin_again(tx: Transaction) -> int:
+    """A new epoch, in which nobody of the old one is alive; how many deliveries were dropped.
+
+    What waited to be told was told since by the ledger that the backup is of, or is out of date.
+    """
     tx.run("UPDATE schema_info SET epoch=?", os.urandom(12).hex())
     tx.run("UPDATE owners SET lease_until=0")
+    tx.run("UPDATE events SET spread=1 WHERE spread=0")
+    return tx.run(
+        "UPDATE deliveries SET state='dropped', ended_at=? WHERE state='pending'", tx.clock.now()
+    )
 
 
 def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import files, holds, owners
+from nexctl.money import text_of
+from nexctl.server.ledger import events, files, holds, owners
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.files import Who
@@ -121,6 +122,7 @@ def admit(
     found = get(tx, batch)
     if found is None or found.state != "validating":
         raise Refused("state_conflict", "the batch was given up")
+    _tell(tx, found, "created")
     return found
 
 
@@ -228,7 +230,7 @@ def check(tx: Transaction, batch: str) -> Batch | None:
         tx.run("UPDATE batches SET state='failed', ended_at=? WHERE id=?", now, batch)
     else:
         tx.run("UPDATE batches SET state='in_progress', in_progress_at=? WHERE id=?", now, batch)
-    return get(tx, batch)
+    return _told(tx, batch)
 
 
 def cancel(tx: Transaction, batch: str) -> Batch | None:
@@ -281,7 +283,37 @@ def end(tx: Transaction, batch: str) -> Batch | None:
         "UPDATE batches SET state=ending, output_file=?, error_file=?, ended_at=? WHERE id=?",
         *(made["output"], made["error"], tx.clock.now(), batch),
     )
-    return get(tx, batch)
+    return _told(tx, batch)
+
+
+def _told(tx: Transaction, batch: str) -> Batch | None:
+    """The batch, in a state that its customer is told of."""
+    found = get(tx, batch)
+    if found is not None:
+        _tell(tx, found, found.state)
+    return found
+
+
+def _tell(tx: Transaction, batch: Batch, what: str) -> None:
+    scale, unit = tx.one("SELECT scale, currency FROM wallets WHERE id=?", batch.customer) or (
+        0,
+        "",
+    )
+    events.emit(
+        tx,
+        f"batch.{what}",
+        batch.customer,
+        {
+            "id": batch.id,
+            "state": batch.state,
+            "model": batch.model,
+            "total": batch.total,
+            "completed": batch.completed,
+            "failed": batch.failed,
+            "charge": text_of(batch.charge, scale),
+            "currency": unit,
+        },
+    )
 
 
 def metadata_of(batch: Batch) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import budgets, ids, wallets
+from nexctl.server.ledger import budgets, events, ids, wallets
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 
@@ -102,6 +102,11 @@ def change(tx: Transaction, customer: str, **fields: Any) -> Customer:
         if field not in ("name", "state", "plan", "email", "external_id", "labels", "policy"):
             raise TypeError(field)
         kept = _json(value) if field in ("labels", "policy") else value
+        if field == "plan":
+            before = tx.value("SELECT plan FROM customers WHERE id=?", customer)
+            if before != value:
+                data = {"plan": value, "before": before}
+                events.emit(tx, "subscription.changed", customer, data)
         tx.run(f"UPDATE customers SET {field}=? WHERE id=?", kept, customer)
         if field == "plan":
             _plan_budgets(tx, customer, value)

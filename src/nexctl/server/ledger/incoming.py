@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nexctl.server.ledger import funds, orders, refunds
+from nexctl.money import text_of
+from nexctl.server.ledger import events, funds, orders, refunds
 from nexctl.server.ledger.orders import NEXT, Order
 from nexctl.server.ledger.port import Transaction
 
@@ -53,6 +54,7 @@ def receive(tx: Transaction, event: Event) -> Received:
     outcome = "unknown_order"
     if found.provider == event.provider:
         outcome = _act(tx, found, event)
+        _tell(tx, found, event, outcome)
     _keep(tx, event, outcome)
     return Received(outcome, orders.get(tx, event.order), outcome == "credited")
 
@@ -72,6 +74,26 @@ def _keep(tx: Transaction, event: Event, outcome: str) -> None:
         *(event.provider, event.id, event.kind, event.order, event.payment, event.amount),
         *(event.currency, outcome, tx.clock.now()),
     )
+
+
+_TOLD = {
+    "credited": "payment.succeeded",
+    "disputed": "payment.disputed",
+    "dispute_won": "payment.dispute_won",
+    "mismatch": "payment.mismatch",
+    "paid_twice": "payment.paid_twice",
+}
+
+
+def _tell(tx: Transaction, found: Order, event: Event, outcome: str) -> None:
+    """Tell what came of a provider's event, where it is about money that moved or should have."""
+    kind = _TOLD.get(outcome)
+    if outcome == "noted" and event.kind == "payment.failed":
+        kind = event.kind
+    if kind is not None:
+        data = {"order_id": found.id, "provider": event.provider, "payment_id": event.payment}
+        money = {"amount": text_of(event.amount), "currency": event.currency}
+        events.emit(tx, kind, found.customer, {**data, **money})
 
 
 def _act(tx: Transaction, found: Order, event: Event) -> str:
@@ -146,4 +168,6 @@ def _catch_up(tx: Transaction, found: Order) -> None:
         *(found.id, found.provider),
     ):
         event = Event(found.provider, f"{id_}:late", kind, found.id, payment, amount, currency)
-        _keep(tx, event, _act(tx, orders.locked_one(tx, found.id), event))
+        outcome = _act(tx, orders.locked_one(tx, found.id), event)
+        _tell(tx, found, event, outcome)
+        _keep(tx, event, outcome)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nexctl.money import text_of
+from nexctl.server.ledger import events
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 
@@ -85,7 +87,16 @@ def issue(
     found = get(tx, number)
     if found is None:
         raise AssertionError("it was issued in this very transaction")
+    if kind in (INVOICE, NOTE):
+        _tell(tx, "issued" if kind == INVOICE else "credited", found)
     return found
+
+
+def _tell(tx: Transaction, what: str, paper: Paper) -> None:
+    total = None if paper.total is None else text_of(paper.total)
+    data = {"number": paper.number, "subject": paper.subject, "corrects": paper.corrects}
+    money = {"total": total, "currency": paper.currency}
+    events.emit(tx, f"invoice.{what}", paper.customer, {**data, **money})
 
 
 def about(tx: Transaction, subject: str, kind: str = INVOICE, part: int = 0) -> Paper | None:
@@ -149,6 +160,7 @@ def void(tx: Transaction, number: str, *, reason: str, by: str) -> Paper:
         "INSERT INTO invoice_voids (number, reason, voided_by, voided_at) VALUES (?,?,?,?)",
         *(number, reason, by, tx.clock.now()),
     )
+    _tell(tx, "voided", found)
     return found._replace(void=reason)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import ids
+from nexctl.server.ledger import events, ids
 from nexctl.server.ledger.clock import MINUTE
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
@@ -121,6 +121,7 @@ def create(
     found = get(tx, made)
     if found is None:
         raise AssertionError("it was made in this very transaction")
+    tell(tx, "created", found)
     return found
 
 
@@ -252,15 +253,44 @@ def enable(tx: Transaction, key: str, *, enabled: bool) -> Key:
 def revoke(tx: Transaction, key: str) -> Key:
     """End a key for ever, its sub-keys with it. Repeated, it changes nothing."""
     now = tx.clock.now()
+    ended = tx.all(
+        "SELECT id FROM keys WHERE (id=? OR parent_id=?) AND state<>'revoked' ORDER BY id",
+        *(key, key),
+    )
     tx.run(
         "UPDATE keys SET state='revoked', revoked_at=? "
         "WHERE (id=? OR parent_id=?) AND state<>'revoked'",
         *(now, key, key),
     )
+    for (name,) in ended:
+        _tell(tx, "revoked", name)
     found = get(tx, key)
     if found is None:
         raise Refused("not_found", f"there is no key {key}")
     return found
+
+
+def _tell(tx: Transaction, what: str, key: str) -> None:
+    found = get(tx, key)
+    if found is not None:
+        tell(tx, what, found)
+
+
+def tell(tx: Transaction, what: str, key: Key) -> None:
+    """Emit what has happened to a key: never its secret."""
+    events.emit(
+        tx,
+        f"key.{what}",
+        key.customer,
+        {
+            "id": key.id,
+            "name": key.name,
+            "kind": key.kind,
+            "prefix": key.prefix,
+            "state": key.state,
+            "parent_id": key.parent,
+        },
+    )
 
 
 def rotate(tx: Transaction, key: str, *, hash: bytes, prefix: str, overlap: int) -> Key:
@@ -280,7 +310,9 @@ def rotate(tx: Transaction, key: str, *, hash: bytes, prefix: str, overlap: int)
         *(now + overlap, found.id),
     )
     _keep(tx, found.id, hash, prefix, now)
-    return _usable(tx, key)
+    done = _usable(tx, key)
+    tell(tx, "rotated", done)
+    return done
 
 
 def touch(tx: Transaction, key: str) -> None:

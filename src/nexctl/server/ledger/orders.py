@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nexctl.money import text_of
 from nexctl.server.ledger import bonuses, codes, events, funds, ids, wallets
 from nexctl.server.ledger.chain import locked
 from nexctl.server.ledger.errors import Refused
@@ -144,7 +145,9 @@ def create(
         *(subtotal, tax, fee, total, credits, bonus, text, int(sandbox)),
         *(tx.clock.now(), expires_at, network, pay_amount, int(automatic)),
     )
-    return there(tx, made)
+    order = there(tx, made)
+    _tell(tx, order, state)
+    return order
 
 
 _OPEN_AUTOMATIC = (
@@ -371,8 +374,25 @@ def move(tx: Transaction, found: Order, state: str, **fields: Any) -> None:
     )
     if not done:
         raise Refused("state_conflict", "the order changed in between", hint="try again")
-    data = {"id": found.id, "state": state, "method": found.method}
-    events.emit(tx, f"order.{state}", found.customer, data)
+    _tell(tx, found, state)
+
+
+def _tell(tx: Transaction, order: Order, state: str) -> None:
+    """Tell that an order is in a state now; amounts in its currency."""
+    events.emit(
+        tx,
+        f"order.{state}",
+        order.customer,
+        {
+            "id": order.id,
+            "state": state,
+            "method": order.method,
+            "amount": text_of(order.amount),
+            "total": text_of(order.total),
+            "currency": order.currency,
+            "wallet": order.wallet,
+        },
+    )
 
 
 def locked_order(tx: Transaction, order: str) -> Order | None:

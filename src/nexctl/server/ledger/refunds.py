@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexctl.server.ledger import bonuses, funds, orders
+from nexctl.money import text_of
+from nexctl.server.ledger import bonuses, events, funds, orders
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.orders import Order
 from nexctl.server.ledger.port import Transaction
@@ -136,6 +137,8 @@ def _note_refund(tx: Transaction, found: Order, amount: int, by: str, note: str 
     if found.refunded + amount == found.total and found.state == "credited":
         orders.move(tx, found, "refunded")
     done = orders.there(tx, found.id)
+    data = {"order_id": found.id, "amount": text_of(amount), "currency": found.currency}
+    events.emit(tx, "payout.refunded", found.customer, {**data, "refunded": text_of(done.refunded)})
     if tx.shared.papers is not None:
         tx.shared.papers(tx, "refund", done)
     return done
@@ -157,6 +160,9 @@ def disputed(tx: Transaction, found: Order, amount: int) -> None:
     )
     _claw(tx, found, _later(tx, found, in_credits(found, amount)))
     tx.run("UPDATE orders SET disputed=disputed+? WHERE id=?", amount, found.id)
+    events.emit(
+        tx, "balance.frozen", found.customer, {"wallet": found.wallet, "order_id": found.id}
+    )
 
 
 def in_credits(found: Order, money: int) -> int:

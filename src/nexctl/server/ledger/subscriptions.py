@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nexctl.server.ledger import funds
+from nexctl.money import text_of
+from nexctl.server.ledger import events, funds
 from nexctl.server.ledger.port import Transaction
 
 
@@ -51,6 +52,8 @@ def put(tx: Transaction, customer: str, plan: str, state: str = "active") -> Non
         "state=excluded.state, changed_at=excluded.changed_at",
         *(customer, plan, state, now, now),
     )
+    if state == "past_due":
+        events.emit(tx, "subscription.past_due", customer, {"plan": plan})
 
 
 def paid(tx: Transaction, customer: str, period: str, plan: str) -> bool:
@@ -108,6 +111,8 @@ def charge(
         *(customer, period, plan, customer, seq, fee, tax),
         *(msgspec.json.encode(told).decode(), tx.clock.now()),
     )
+    data = {"plan": plan, "period": period, "fee": text_of(fee_money), "tax": text_of(tax_money)}
+    events.emit(tx, "subscription.paid", customer, {**data, "currency": details.get("currency")})
     return Fee(customer, period, plan, seq, fee_money, tax_money, told)
 
 

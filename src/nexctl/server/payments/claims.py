@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.money import parse_units
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
-from nexctl.server.ledger import funds
+from nexctl.server.ledger import events, funds
 from nexctl.server.ledger.clock import DAY, SECOND
 from nexctl.server.ledger.months import month_in
 from nexctl.server.payments.figures import number
@@ -76,6 +76,8 @@ def claim(tx: Transaction, call: Call) -> Claimed:
         when = f" before {again}" if again else ""
         raise Refuse("code_used", f"it was claimed: no more of it{when}")
     name = tx.value("SELECT id FROM grants WHERE wallet=? AND lot=?", customer, made.seq)
+    data = {"task": row["id"], "amount": house.money(made.amount), "currency": house.unit}
+    events.emit(tx, "balance.claimed", customer, data)
     return Claimed(
         grant_id=str(name),
         task=row["id"],

@@ -45,17 +45,25 @@ def figures(
     pack: str | None,
     currency: str | None,
     scale: int,
+    agreed: int | None = None,
 ) -> Figures:
     """The figures of an order for `amount` or a pack, before tax and bonus.
 
-    `table` is the book's table of top-ups with the operator's limits. Refused below and outside
-    what is sold.
+    `table` is the book's table of top-ups with the operator's limits; `agreed` is what is still
+    open of a contract, up to which nothing needs a look (None: there is none). Refused below and
+    outside what is sold.
     """
     money = str(table.get("currency") or book.unit)
     if currency not in (None, money):
         raise Refuse("invalid_request", f"top-ups are paid in {money}", param="currency")
     units = _amount(table, amount, pack)
+    if agreed is None and _is_contract(table, pack):
+        raise Refuse(
+            "invalid_request", "this pack needs a contract with the operator", param="pack"
+        )
     review = _limits(table, units)
+    if agreed is not None and units <= agreed:
+        review = None
     brought, rate = _credits(book, units, money, scale)
     return Figures(money, units, brought, rate, units, 0, 0, 0, units, pack, review)
 
@@ -102,6 +110,13 @@ def _amount(table: Mapping[str, Any], amount: str | None, pack: str | None) -> i
     if given not in (None, fixed):
         raise Refuse("invalid_request", "the amount is not the pack's", param="amount")
     return fixed
+
+
+def _is_contract(table: Mapping[str, Any], pack: str | None) -> bool:
+    """Whether a pack's amount is what is agreed with the customer."""
+    return any(
+        row["id"] == pack and row.get("amount") == "custom" for row in table.get("packs", ())
+    )
 
 
 def _limits(table: Mapping[str, Any], units: int) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.money import parse_units, round_half_even
+from nexctl.money import NANO, parse_units, round_half_even
 from nexctl.pricing.exact import ratio_of
 from nexctl.server.ledger import settings
 from nexctl.server.payments.figures import CENT_UNITS, number
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.port import Transaction
 
 TERMS = "terms"
+# What a text that was in force once is kept under, with its SHA-256 behind it.
+POLICY = "policy:"
+NAMES = ("refund_policy", "terms_of_sale")
 CREDITS, FEE = "usage_credits", "subscription_fee"
 
 
@@ -88,6 +91,22 @@ class Rules:
         found = self.book.plans.get(plan)
         return number(own if own is not None else found.data.get("fee") if found else None)
 
+    def payment_fee(self, method: str) -> tuple[str, str] | None:
+        """(percent, fixed part) of paying by a method; None where the operator takes nothing."""
+        for row in self.terms.get("payment_fees") or ():
+            if row["method"] == method:
+                return str(row.get("percent", "0")), str(row.get("fixed", "0"))
+        return None
+
+    def fee_of(self, method: str, units: int) -> int:
+        """The fee of paying `units` (10**-9) by a method, rounded to cents half-even."""
+        found = self.payment_fee(method)
+        if found is None:
+            return 0
+        top, bottom = ratio_of(found[0])
+        percent = round_half_even(units * top, bottom * 100 * CENT_UNITS) * CENT_UNITS
+        return percent + parse_units(found[1], NANO)
+
     def tax(self, on: str, units: int, profile: dict[str, Any] | None, version: int) -> Tax:
         """The tax on `units` for a customer by its billing profile, rounded to cents.
 
@@ -132,12 +151,18 @@ class Rules:
 
     def policies(self) -> dict[str, dict[str, str]]:
         """Version and SHA-256 of the texts shown before a purchase."""
-        found = {}
-        for name in ("refund_policy", "terms_of_sale"):
+        return {
+            name: {"version": row["version"], "sha256": row["sha256"]} for name, row in self.texts()
+        }
+
+    def texts(self) -> list[tuple[str, dict[str, str]]]:
+        """(name, {version, sha256, text}) of the texts in force."""
+        found = []
+        for name in NAMES:
             row = self.terms.get(name)
             if row:
                 digest = hashlib.sha256(row["text"].encode()).hexdigest()
-                found[name] = {"version": row["version"], "sha256": digest}
+                found.append((name, {"version": row["version"], "sha256": digest, **row}))
         return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
 from nexctl.server.http import Answer
-from nexctl.server.ledger import codes, ids
+from nexctl.server.ledger import codes, events, ids
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
 from nexctl.server.shapes import page_of, units_of
@@ -78,6 +78,8 @@ def _redeem(tx: Transaction, call: Call) -> Redeemed:
     digest = secrets.hash_of(codes.normal(call.body.code))
     code, made = codes.redeem(tx, customer, customer, digest)
     house = call.house
+    data = {"code_id": code.id, "amount": house.money(code.amount), "currency": code.currency}
+    events.emit(tx, "balance.redeemed", customer, data)
     return Redeemed(
         grant_id=str(code.grant_id),
         amount=str(house.money(code.amount)),

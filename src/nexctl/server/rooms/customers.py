@@ -46,6 +46,8 @@ def create(tx: Transaction, call: Call) -> wire.CustomerCreated:
         external_id=body.external_id,
         labels=body.labels,
     )
+    data = {"id": made.id, "name": made.name, "plan": made.plan}
+    events.emit(tx, "customer.created", made.id, data)
     return wire.CustomerCreated(
         **_fields(tx, house, made), key_id=key, prefix=secret.prefix, secret=secret.value
     )

@@ -11,7 +11,7 @@ import msgspec
 from nexctl.server.calls import Call
 from nexctl.server.house import COST_LABELS, instant, micros
 from nexctl.server.inference.policy import find
-from nexctl.server.ledger import alerts, budgets, events, keys, orgs
+from nexctl.server.ledger import alerts, budgets, keys, orgs
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import plans, secrets
 from nexctl.server.shapes import page_of, units_of
@@ -92,7 +92,6 @@ def create(tx: Transaction, call: Call) -> wire.KeySecret:
     if body.budget is not None:
         _set_budget(tx, call, made, body.budget, parent)
     known = msgspec.structs.asdict(_shown(tx, call, made))
-    tell(tx, "created", made)
     return wire.KeySecret(**known, secret=secret.value)
 
 
@@ -115,7 +114,7 @@ def update(tx: Transaction, call: Call) -> wire.Key:
         _drop_budgets(tx, call, found)
     elif body.budget is not UNSET:
         _set_budget(tx, call, found, body.budget, parent)
-    tell(tx, "updated", found)
+    keys.tell(tx, "updated", found)
     return _shown(tx, call, found)
 
 
@@ -134,7 +133,6 @@ def rotate(tx: Transaction, call: Call) -> wire.KeySecret:
         tx, found.id, hash=secret.hash, prefix=secret.prefix, overlap=overlap * SECOND
     )
     known = msgspec.structs.asdict(_shown(tx, call, done))
-    tell(tx, "rotated", done)
     return wire.KeySecret(**known, secret=secret.value, created=False)
 
 
@@ -145,26 +143,7 @@ def revoke(tx: Transaction, call: Call) -> wire.Key:
         raise Refuse("not_permitted", "a key does not revoke itself")
     call.before = _shown(tx, call, found)
     done = keys.revoke(tx, found.id)
-    if found.state != "revoked":
-        tell(tx, "revoked", done)
     return _shown(tx, call, done)
-
-
-def tell(tx: Transaction, what: str, key: Key) -> None:
-    """Emit what has happened to a key: never its secret."""
-    events.emit(
-        tx,
-        f"key.{what}",
-        key.customer,
-        {
-            "id": key.id,
-            "name": key.name,
-            "kind": key.kind,
-            "prefix": key.prefix,
-            "state": key.state,
-            "parent_id": key.parent,
-        },
-    )
 
 
 def _place(tx: Transaction, call: Call, parent: Key | None) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ from nexctl.server.house import instant
 from nexctl.server.ledger import budgets, keys, operators
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
-from nexctl.server.rooms.keys import key_of, own_budget, tell
+from nexctl.server.rooms.keys import key_of, own_budget
 from nexctl.server.shapes import page_of
 from nexctl.wire import operators as wire
 
@@ -83,7 +83,7 @@ def update_key(tx: Transaction, call: Call) -> wire.CustomerKey:
     found = _key_there(tx, call.id)
     call.before = _key(tx, call, found)
     done = keys.enable(tx, found.id, enabled=not call.body.disabled)
-    tell(tx, "updated", done)
+    keys.tell(tx, "updated", done)
     return _key(tx, call, done)
 
 
@@ -92,8 +92,6 @@ def revoke_key(tx: Transaction, call: Call) -> wire.CustomerKey:
     found = _key_there(tx, call.id)
     call.before = _key(tx, call, found)
     done = keys.revoke(tx, found.id)
-    if found.state != "revoked":
-        tell(tx, "revoked", done)
     return _key(tx, call, done)
 
 

@@ -11,7 +11,7 @@ from nexctl.server.http import Answer
 from nexctl.server.ledger import customers, orders, refunds
 from nexctl.server.payments import outbox, providers
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.topups import MANUAL, fields, normal, outside, page
+from nexctl.server.rooms.topups import MANUAL, fields, normal, outside, page, submitted
 from nexctl.server.shapes import units_of
 from nexctl.wire import admin as wire
 
@@ -59,6 +59,11 @@ def _approve(tx: Transaction, call: Call) -> wire.Payment:
         tx, found.id, by=call.caller.id, transaction=transaction, note=body.note
     )
     return _payment(tx, call, done)
+
+
+def submit(tx: Transaction, call: Call) -> wire.Payment:
+    """Note a payment that was seen for a customer; another operator approves it."""
+    return _payment(tx, call, submitted(tx, call, _there(tx, call)))
 
 
 def reject(tx: Transaction, call: Call) -> wire.Payment:

@@ -9,8 +9,10 @@ import msgspec
 from nexctl.money import NANO
 from nexctl.server.calls import Call
 from nexctl.server.ledger import settings
-from nexctl.server.payments.rules import TERMS, Rules, rules_of
+from nexctl.server.payments.figures import CENT_UNITS
+from nexctl.server.payments.rules import POLICY, TERMS, Rules, rules_of
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.topups import methods_of
 from nexctl.server.shapes import units_of
 from nexctl.wire import funding as wire
 from nexctl.wire.base import plain
@@ -28,10 +30,10 @@ def put(tx: Transaction, call: Call) -> wire.TermsInForce:
     """New terms, in place of the ones before. Orders keep those that they were made under."""
     body = call.body
     book = call.house.book
-    for name, fee in (body.plan_fees or {}).items():
+    for name, amount in (body.plan_fees or {}).items():
         if name not in book.plans:
             raise Refuse("invalid_request", "there is no such plan", param="plan_fees")
-        units_of(fee, NANO, zero=True)
+        units_of(amount, NANO, zero=True)
     levels = [row.id for row in body.loyalty or ()]
     if len(set(levels)) != len(levels):
         raise Refuse("invalid_request", "a level stands there twice", param="loyalty")
@@ -39,11 +41,23 @@ def put(tx: Transaction, call: Call) -> wire.TermsInForce:
         percent = str(getattr(row, "bonus_percent", None) or getattr(row, "percent", "0"))
         if units_of(percent, 6, zero=True) > 100 * 10**6:
             raise Refuse("invalid_request", "a percentage is at most 100")
+    known = {method.id for method in methods_of(call.house)}
+    ways = [row.method for row in body.payment_fees or ()]
+    if len(set(ways)) != len(ways) or not known.issuperset(ways):
+        shown = ", ".join(sorted(known))
+        raise Refuse("invalid_request", f"a fee for each of {shown}, once", param="payment_fees")
+    for fee in body.payment_fees or ():
+        if units_of(fee.percent, 6, zero=True) > 100 * 10**6:
+            raise Refuse("invalid_request", "a percentage is at most 100", param="payment_fees")
+        if units_of(fee.fixed, NANO, zero=True) % CENT_UNITS:
+            raise Refuse("invalid_request", "a fee has at most two decimals", param="payment_fees")
     least = units_of(body.minimum, NANO, zero=True) if body.minimum else 0
     if body.maximum is not None and units_of(body.maximum, NANO) < least:
         raise Refuse("invalid_request", "the maximum is below the minimum", param="maximum")
     kept: dict[str, Any] = plain(body)
     settings.put(tx, TERMS, kept)
+    for name, row in Rules(call.house, kept).texts():
+        settings.put(tx, POLICY + row["sha256"], {"name": name, **row})
     return _shown(Rules(call.house, kept))
 
 

@@ -10,7 +10,7 @@ from nexctl.money import text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
-from nexctl.server.ledger import bonuses, codes, orders, profiles
+from nexctl.server.ledger import bonuses, codes, contracts, orders, profiles
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.payments import providers, sandbox
 from nexctl.server.payments.figures import Figures, figures, number
@@ -37,8 +37,13 @@ _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
     """Ways to pay, packs, and the limits of self-service."""
     book = call.house.book
-    table = rules_of(tx, call.house).topup
+    rules = rules_of(tx, call.house)
+    table = rules.topup
     found = methods_of(call.house)
+    for method in found:
+        fee = rules.payment_fee(method.id)
+        if fee is not None:
+            method.fee_percent, method.fee_fixed = fee
     least, most = number(table.get("minimum")), number(table.get("maximum"))
     packs = []
     for row in table.get("packs", ()):
@@ -189,7 +194,8 @@ def wanted(
     rules = rules_of(tx, house)
     profile, version = profiles.current(tx, customer)
     tax = rules.tax(CREDITS, figures_.amount, profile, version)
-    total = figures_.subtotal + tax.units + figures_.fee
+    fee = rules.fee_of(method.id, figures_.amount)
+    total = figures_.subtotal + tax.units + fee
     code = None
     if promo is not None:
         digest = secrets.hash_of(codes.normal(promo))
@@ -209,7 +215,7 @@ def wanted(
         details["bonus"] = terms
     if method.manual:
         details["pay_to"] = dict(house.facts.get("pay_to") or {})
-    changed = figures_._replace(tax=tax.units, bonus=bonus.units, total=total)
+    changed = figures_._replace(tax=tax.units, fee=fee, bonus=bonus.units, total=total)
     return Wanted(changed, tax, bonus, details, code)
 
 
@@ -217,6 +223,7 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
     """The figures that a body asks for, where its method may be used for them."""
     house, body = call.house, call.body
     table = rules_of(tx, house).topup
+    agreed = contracts.open_amount(tx, call.customer.id)
     found = figures(
         house.book,
         table,
@@ -224,10 +231,11 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
         pack=body.pack,
         currency=body.currency,
         scale=house.scale,
+        agreed=agreed,
     )
     row = _row_of(house, method.id)
     pack = row.get("from_pack")
-    if pack is not None:
+    if pack is not None and (agreed is None or found.amount > agreed):
         least = next((number(p["amount"]) for p in table["packs"] if p["id"] == pack), None)
         if least is None or found.amount < least:
             shown = f" (from {text_of(least)})" if least is not None else ""
@@ -313,21 +321,24 @@ def make(
 
 def submit(tx: Transaction, call: Call) -> wire.TopUp:
     """Declare a manual payment as made."""
-    found = _owned(tx, call)
+    return wire.TopUp(**fields(call.house, submitted(tx, call, _owned(tx, call))))
+
+
+def submitted(tx: Transaction, call: Call, found: Order) -> Order:
+    """An order whose payment the caller has told of."""
     if found.provider != MANUAL:
         raise Refuse("state_conflict", "this order is not paid by a transfer")
     body = call.body
     if found.network and not body.sender and found.pay_amount is None:
         # Nothing on a chain names the order: its amount has to, or the sender.
         raise Refuse("invalid_request", "say from which address you paid", param="sender")
-    done = orders.submit(
+    return orders.submit(
         tx,
         found.id,
         transaction=normal(body.transaction),
         sender=body.sender,
         by=call.caller.id,
     )
-    return wire.TopUp(**fields(call.house, done))
 
 
 def normal(transaction: str) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import UsageError
+from nexctl.safety.sheets import csv_row
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
 from nexctl.server.ledger import entries, snapshots, wallets
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.refusing import Refuse
+from nexctl.server.rooms.plans import need_feature
 from nexctl.server.rooms.whose import wallet_of, who_of
 from nexctl.server.shapes import sequence_of, usage_record
 from nexctl.usage.summary import FIGURES, Seen, Sum, Summary, names_of
@@ -121,6 +123,19 @@ def sums(tx: Transaction, call: Call) -> wire.UsageSummary:
         to=query.to,
         closed=entries.is_closed(tx, call.customer.id, end),
     )
+
+
+def summary_file(tx: Transaction, call: Call) -> bytes:
+    """The same sums as a CSV file, for plans that have analytics to take away."""
+    need_feature(call, "analytics_export", "the analytics summary as a file")
+    found = sums(tx, call)
+    names = names_of(call.query.by)
+    lines = [csv_row((*names, *FIGURES, "charge", "currency"))]
+    for one in found.data:
+        figures = (getattr(one, name) for name in FIGURES)
+        groups = (one.group.get(name) for name in names)
+        lines.append(csv_row((*groups, *figures, one.charge, one.currency)))
+    return "".join(lines).encode()
 
 
 def _every(tx: Transaction, call: Call, start: int | None, end: int | None) -> Iterator[UsageRow]:

@@ -117,7 +117,7 @@ class Shelf:
         self, book: str | None = None, *, default: str | None = None, folder: str | None = None
     ) -> None:
         self.book, self.default, self.folder = book, default, folder
-        self._found: dict[tuple[str, str], tuple[Book, bool]] = {}
+        self._found: dict[tuple[str, str, str | None], tuple[Book, bool]] = {}
         self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
     def name_for(self, price_book: str | None) -> str | None:
@@ -128,12 +128,32 @@ class Shelf:
             return price_book.partition("@")[0]
         return self.default
 
-    def at(self, name: str, moment: str) -> tuple[Book, bool]:
-        """(book in force then, whether that had to be assumed). UsageError for an unknown book."""
+    def at(self, name: str, moment: str, label: str | None = None) -> tuple[Book, bool]:
+        """(book in force then, whether that had to be assumed). UsageError for an unknown book.
+
+        `label` is the version that the row names: it counts on the days on which it was in force,
+        for on the day of a change both versions were, and no date tells them apart.
+        """
         day = moment[:10]
-        found = self._found.get((name, day))
+        found = self._found.get((name, day, label))
         if found is None:
-            found = self._found[name, day] = self._load(name, day)
+            named = self._labelled(name, day, label) if label is not None else None
+            found = self._load(name, day) if named is None else (named, _early(named, day))
+            self._found[name, day, label] = found
+        return found
+
+    def _labelled(self, name: str, day: str, label: str) -> Book | None:
+        """The version that a row names, if it was in force on that day."""
+        if self.book is not None or _is_path(name):
+            return None
+        known = books.every(name, folder=self.folder)
+        found = next((book for book in known if book.version == label), None)
+        if found is None:
+            return None
+        start, end = found.valid_from or "", found.valid_to
+        replaced = any(start < (book.valid_from or "") < day for book in known)
+        if start > day or replaced or (end is not None and end < day):
+            return None
         return found
 
     def pricer(
@@ -161,7 +181,12 @@ class Shelf:
             start = next((first for first, _ in starts if first is not None), None)
             book = books.load(name, at=start, folder=self.folder) if start else books.load(name)
             return book, True
-        return book, book.valid_from is None and day < book.retrieved
+        return book, _early(book, day)
+
+
+def _early(book: Book, day: str) -> bool:
+    """Whether a book without a first day was only read later."""
+    return book.valid_from is None and day < book.retrieved
 
 
 def _is_path(name: str) -> bool:
@@ -196,7 +221,7 @@ class Pricing:
             return plan
         moment = moment or conditions.day
         try:
-            plan.book, plan.assumed = self.shelf.at(name, moment)
+            plan.book, plan.assumed = self.shelf.at(name, moment, conditions.price_book)
         except UsageError as error:
             plan.why = error.message
             return plan
