@@ -149,14 +149,19 @@ class Source:
         for module, tree in self.trees.items():
             whole = named_in(tree.body)
             for function in (None, *functions_of(tree)):
+                said = [
+                    (kind, node)
+                    for node in calls_of(tree if function is None else function)
+                    if (kind := self.resolved(node.func, module)) is not None
+                ]
+                if not said:
+                    continue
                 NAMED.clear()
                 NAMED.update(whole)
                 if function is not None:
                     NAMED.update(named_in([function]))
-                for node in calls_of(tree if function is None else function):
-                    kind = self.resolved(node.func, module)
-                    if kind is not None:
-                        yield from said_by(kind, node)
+                for kind, node in said:
+                    yield from said_by(kind, node)
 
 
 def functions_of(tree: ast.Module) -> Iterator[ast.FunctionDef]:
@@ -173,10 +178,11 @@ def calls_of(node: ast.Module | ast.FunctionDef) -> Iterator[ast.Call]:
     inside = set(functions_of(node)) if isinstance(node, ast.Module) else set()
     waiting: list[ast.AST] = [node]
     while waiting:
-        one = waiting.pop(0)
+        one = waiting.pop()
         if isinstance(one, ast.Call):
             yield one
-        waiting += [child for child in ast.iter_child_nodes(one) if child not in inside]
+        children = [child for child in ast.iter_child_nodes(one) if child not in inside]
+        waiting += reversed(children)
 
 
 def named_in(lines: Sequence[ast.stmt]) -> dict[str, str]:
