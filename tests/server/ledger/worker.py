@@ -20,7 +20,6 @@ from nexctl.server.ledger.port import Transaction
 from nexctl.server.ledger.types import Ask, Outcome
 from tests.server.ledger.kit import BODY, KEY, PRICES
 
-
 # Refusals in a row until a worker believes that all is spent: one of ten keys may be left.
 PATIENCE = 15
 
