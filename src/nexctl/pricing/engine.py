@@ -472,6 +472,7 @@ def _check_semantic(book: Book, model: Model, batch: bool, semantic: bool) -> No
         what = "a batch line" if batch and "batch" in never else f"an {model.kind} model"
         raise UsageError(
             f"on {book.title} {what} is never answered from the semantic cache",
+            hint="leave the semantic cache out of this request",
             code="semantic_excluded",
         )
 
