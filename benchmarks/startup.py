@@ -5,26 +5,35 @@ Usage: startup.py [ROUNDS]   (default 21)
 Each round starts every program once, in random order; the figure is the median of the rounds'
 ratios. The compared tools are taken where they are importable, and named where they are not.
 Goals: --version and --help 1.3, a leaf 7, estimate of a 10 KB file 7 and at least 4 times faster
-than ttok, tiktoken and tokencost.
+than ttok, tiktoken and tokencost; a leaf on the embedded gateway in this process 15, a leaf over
+HTTP 15, the server's own time (the same request on an open connection) taken off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 GOALS = {
     "nexctl --version": 1.3,
     "nexctl --help": 1.3,
     "nexctl config path": 7.0,
     "nexctl estimate": 7.0,
+    "nexctl wallet show": 15.0,
+    "nexctl models list (HTTP)": 15.0,
 }
 TIKTOKEN = """
 import sys, tiktoken
@@ -97,11 +106,82 @@ def candidates(file: str) -> dict[str, list[str]]:
     return found
 
 
-def run_once(command: list[str], null: int) -> tuple[float, int]:
+class Served:
+    """An embedded gateway in a home of its own, and the same one served over HTTP.
+
+    leaves  name -> (command, variables) of the commands that use it
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.home = os.path.join(folder, "home")
+        os.mkdir(self.home)
+        self.nexctl = program()
+        inside = {"HOME": self.home, "NEXCTL_KEYRING": "0"}
+        made = self._run(inside, "keys", "create", "--name", "bench", "-q")
+        self.key = made.strip()
+        self._server = subprocess.Popen(
+            [*self.nexctl, "gateway", "serve", "--port", "0"],
+            env={**environment(), **inside}, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._server.stderr is not None
+        said = self._server.stderr.readline()
+        self.url = said.split(" is served at ")[1].split(" ")[0].strip()
+        outside = {
+            **inside,
+            "NEXCTL_BASE_URL": self.url,
+            "NEXCTL_DRIVER": "nexctl",
+            "NEXCTL_API_KEY": self.key,
+        }
+        self.leaves = {
+            "nexctl wallet show": ([*self.nexctl, "wallet", "show"], inside),
+            "nexctl models list (HTTP)": ([*self.nexctl, "models", "list"], outside),
+        }
+
+    def _run(self, more: dict[str, str], *words: str) -> str:
+        return subprocess.run(
+            [*self.nexctl, *words], env={**environment(), **more}, capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+
+    def seconds(self) -> float:
+        """The server's own time: the request of the HTTP leaf on a connection that is open."""
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        taken = []
+        for _ in range(21):
+            began = time.perf_counter()
+            connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {self.key}"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200
+            taken.append(time.perf_counter() - began)
+        connection.close()
+        return statistics.median(taken)
+
+    def close(self) -> None:
+        self._server.send_signal(signal.SIGTERM)
+        self._server.wait(60)
+        if self._server.stderr is not None:
+            self._server.stderr.close()
+
+
+@contextlib.contextmanager
+def served(folder: str) -> Iterator[Served]:
+    found = Served(folder)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def run_once(
+    command: list[str], null: int, more: dict[str, str] | None = None
+) -> tuple[float, int]:
     """Wall seconds and exit code of one process with its streams on /dev/null."""
     streams = [(os.POSIX_SPAWN_DUP2, null, descriptor) for descriptor in (0, 1, 2)]
     began = time.perf_counter()
-    child = os.posix_spawn(command[0], command, environment(), file_actions=streams)
+    child = os.posix_spawn(
+        command[0], command, {**environment(), **(more or {})}, file_actions=streams
+    )
     _, status = os.waitpid(child, 0)
     return time.perf_counter() - began, os.waitstatus_to_exitcode(status)
 
@@ -113,12 +193,13 @@ def environment() -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     rounds = int(arguments[0]) if arguments else 21
-    with tempfile.TemporaryDirectory() as folder:
-        commands = candidates(prompt(folder))
+    with tempfile.TemporaryDirectory() as folder, served(folder) as gateway:
+        plain = {name: (command, {}) for name, command in candidates(prompt(folder)).items()}
+        commands: dict[str, tuple[list[str], dict[str, str]]] = {**plain, **gateway.leaves}
         fill_tiktoken_cache(folder)
         null = os.open(os.devnull, os.O_RDWR)
         for name, command in list(commands.items()):
-            _, code = run_once(command, null)
+            _, code = run_once(command[0], null, command[1])
             if code != 0:
                 print(f"skipped: {name} ended with {code}")
                 del commands[name]
@@ -127,7 +208,9 @@ def main(arguments: list[str]) -> int:
         for _ in range(rounds):
             names = list(commands)
             random.shuffle(names)
-            took = {name: run_once(commands[name], null)[0] for name in names}
+            took = {name: run_once(commands[name][0], null, commands[name][1])[0] for name in names}
+            if "nexctl models list (HTTP)" in took:
+                took["nexctl models list (HTTP)"] -= gateway.seconds()
             for name in names:
                 seconds[name].append(took[name])
                 ratios[name].append(took[name] / took["python -c pass"])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ SOURCE = ROOT / "src/nexctl"
 PAGE = ROOT / "docs/reference/errors.md"
 EXITS = {name: value for name, value in vars(errors).items() if name.startswith("EXIT_")}
 MOST = 3
+# Texts that the module under the eye has given a name, such as `hint`.
+NAMED: dict[str, str] = {}
 
 
 class Kind(NamedTuple):
@@ -74,6 +76,10 @@ def spelled(node: ast.expr | None) -> str:
     if isinstance(node, ast.JoinedStr):
         parts = (str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
         return "".join(parts)
+    if isinstance(node, ast.Name):
+        return NAMED.get(node.id, "")
+    if isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func)[-4:] == ".get":
+        return spelled(node.args[1])
     if isinstance(node, ast.IfExp):
         return spelled(node.body) or spelled(node.orelse)
     if isinstance(node, ast.BoolOp):
@@ -141,10 +147,53 @@ class Source:
     def rows(self) -> Iterator[Row]:
         """Every place that calls an error class with something of its own to say."""
         for module, tree in self.trees.items():
-            for node in ast.walk(tree):
-                kind = self.resolved(node.func, module) if isinstance(node, ast.Call) else None
-                if isinstance(node, ast.Call) and kind is not None:
+            whole = named_in(tree.body)
+            for function in (None, *functions_of(tree)):
+                said = [
+                    (kind, node)
+                    for node in calls_of(tree if function is None else function)
+                    if (kind := self.resolved(node.func, module)) is not None
+                ]
+                if not said:
+                    continue
+                NAMED.clear()
+                NAMED.update(whole)
+                if function is not None:
+                    NAMED.update(named_in([function]))
+                for kind, node in said:
                     yield from said_by(kind, node)
+
+
+def functions_of(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    """The functions and methods of a module; one inside another belongs to the outer one."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            yield from (line for line in node.body if isinstance(line, ast.FunctionDef))
+
+
+def calls_of(node: ast.Module | ast.FunctionDef) -> Iterator[ast.Call]:
+    """Every call in a function, or in a module outside of its functions."""
+    inside = set(functions_of(node)) if isinstance(node, ast.Module) else set()
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Call):
+            yield one
+        children = [child for child in ast.iter_child_nodes(one) if child not in inside]
+        waiting += reversed(children)
+
+
+def named_in(lines: Sequence[ast.stmt]) -> dict[str, str]:
+    """Texts that get a name on these lines, or inside the one function; the last counts."""
+    inside = ast.walk(lines[0]) if isinstance(lines[0], ast.FunctionDef) else iter(lines)
+    return {
+        node.targets[0].id: text
+        for node in inside
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if (text := spelled(node.value))
+    }
 
 
 def imports(tree: ast.Module) -> dict[str, tuple[str, str]]:

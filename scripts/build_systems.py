@@ -4,7 +4,8 @@
 It is made from cells.toml, abuse.toml and refusals.toml of tests/systems, which tests hold against
 the tests that exist.
 
-Usage: build_systems.py [--check]   `--check` writes nothing and fails where the page would change.
+Usage: build_systems.py [--check|--proofs]   `--check` writes nothing and fails where the page would
+change; `--proofs` prints the ids of all scenarios that the page names, for pytest.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ Given a price book, the embedded gateway behaves as that system does:
 and `docs` are the vendor's words, `reading` is how a silence or a contradiction is read, `ours` is
 the design here where the vendor shows nothing. *Proved by* names the scenarios of the test suite.
 What is not built yet is said in bold.
+
+Every scenario holds on SQLite and on PostgreSQL:
+
+```
+pytest $(python scripts/build_systems.py --proofs)
+pytest $(python scripts/build_systems.py --proofs) --gateways-on postgresql
+```
+
+In each unit a random month of mixed traffic agrees to the last unit, from quote to invoice, and
+each planted fault is found: `pytest tests/systems/test_month.py`, with `-m slow` for long months.
 """
 
 
@@ -114,5 +125,17 @@ def refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
+def named() -> list[str]:
+    """The ids of the page's scenarios."""
+    cells = tomllib.loads((DATA / "cells.toml").read_text(encoding="utf-8"))["cell"]
+    refused = tomllib.loads((DATA / "refusals.toml").read_text(encoding="utf-8")).values()
+    found = {one for row in cells for one in row["proof"]}
+    found |= {row["proof"] for row in refused if "proof" in row}
+    return sorted(found | {"tests/systems/test_month.py"})
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--proofs"]:
+        print("\n".join(named()))
+        sys.exit()
     sys.exit(generated.main(lambda: {PAGE: page()}, sys.argv[1:], __file__, __doc__))

@@ -9,11 +9,25 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import places
+
 # What a property says does not depend on how busy the machine is.
 settings.register_profile("nexctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nexctl")
 
 REQUIRE_TOOLS = os.environ.get("NEXCTL_REQUIRE_TOOLS") == "1"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "where the gateways that scenarios make keep their ledger"
+    parser.addoption("--gateways-on", choices=places.CHOICES, default="sqlite", help=told)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gateways_on(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Scenarios are the same on both databases: one option moves all of their gateways."""
+    with places.on(request.config.getoption("--gateways-on")):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def test_a_key_near_its_end_is_a_warning(days: int | None, status: str) -> None:
     facts = Me(gateway="g", key=key, customer=CustomerFacts(id="c", name="Acme"))
     found = doctor.key(SECRET, facts, NOW)
     assert found.status == status
-    assert found.detail.startswith("sub key ci of Acme, from keyring")
+    assert found.detail.startswith("sub key named ci of customer Acme, from keyring")
     assert "CANARY" not in str(found)
     assert (found.hint == "nexctl keys rotate ci") == (status == "warn")
 

@@ -248,6 +248,35 @@ def test_every_choice_that_is_offered_is_accepted() -> None:
                 assert parameter.type.convert(choice, parameter, None) == choice
 
 
+# What came after bash 3.2, the last one under its old licence, which macOS still ships.
+LATER_THAN_3_2 = (
+    r"\b(declare|typeset|local)\s+-\w*[Anglu]",  # associative, global, reference, case
+    r"\b(mapfile|readarray|coproc|compopt)\b",
+    r"\$\{\w+(\[[^]]*\])?(\^|,|@[A-Za-z]\})",  # case changes, transformations
+    r"\$\{\w+\[-\d",  # from the end of an array
+    r"\|&|&>>|;;&|;&",
+    r"\[\[\s+-[vR]\s",
+    r"printf\s+'%\(",
+    r"\bwait\s+-n\b|\bread\s+-\w*[iN]",
+    r"\{\w+\}[<>]",
+    r"\bshopt\s+-s\s+(globstar|autocd|lastpipe|inherit_errexit|localvar_inherit)",
+)
+
+
+def test_the_bash_script_uses_nothing_that_came_after_bash_3_2() -> None:
+    """There is no bash 3.2 to run here: what later ones brought is looked for in the text."""
+    script = (ROOT / "completions/nexctl.bash").read_text()
+    code = re.sub(r"'[^']*'", "''", re.sub(r"^\s*#.*$", "", script, flags=re.M))
+    # compopt is used where there is one, and done without where there is none.
+    code, guards = re.subn(r"if type compopt >.*?\n    return 0\n  fi\n", "", code, flags=re.S)
+    assert guards == 1
+    assert "COMPREPLY" in code
+    for pattern in LATER_THAN_3_2:
+        assert re.findall(pattern, code) == [], pattern
+    for probe in ("declare -A x", "${x^^}", "mapfile -t x", "a |& b", "[[ -v x ]]", "${x[-1]}"):
+        assert any(re.search(pattern, probe) for pattern in LATER_THAN_3_2), probe
+
+
 def test_bash_replaces_only_what_follows_a_colon() -> None:
     """readline cuts words at colons: the answer is what follows the last one."""
     script = f"""

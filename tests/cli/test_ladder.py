@@ -152,7 +152,7 @@ def test_only_debug_shows_a_traceback(behave: Any) -> None:
 def test_a_system_error_names_its_file(behave: Any) -> None:
     done = behave(_raise(PermissionError(13, "Permission denied", "/some/file")))
     assert done.code == 1
-    assert done.err.startswith("error: /some/file: Permission denied\n")
+    assert done.err.startswith("error: /some/file: permission denied\n")
 
 
 def test_an_interrupt_is_one_newline_and_130(behave: Any) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests import places
+
 PROGRAM = Path(sys.executable).with_name("nexctl")
 
 
@@ -45,6 +47,7 @@ Nexctl = Callable[..., Ran]
 @pytest.fixture
 def nexctl(tmp_path: Path) -> Nexctl:
     """Run `nexctl ARGS` in the test's folder; stdin is empty unless given."""
+    first: list[Ran] = []
 
     def run(
         *arguments: str | Path,
@@ -53,8 +56,14 @@ def nexctl(tmp_path: Path) -> Nexctl:
         timeout: int = 120,
         **environ: str,
     ) -> Ran:
+        words = [*map(str, arguments)]
+        if words[:2] == ["gateway", "init"]:
+            words += () if "--database" in words else places.option()
+        elif places.moved() and not first:
+            # `local` would make itself a file with the first command.
+            first.append(run("gateway", "init", **environ))
         done = subprocess.run(
-            [str(PROGRAM), *map(str, arguments)],
+            [str(PROGRAM), *words],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             cwd=cwd or tmp_path,

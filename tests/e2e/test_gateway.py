@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import places
 from tests.e2e.conftest import PROGRAM, Nexctl
 from tests.server.ledger import older_kit
 
@@ -70,13 +70,11 @@ def test_verify_proves_and_finds_a_changed_entry(nexctl: Nexctl, own_home: Path)
     assert (clean.exit, clean.data["clean"], clean.data["violations"]) == (0, True, [])
     assert clean.data["proved"]["recompute"] == 1
     assert nexctl("gateway", "verify", "--anchors", "heads.jsonl").exit == 0
-    with sqlite3.connect(database_of(own_home)) as raw:
-        names = [
-            row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
-        ]
-        for name in names:
-            raw.execute(f"DROP TRIGGER {name}")
-        raw.execute("UPDATE entries SET amount=amount+1 WHERE seq=1")
+    place = str(database_of(own_home))
+    if places.moved():
+        place = (own_home / ".local/state/nexctl/gateways/local/database").read_text().strip()
+    places.unguard(place, "entries")
+    assert places.outside(place, "UPDATE entries SET amount=amount+1 WHERE seq=1") == 1
     found = nexctl("gateway", "verify", "-o", "json")
     assert found.exit == 9
     assert {row["check"] for row in found.data["violations"]} >= {"schema", "chain"}

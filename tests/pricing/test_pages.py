@@ -453,3 +453,29 @@ def test_nexu_rates_are_ratios_to_the_default_model() -> None:
     default = charged("nexu", "gemini-3-flash-preview", typical)
     assert charged("nexu", "gemini-3.1-flash-lite-preview", typical) == default / 2
     assert charged("nexu", "gpt-5.4-mini", typical) == default * Fraction("1.5")
+
+
+def test_nexrelay_formula_and_printed_meters() -> None:
+    """The page: "cached read credits x 0.1" beside "$0.10 / 1M credits"; the 0.1 counts once."""
+    book = books.load("nexrelay")
+    printed = {row["meter"]: row["unit_price"] for row in book.data["printed"]["rows"]}
+    assert printed == {
+        "Input tokens": "$1.00 / 1M credits",
+        "Output tokens": "$1.00 / 1M credits",
+        "Cached read tokens": "$0.10 / 1M credits",
+    }
+    for into, out, cached in ((18_240, 912, 4_096), (1, 1, 1), (0, 0, 10)):
+        usage = Usage(input=into, output=out, cached_input=cached)
+        assert charged("nexrelay", "gpt-5.4", usage) == into + out + cached * Fraction("0.1")
+
+
+def test_nexrelay_answers_402_without_a_balance() -> None:
+    """The page: "Insufficient balance returns 402 and no upstream request is sent"."""
+    refusal = books.load("nexrelay").data["refusals"]["insufficient_balance"]
+    assert (refusal["status"], refusal["code"]) == (402, "insufficient_balance")
+
+
+def test_deeptoken_business_is_5000_or_more() -> None:
+    """The page: "$5,000+"; only that card has a plus."""
+    packs = books.load("deeptoken").data["topup"]["packs"]
+    assert [row["id"] for row in packs if row.get("or_more")] == ["business"]

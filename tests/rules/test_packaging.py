@@ -105,38 +105,6 @@ def test_two_builds_are_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("extra", ["", "[all]"])
-def test_a_clean_environment_installs_it_and_it_works(
-    wheel: Path, extra: str, tmp_path: Path, own_home: Path
-) -> None:
-    venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=300)
-    done = subprocess.run(
-        [venv / "bin/python", "-m", "pip", "install", "-q", f"nexctl{extra} @ file://{wheel}"],
-        capture_output=True, text=True, timeout=1800, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    program = venv / "bin/nexctl"
-
-    def run(*arguments: str) -> str:
-        ran = subprocess.run(
-            [program, *arguments], input="hello", capture_output=True, text=True, timeout=120,
-            check=False, cwd=tmp_path,
-        )  # fmt: skip
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
-
-    assert run("--version") == f"nexctl {__version__}\n"
-    assert json.loads(run("estimate", "-", "-m", "gpt-4o", "-o", "json"))["data"]["estimates"]
-    checks = json.loads(run("doctor", "-o", "json"))["data"]["checks"]
-    extras = next(check for check in checks if check["name"] == "extras")
-    assert (extras["detail"] == "all installed") == (extra == "[all]")
-    assert json.loads(run("wallet", "show", "-o", "json"))["data"]["currency"] == "USD"
-    assert (venv / "share/man/man1/nexctl.1").exists()
-    assert (venv / "share/bash-completion/completions/nexctl").exists()
-
-
 # -------------------------------------------------------------------- the bill of materials
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from server_kit import Got, Rig
+from tests.server.server_kit import Got, Rig
 
 CREDIT = {"amount": "1", "currency": "USD", "per": "100"}
 

@@ -20,13 +20,15 @@ from nexctl.server import bootstrap
 from nexctl.server.app import Gateway
 from nexctl.server.house import Options
 from nexctl.server.serve import Terms, how
+from tests import places
 
 
 class Served:
     """One served gateway: `url`, its keys, and its house for a look inside."""
 
     def __init__(self, folder: Path, upstream: bootstrap.Upstream | None = None, **terms: Any):
-        self.place = terms.pop("place", None) or str(folder / "served" / "ledger.sqlite")
+        chosen = terms.pop("place", None) or places.fresh()
+        self.place = chosen or str(folder / "served" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place,

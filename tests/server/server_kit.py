@@ -14,7 +14,9 @@ from nexctl.safety.http import Call
 from nexctl.server import bootstrap
 from nexctl.server.app import Gateway
 from nexctl.server.house import House, Options
+from tests import places
 
+DAY, NANO = 86_400, 10**9
 BODY = {"model": "nex-pro", "messages": [{"role": "user", "content": "Hello there"}]}
 
 
@@ -55,7 +57,7 @@ class Rig:
         semantic_cache: bool = False,
         place: str | None = None,
     ) -> None:
-        self.place = place or str(folder / "gateway" / "ledger.sqlite")
+        self.place = place or places.fresh() or str(folder / "gateway" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place,
@@ -173,3 +175,21 @@ class Rig:
                 return
             time.sleep(0.01)
         raise AssertionError("a hold is left")
+
+
+class Calendar:
+    """Moves a gateway's clock on; its wall and its monotonic clock agree, so it is no jump."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.passed = 0
+        clock = rig.house.ledger.clock
+        begun = time.time_ns() // (DAY * NANO) * DAY * NANO + 12 * 3600 * NANO
+        self._begun = begun
+        clock._wall = lambda: self._begun + self.passed * NANO
+        clock._steady = lambda: self.passed * NANO
+        clock._floor = 0
+        clock.rebase()
+
+    @property
+    def now(self) -> int:
+        return self._begun // NANO + self.passed

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from server_kit import Rig
+from server_kit import Calendar, Rig
 
 from nexctl.account import calibrating
 from nexctl.account import runway as workflow
@@ -21,26 +20,7 @@ from nexctl.safety.http import Key
 from nexctl.usage.runway import DAY
 from nexctl.usage.whatif import WhatIf
 
-NANO = 10**9
 DAYS = 20
-
-
-class Calendar:
-    """Moves a gateway's clock on; its wall and its monotonic clock agree, so it is no jump."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.passed = 0
-        clock = rig.house.ledger.clock
-        begun = time.time_ns() // (DAY * NANO) * DAY * NANO + 12 * 3600 * NANO
-        self._begun = begun
-        clock._wall = lambda: self._begun + self.passed * NANO
-        clock._steady = lambda: self.passed * NANO
-        clock._floor = 0
-        clock.rebase()
-
-    @property
-    def now(self) -> int:
-        return self._begun // NANO + self.passed
 
 
 def gateway_of(rig: Rig, key: str | None = None) -> Gateway:

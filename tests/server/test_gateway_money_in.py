@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from server_kit import Got, Rig
+from server_kit import Calendar, Got, Rig
 
 from nexctl.safety import signing
+from nexctl.server import upkeep
 from nexctl.server.payments import included, sandbox
 from nexctl.wire.base import encode
 
@@ -258,6 +259,20 @@ def test_included_credits_come_with_the_plan(
     rig.again()
     assert rig.wallet()["balance"] == credit
     assert rig.customer("other", plan=plan)
+
+
+def test_a_clock_that_was_set_back_gives_and_charges_no_month_that_is_over(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(plan="pro")
+    calendar = Calendar(rig)
+    calendar.passed += 40 * 86_400
+    upkeep.once(rig.house)
+    late = rig.customer("late", plan="pro")  # she was not there in the month before
+    before = rig.wallet(late)["balance"]
+    rig.again()  # another process, whose clock is right by no calendar but its own
+    assert included.grant_due(rig.house) == 0
+    assert rig.wallet(late)["balance"] == before
 
 
 def test_a_custom_plan_gives_nothing_by_itself(rig: Rig) -> None:

@@ -23,6 +23,7 @@ from nexctl.server import bootstrap
 from nexctl.server.house import Options
 from nexctl.server.payments import outbox, stripe
 from nexctl.server.refusing import Refuse
+from tests import places
 
 SECRET = "whsec_" + "k" * 32
 KEY = "sk_test_" + "4" * 24
@@ -79,7 +80,7 @@ class StripeRig(Rig):
     """A gateway that takes payments by Stripe."""
 
     def __init__(self, folder: Any, url: str) -> None:
-        self.place = str(folder / "gateway" / "ledger.sqlite")
+        self.place = places.fresh() or str(folder / "gateway" / "ledger.sqlite")
         self.secrets = Kept()
         self.made = bootstrap.create(
             self.place,
@@ -241,7 +242,8 @@ def test_a_dispute_freezes_and_one_that_is_won_gives_back(rig: StripeRig) -> Non
     assert rig.chat().code == "wallet_frozen"
     won = {**dispute, "status": "won"}
     deliver(rig, event("charge.dispute.closed", won, "evt_w"))
-    assert rig.wallet()["balance"] == "55"
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    assert rig.chat().status == 200
     assert proved(rig)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -215,3 +215,32 @@ def test_sums_of_records_are_those_that_the_gateway_makes(rig: Rig) -> None:
     door.usage.summary = lacking  # type: ignore[method-assign]
     found = summary_of(door, Window(), Filters(), names)
     assert (found.data, found.total, found.closed) == (wanted.data, wanted.total, wanted.closed)
+
+
+def test_a_rate_that_does_not_end_is_a_plain_number_and_its_ratio_stands_beside(
+    make: Callable[..., Rig],
+) -> None:
+    """nexu's glm-5: 0.60 credits split 1 : 3.2 are 500/7 and 1600/7 credits a million."""
+    rig = make(book="nexu", plan=None)
+    rig.house.ledger.adjust(rig.made.customer, 10**9, note="test", by="test")
+    assert rig.chat(model="glm-5").status == 200
+    row = rig.usage()[0]
+    assert (row["rate_input"], row["rate_output"]) == ("71.428571428571", "228.571428571429")
+    assert row["rates"]["input"]["price"] == "500/7"
+
+
+def test_a_picture_has_its_multiplier(make: Callable[..., Rig], tmp_path: Path) -> None:
+    """What is sold by no token has the discount of its customer too."""
+    from nexctl.pricing import books
+
+    shipped = Path(books.__file__).parent / "books" / "deeptoken.toml"
+    own = tmp_path / "studio.toml"
+    picture = '[[models]]\nid = "p"\nkind = "image"\nrates = { image = "0.04" }\n\n[topup]'
+    own.write_text(shipped.read_text().replace("[topup]", picture, 1))
+    rig = make(book=str(own), plan=None)
+    rig.house.ledger.adjust(rig.made.customer, 10**9, note="test", by="test")
+    path = f"/admin/v1/customers/{rig.made.customer}/policy"
+    assert rig.ask("PUT", path, {"discount_percent": "5"}, key=rig.operator).status == 200
+    made = rig.ask("POST", "/v1/images/generations", {"model": "p", "prompt": "a cat"})
+    assert made.body["nex"]["charge"] == "0.038"
+    assert (rig.usage()[0]["multiplier"], rig.usage()[0]["tier"]) == ("0.95", "agreed")

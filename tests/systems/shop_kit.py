@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import places
 from tests.e2e.conftest import PROGRAM, Ran
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ class Shop:
         self.home, self.book = home, book
         self._served: subprocess.Popen[str] | None = None
         self.url = ""
-        made = self("gateway", "init", NAME, "--book", book, "--use", *more)
+        chosen = places.option()
+        self.folder = home / ".local/state/nexctl/gateways" / NAME
+        self.place = chosen[-1] if chosen else str(self.folder / "gateway.db")
+        made = self("gateway", "init", NAME, "--book", book, "--use", *chosen, *more)
         assert made.exit == 0, made
 
     def __call__(self, *arguments: str | Path, stdin: str | bytes = b"", **environ: str) -> Ran:
@@ -170,9 +174,8 @@ class Shop:
         from nexctl.server import bootstrap
         from nexctl.server.house import Options
 
-        folder = self.home / ".local/state/nexctl/gateways" / NAME
-        kept = {"master": (folder / "master.key").read_text().strip()}
-        app = bootstrap.gateway(str(folder / "gateway.db"), Given(kept), Options())
+        kept = {"master": (self.folder / "master.key").read_text().strip()}
+        app = bootstrap.gateway(self.place, Given(kept), Options())
         try:
             yield app.house
         finally:

@@ -125,6 +125,7 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
     ):
         done = shop(*command)
         assert done.exit == 0, done
+    assert shop("routes", "remove", "a", "--yes").exit == 0
 
 
 def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_shop: Open) -> None:
@@ -237,7 +238,7 @@ def test_a_failing_provider_is_passed_over_and_the_debit_is_the_served_row(
             max_completion_tokens=500,
             stream=True,
             stream_options={"include_usage": True},
-            metadata={"echo.pause": "0.5"},
+            metadata={"echo.pause": "2"},
         )
         next(iter(stream))
         held.append(Decimal(shop.wallet()["held"]))

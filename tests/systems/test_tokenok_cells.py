@@ -139,6 +139,7 @@ def test_a_payment_that_is_taken_back_freezes_the_wallet(till: Shop) -> None:
     assert (done.exit, till.error(done)["code"]) == (5, "wallet_frozen")
     got = signed(till, order["id"], id="evt_won", type="payment.dispute_won", **payment)
     assert got.status_code == 200, got.text
+    assert till.chat(body).exit == 0
     till.verified()
 
 

@@ -248,6 +248,48 @@ def test_an_empty_list_is_clean(tmp_path: Path) -> None:
     assert (report.rows, report.clean, report.totals) == (0, True, ())
 
 
+def test_an_export_without_a_line_is_clean_where_its_manifest_says_what_it_is(
+    tmp_path: Path,
+) -> None:
+    """JSONL has no header: an empty file tells nothing by itself."""
+    path = tmp_path / "usage.jsonl"
+    path.write_bytes(b"")
+    with pytest.raises(UsageError, match="no export"):
+        audited(path)
+    beside = tmp_path / "usage.jsonl.manifest.json"
+    beside.write_text(json.dumps({"schema": 1, "format": "jsonl", "unfiltered": True}))
+    assert (audited(path).rows, audited(path).clean) == (0, True)
+
+
+def agreed(charge: str, multiplier: str | None, tier: str = "enterprise") -> dict[str, Any]:
+    return {**ROW, "tier": tier, "charge": charge, "multiplier": multiplier}
+
+
+def test_an_agreed_tier_is_priced_by_the_percent_that_its_line_tells(tmp_path: Path) -> None:
+    """The book says "negotiated": the multiplier has the percent, in a batch with the batch's."""
+    path = tmp_path / "usage.jsonl"
+    batch = {**agreed("0.0000882", "0.63"), "batch_id": "b1", "request_id": "r3"}
+    jsonl(path, agreed("0.000126", "0.9"), {**agreed("0.0001365", None), "request_id": "r2"}, batch)
+    report = audited(path)
+    assert (report.findings, report.matched) == ((), 3)
+    assert [says for says in report.says if "tier enterprise" in says] == [
+        "2 rows at tier enterprise: the 10 % off are an agreement's, which no book tells; they are "
+        "taken from the records' multiplier"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("charge", "multiplier"),
+    [("0.000127", "0.9"), ("0.000126", "0.95"), ("0.00028", "2"), ("0.000126", "0")],
+)
+def test_an_agreed_tier_excuses_no_other_charge(
+    tmp_path: Path, charge: str, multiplier: str
+) -> None:
+    report = audited(jsonl(tmp_path / "usage.jsonl", agreed(charge, multiplier)))
+    assert len(report.findings) == 1
+    assert report.findings[0].billed != report.findings[0].expected
+
+
 def test_on_the_day_of_a_change_the_version_that_a_row_names_counts(tmp_path: Path) -> None:
     """And on no other day: a name is no way to be billed by prices that are over."""
     from nexctl.pricing import books

@@ -176,7 +176,7 @@ def _row(header: list[str], cells: list[str], line: int) -> Row:
     try:
         return Row(line, msgspec.convert(found, KeyCreate))
     except msgspec.ValidationError as error:
-        raise UsageError(str(error), code="bad_sheet") from None
+        raise UsageError(terms.named_fault(error), code="bad_sheet") from None
 
 
 def _held(path: str) -> set[str]:

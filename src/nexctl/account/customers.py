@@ -93,7 +93,7 @@ def _row(path: str, header: list[str], cells: list[str], line: int) -> Row:
             given["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
         return Row(line, msgspec.convert(given, CustomerCreate))
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}:{line}: {error}") from None
+        raise UsageError(f"{path}:{line}: {terms.named_fault(error)}") from None
     except NexctlError as error:
         raise UsageError(f"{path}:{line}: {error.message}") from None
 

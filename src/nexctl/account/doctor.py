@@ -181,8 +181,8 @@ def _role(facts: Me) -> str:
     one = facts.key
     words = one.kind.replace("_", " ")
     role = f" ({one.role})" if one.role else ""
-    named = f" {one.name}" if one.name and one.name != one.role else ""
-    of = f" of {facts.customer.name}" if facts.customer else ""
+    named = f" named {one.name}" if one.name and one.name != one.role else ""
+    of = f" of customer {facts.customer.name}" if facts.customer else ""
     return f"{words}{role}{named}{of}"
 
 

@@ -70,10 +70,64 @@ def parse_age(text: str, *, what: str, smallest: int = 1) -> int:
     return seconds
 
 
+_FAULTS = (
+    (r"Expected `str` of length >= 1", "it is empty"),
+    (r"Expected `str` of length >= (\d+)", "too short: at least {} characters"),
+    (r"Expected `str` of length <= (\d+)", "too long: at most {} characters"),
+    (r"Expected `str` matching regex .*", "not in the form that is asked for"),
+    (r"Expected `array` of length >= (\d+)", "too few: at least {}"),
+    (r"Expected `array` of length <= (\d+)", "too many: at most {}"),
+    (r"Expected `int` >= (-?\d+)", "less than {}"),
+    (r"Expected `int` <= (-?\d+)", "more than {}"),
+    (r"Expected `(\w+)`, got `null`", "it is missing"),
+    (r"Expected `(\w+)`, got `(\w+)`", "it must be {}, not {}"),
+    (r"Object missing required field `(\w+)`", "{} is missing"),
+    (r"Object contains unknown field `(\w+)`", "there is no field {}"),
+    (r"Invalid enum value '?(.*?)'?", "there is no {}"),
+)
+
+
+def fault(error: Exception) -> tuple[str, str]:
+    """(field, what is wrong with it) where a value is not the contract's (msgspec's error).
+
+    The field is "" where none is named; the words are for who does not know the contract's types.
+    """
+    said, _, place = str(error).partition(" - at `$.")
+    field = place.rstrip("`").partition("[")[0].partition(".")[0]
+    for pattern, words in _FAULTS:
+        if found := re.fullmatch(pattern, said):
+            return field, words.format(*found.groups())
+    return field, f"{said[:1].lower()}{said[1:]}"
+
+
+def named_fault(error: Exception) -> str:
+    """The same as one text: `amount: it is missing`."""
+    field, said = fault(error)
+    return f"{field.replace('_', ' ')}: {said}" if field else said
+
+
+def parse_network(text: str, *, what: str = "--ip") -> str:
+    """An address or a network as it was written. UsageError (exit 2) where it is none."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UsageError(
+            f"{what}: {text!r} is not an address or a network",
+            hint="write it like 10.0.0.5 or 10.0.0.0/24",
+        ) from None
+    return text
+
+
 def parse_label(text: str, *, what: str = "--label") -> tuple[str, str]:
     """`team=search` as a pair."""
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
     if not equals or not name or len(name) > 64 or len(value) > 512:
-        raise UsageError(f"{what}: {text!r} is not NAME=VALUE", code="bad_label")
+        raise UsageError(
+            f"{what}: {text!r} is not NAME=VALUE",
+            hint="write it like team=search",
+            code="bad_label",
+        )
     return name, value

@@ -136,10 +136,9 @@ def converted(given: dict[str, Any], body: Any) -> Any:
     try:
         return msgspec.convert(given, body)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `$.")
-        field = place.rstrip("`").partition("[")[0]
+        field, said = terms.fault(error)
         named_ = f"--{field.replace('_', '-')}: " if field else ""
-        raise UsageError(f"{named_}{said[:1].lower()}{said[1:]}") from None
+        raise UsageError(f"{named_}{said}") from None
 
 
 # codes -------------------------------------------------------------------------------------------

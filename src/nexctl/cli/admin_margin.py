@@ -33,6 +33,11 @@ USAGE = (
 )
 _TEXT = ("model", "provider", "lane", "meter", "currency", "state", "group", "unit")
 _TITLES = {"markup_percent": "MARKUP % ON COST", "margin_percent": "MARGIN % ON PRICE"}
+# What a narrow terminal does without, the first of them last.
+_SPARE = (
+    *("margin_percent", "margin", "provider", "currency", "charge", "unit", "lane", "from_input"),
+    *("requests", "unknown_costs"),
+)
 _FROM = option("--from", metavar="INSTANT", help="From 2026-11-01T00:00:00Z on.")
 _TO = option("--to", metavar="INSTANT", help="Up to then, itself not.")
 _CUSTOMER = option("--customer", metavar="ID", help="Only this customer.")
@@ -115,7 +120,12 @@ def _write_opening(screen: Screen, found: Opening, prices: str | None) -> None:
 def _table(rows: Any, fields: tuple[str, ...]) -> Table:
     return Table(
         [
-            Column(name, _TITLES.get(name, name.replace("_", " ").upper()), right=name not in _TEXT)
+            Column(
+                name,
+                _TITLES.get(name, name.replace("_", " ").upper()),
+                right=name not in _TEXT,
+                spare=_SPARE.index(name) + 1 if name in _SPARE else 0,
+            )
             for name in fields
         ],
         [[getattr(row, name) for name in fields] for row in rows],

@@ -17,6 +17,7 @@ FIELDS = (
     *("created_at", "chain", "sequence", "actor", "actor_name", "action", "object", "address"),
     *("actor_id", "request_id"),
 )
+SPARE = ("actor_name", "chain", "sequence", "address", "actor_id", "request_id")
 LARGEST_LINE = 1_000_000
 _FILTERS = (
     option("--action", metavar="ACTION", help="Only this action, like keys.revoke."),
@@ -40,7 +41,7 @@ def list_(app: App, **given: Any) -> View:
 
     with connect.gateway(app) as gateway:
         rows = list(gateway.audit_log.list(_query(given, AuditQuery)))
-    return listing(rows, FIELDS, name="hash")
+    return listing(rows, FIELDS, spare=SPARE, name="hash")
 
 
 @command(
@@ -55,7 +56,7 @@ def admin_list(app: App, **given: Any) -> View:
 
     with connect.gateway(app, "operator") as gateway:
         rows = list(gateway.operator_audit.list(_query(given, AuditAllQuery)))
-    return listing(rows, FIELDS, name="hash")
+    return listing(rows, FIELDS, spare=SPARE, name="hash")
 
 
 @command(

@@ -452,7 +452,11 @@ def _local(app: App, file: str) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
         if source is None:
-            raise UsageError("standard input is closed", code="no_stdin")
+            raise UsageError(
+                "standard input is closed",
+                hint="name a file, or pipe one in: nexctl ... - < FILE",
+                code="no_stdin",
+            )
         spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="nexctl-batch-"))
         shutil.copyfileobj(source, spool, 1024 * 1024)
         spool.flush()

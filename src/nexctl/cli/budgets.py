@@ -8,9 +8,10 @@ from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.figures import money
-from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.render import Column, Screen, Table, View, for_people, screen_for
 from nexctl.cli.rows import cell
 from nexctl.errors import EXIT_NOT_FOUND, NexctlError, UsageError
+from nexctl.money import parse_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ FIELDS = (
     *("id", "scope", "scope_id", "scope_name", "window", "meter", "kind", "amount", "currency"),
     *("spent", "held", "remaining", "resets_at", "name", "models", "alert_at", "set_by"),
 )
+GAUGE = 10
 _SCOPES = (
     option(
         "--key", metavar="KEY", suggest="keys", help="Of this key and its sub-keys (id or name)."
@@ -46,7 +48,7 @@ def list_(app: App, **given: str | None) -> View:
         if any(given.values()):
             scope, scope_id = _scope(gateway, given)
             query = BudgetQuery(scope=scope, scope_id=scope_id)
-        return _list(list(gateway.budgets.list(query)))
+        return _list(app, list(gateway.budgets.list(query)))
 
 
 def _scope(gateway: Gateway, given: dict[str, str | None]) -> tuple[Scope, str | None]:
@@ -78,16 +80,54 @@ def _scope(gateway: Gateway, given: dict[str, str | None]) -> tuple[Scope, str |
     return "customer", None
 
 
-def _list(rows: Sequence[Budget]) -> View:
-    right = ("amount", "spent", "held", "remaining")
+def _list(app: App, rows: Sequence[Budget]) -> View:
     return View(
         lambda: [{name: getattr(row, name) for name in FIELDS} for row in rows],
-        table=lambda: Table(
-            [Column(name, right=name in right) for name in FIELDS],
-            [[cell(getattr(row, name)) for name in FIELDS] for row in rows],
-        ),
+        table=lambda: _gauges(app, rows) if for_people(app) else _sheet(rows),
         names=lambda: named(rows),
     )
+
+
+def _sheet(rows: Sequence[Budget]) -> Table:
+    right = ("amount", "spent", "held", "remaining")
+    return Table(
+        [Column(name, right=name in right) for name in FIELDS],
+        [[cell(getattr(row, name)) for name in FIELDS] for row in rows],
+    )
+
+
+def _gauges(app: App, rows: Sequence[Budget]) -> Table:
+    """How full each budget is, to look at."""
+    screen = screen_for(app)
+    columns = (
+        Column("scope"),
+        Column("window"),
+        Column("spent", right=True),
+        Column("of", right=True),
+        Column("used", right=True),
+        *((Column("gauge", "", right=True),) if screen.pictures else ()),
+        Column("resets_at", "RESETS", spare=1),
+        Column("id", spare=2),
+    )
+    lines = []
+    for row in sorted(rows, key=lambda row: (row.scope, row.scope_name or "", row.window)):
+        unit = row.currency if row.meter == "money" else "tokens"
+        spent = parse_units(row.spent) if row.spent is not None else None
+        most = parse_units(row.amount)
+        soft = "" if row.kind == "hard" else f", {row.kind}"
+        lines.append(
+            (
+                " ".join(part for part in (row.scope, row.scope_name) if part),
+                row.window + soft,
+                money(row.spent, unit),
+                money(row.amount, unit),
+                f"{spent * 100 // most}%" if most and spent is not None else None,
+                *(("".join(screen.gauge(spent or 0, most, GAUGE)),) if screen.pictures else ()),
+                row.resets_at,
+                row.id,
+            )
+        )
+    return Table(columns, lines)
 
 
 @command(
@@ -174,7 +214,7 @@ def _one(app: App, row: Budget) -> View:
         left = f"  {money(row.remaining, row.currency)} left"
         screen.line(left + (f" until {row.resets_at}" if row.resets_at else ""))
 
-    view = _list([row])
+    view = _list(app, [row])
     return View(
         lambda: {**{name: getattr(row, name) for name in FIELDS}, "profile": app.profile.name},
         text=write,
@@ -194,10 +234,16 @@ def remove(app: App, budget: str) -> View:
         return dry(app, Planned("budgets.remove", budget))
     with connect.gateway(app) as gateway:
         row = next((row for row in gateway.budgets.list() if row.id == budget), None)
-        what = budget
-        if row is not None:
-            amount = money(row.amount, row.currency)
-            what = f"{budget} ({row.scope} {row.scope_name or ''}, {amount}/{row.window})"
+        if row is None:
+            raise NexctlError(
+                f"there is no budget {budget!r}",
+                hint="'nexctl budgets list -o csv' shows their ids",
+                exit=EXIT_NOT_FOUND,
+                code="not_found",
+            )
+        amount = money(row.amount, row.currency)
+        of = " ".join(part for part in (row.scope, row.scope_name) if part)
+        what = f"{budget} ({of}, {amount}/{row.window})"
         app.confirm(f"Remove budget {what}, profile {app.profile.name}?")
         gone = gateway.budgets.remove(budget)
     return rows.removed(app, gone, "budget")

@@ -172,7 +172,13 @@ def _request(given: Mapping[str, Any], model: Any, options: Mapping[str, Any]) -
     try:
         return msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
-        raise UsageError(f"the request: {error}", code="invalid_request") from None
+        from nexctl.account.terms import named_fault
+
+        raise UsageError(
+            f"the request: {named_fault(error)}",
+            hint="'nexctl chat --help' says what a request file may hold",
+            code="invalid_request",
+        ) from None
 
 
 def _say_calls(app: App, answered: Answered) -> None:

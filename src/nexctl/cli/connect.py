@@ -81,7 +81,11 @@ def acting_for(app: App, profile: Profile) -> dict[str, str] | None:
     if not org:
         return None
     if not (len(org) <= 128 and org.isascii() and org.isprintable() and " " not in org):
-        raise UsageError(f"{org!r} is not an organisation's id or slug", code="bad_org")
+        raise UsageError(
+            f"{org!r} is not an organisation's id or slug",
+            hint="'nexctl orgs list' shows yours",
+            code="bad_org",
+        )
     from nexctl.pricing import books
 
     header = None
@@ -134,8 +138,10 @@ def secret(app: App, profile: Profile, kind: str) -> Secret:
         what = "key" if kind == "key" else "operator key"
         flag = "" if kind == "key" else " --operator"
         chosen = f" -p {profile.name}" if profile.origin == "option" else ""
+        hint = f"nexctl auth login{flag}{chosen}" + ("" if chosen else f", or set {KINDS[kind]}")
+        if embedded.is_embedded(profile):
+            hint = f"it was kept when the gateway was made; {hint}"
         raise NotLoggedIn(
-            f"no {what} for profile {profile.name} ({origin_of(profile.base_url)})",
-            hint=f"nexctl auth login{flag}{chosen}" + ("" if chosen else f", or set {KINDS[kind]}"),
+            f"no {what} for profile {profile.name} ({origin_of(profile.base_url)})", hint=hint
         )
     return found

@@ -147,6 +147,25 @@ class App:
         except (OSError, ValueError, AttributeError):
             return PLAIN_WIDTH
 
+    def has_unicode(self, stream: str) -> bool:
+        """Whether "out" or "err" shows more than ASCII: not where the locale is said to be C."""
+        for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+            value = self.environ.get(name)
+            if value:
+                if value in ("C", "POSIX"):
+                    return False
+                break
+        encoding = getattr(getattr(self, stream), "encoding", None) or "utf-8"
+        return bool(encoding.lower().startswith("utf"))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether what is printed is read aloud: NEXCTL_PLAIN, the `plain` setting."""
+        try:
+            return bool(self.config.get("plain"))
+        except NexctlError:
+            return False
+
     # ---------------------------------------------------------------- what settings say
 
     def _has_config(self) -> bool:
@@ -297,10 +316,13 @@ class App:
 
     def say(self, text: str) -> None:
         """One line on standard error, cleaned of control characters. Never fails."""
-        from nexctl.cli.render import cleaned
+        from nexctl.cli.render import cleaned, in_ascii
 
         self.clear_progress()
-        self.write_error(cleaned(text) + "\n")
+        line = cleaned(text)
+        if not self.has_unicode("err"):
+            line = in_ascii(line)
+        self.write_error(f"{line}\n")
 
     def write_error(self, text: str) -> None:
         """Write text to standard error as it is. A closed or broken one is not worth a failure."""
@@ -358,7 +380,11 @@ class App:
 
         self.write_error(f"{cleaned(question)} [y/N] ")
         if self.read_answer().strip().lower() not in ("y", "yes"):
-            raise NexctlError("not confirmed, nothing was done", code="cancelled")
+            raise NexctlError(
+                "not confirmed, nothing was done",
+                hint=f"answer y, or pass {flag}",
+                code="cancelled",
+            )
 
     def ask(self, question: str, *, flag: str) -> str:
         """Ask for one line of text; exit 10 naming `flag` where nobody can answer."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Longer than any answer that is worth waiting for here; --timeout says otherwise.
 SECONDS = 10
-_COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+_COLOURS = {"ok": "green", "warn": "magenta", "fail": "bold red", "skip": "dim"}
 _ASKED = ("address", "tls", "clock", "key", "operator", "capabilities", "health")
 _EXTRAS = {
     "tokenizers": ("toktok", "splintr"),
@@ -100,8 +100,9 @@ def _profile(app: App) -> tuple[Profile | None, Check]:
         profile = app.profile
     except NexctlError as error:
         return None, failed("profile", error, exit=EXIT_CONFIG)
-    driver = profile.driver or "no driver"
-    said = f"{profile.name} ({profile.origin}), {driver}, {origin_of(profile.base_url)}"
+    driver = profile.driver or "none"
+    at = f" at {origin_of(profile.base_url)}" if profile.base_url else ""
+    said = f"{profile.name} ({profile.origin}), driver {driver}{at}"
     return profile, Check("profile", "ok", said)
 
 
@@ -407,10 +408,12 @@ def _write(app: App, screen: Screen, checks: list[Check], counts: dict[str, int]
     screen.line((f"nexctl {where['version']} · profile {where['profile'] or 'none'}", "bold"))
     indent = max(len(check.name) for check in checks) + 10
     room = max(20, screen.width - indent)
+    home = app.environ.get("HOME", "").rstrip("/")
     for check in checks:
         head = f"  {check.status:<4}  {check.name:<{indent - 8}}"
+        detail = check.detail.replace(f"{home}/", "~/") if home else check.detail
         lines = [
-            *wrap(check.detail, room, break_long_words=False, break_on_hyphens=False),
+            *wrap(detail, room, break_long_words=False, break_on_hyphens=False),
             *(
                 wrap(f"-> {check.hint}", room, break_long_words=False, break_on_hyphens=False)
                 if check.hint

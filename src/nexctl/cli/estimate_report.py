@@ -39,7 +39,9 @@ def write(answer: Quote, ask: Ask, screen: Screen) -> None:
 def _write_one(row: dict[str, Any], ask: Ask, screen: Screen) -> None:
     requests = row["requests"]
     of = "" if requests == 1 else f" in {plural(requests or 0, 'request')}"
-    screen.line(f"input   {tokens(row['input_tokens'])} tokens{of} · {how_sure(row['count'])}")
+    count = row["input_tokens"]
+    counted = "- tokens" if count is None else plural(count, "token")
+    screen.line(f"input   {counted}{of} · {how_sure(row['count'])}")
     screen.line(f"output  {_output(row['output_tokens'])}")
     screen.blank()
     unit = row["currency"]
@@ -95,7 +97,7 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
         *([Column("count")] if wide else []),
         *(Column(name, heading, right=True) for name, heading in levels),
         *(Column(name, name.removesuffix("_charge").upper(), right=True) for name in extra),
-        *([Column("bar", "", right=True)] if screen.terminal else []),
+        *([Column("bar", "", right=True)] if screen.pictures else []),
     ]
     lines = []
     for row in rows:
@@ -110,7 +112,7 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
                 *([method] if wide else []),
                 *(_priced(row, level) for level, _ in levels),
                 *(money((row[name] or {}).get(best), row["currency"]) for name in extra),
-                *([_bar(screen, amount, most[currency])] if screen.terminal else []),
+                *([_bar(screen, amount, most[currency])] if screen.pictures else []),
             ]
         )
     screen.table(Table(columns, lines))

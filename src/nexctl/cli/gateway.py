@@ -219,12 +219,24 @@ def serve(
         most_calls=max_calls or serving.MOST_CALLS,
     )
     serving.options_of(terms, app.environ)
+    for flag_, path in (("--tls-cert", terms.tls_cert), ("--tls-key", terms.tls_key)):
+        if path is not None:
+            _readable(flag_, path)
     place = embedded.opened_place(app, profile)
 
     def ready(url: str) -> None:
         app.say(f"profile {profile.name} is served at {url} (OpenAI base URL {url}/v1)")
 
     serving.serve(place, embedded.secrets_of(app, profile), terms, ready=ready, environ=app.environ)
+
+
+def _readable(what: str, path: str) -> None:
+    """UsageError (exit 2) where a file that the server needs cannot be read."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"{what}: {path}: {error.strerror}", hint="name a PEM file") from error
 
 
 @command(examples=("nexctl gateway status", "nexctl gateway status -o json"))

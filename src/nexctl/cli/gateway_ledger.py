@@ -57,8 +57,14 @@ def restore(app: App, file: str) -> View:
     profile, place = embedded.profile_made(app)
     if app.dry_run:
         return restored_view(app, file, None)
+    from pathlib import Path
+
     from nexctl.server.ledger import backup as copies
 
+    if not Path(file).is_file():
+        raise UsageError(
+            f"{file}: no such file", hint="name a file that 'nexctl gateway backup' wrote"
+        )
     app.confirm(
         f"Replace the ledger of profile {profile.name} ({embedded.shown(place)}) by {file}?"
     )

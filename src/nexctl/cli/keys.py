@@ -125,7 +125,7 @@ def _wanted(
         "name": name,
         "budget": _budget(budget),
         "models": list(model) or None,
-        "ip_allowlist": list(ip) or None,
+        "ip_allowlist": [terms.parse_network(text) for text in ip] or None,
         "rpm": rpm,
         "expires_in_seconds": expires,
         "parent_id": parent,
@@ -148,11 +148,10 @@ def _budget(text: str | None) -> dict[str, str] | None:
 
 def _bad(error: Exception) -> UsageError:
     """A value that is not the contract's, by the name of its option."""
-    said, _, place = str(error).partition(" - at `$.")
-    field = place.rstrip("`").partition("[")[0].partition(".")[0]
+    field, said = terms.fault(error)
     options = {"models": "--model", "ip_allowlist": "--ip", "parent_id": "--parent"}
     named = options.get(field, f"--{field.replace('_', '-')}") if field else "the request"
-    return UsageError(f"{named}: {said[:1].lower()}{said[1:]}")
+    return UsageError(f"{named}: {said}")
 
 
 @command(
@@ -263,7 +262,7 @@ def _change(
         ("budget", "--budget", _budget(budget), no_budget),
         ("expires_at", "--expires", _instant(app, expires), no_expiry),
         ("models", "--model", list(model) or None, any_model),
-        ("ip_allowlist", "--ip", list(ip) or None, any_ip),
+        ("ip_allowlist", "--ip", [terms.parse_network(text) for text in ip] or None, any_ip),
         ("rpm", "--rpm", rpm, no_rpm),
         ("labels", "--label", dict(map(terms.parse_label, label)) or None, no_labels),
     )

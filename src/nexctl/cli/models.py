@@ -34,12 +34,12 @@ def list_(app: App, kind: str | None) -> View:
         table=lambda: Table(
             (
                 Column("id", "MODEL"),
-                "kind",
+                Column("kind", spare=2),
                 Column("context", right=True, show=tokens),
-                Column("max_output", right=True, show=tokens),
+                Column("max_output", right=True, show=tokens, spare=3),
                 *(Column(f"rate_{meter}", _heading(meter), right=True) for meter in METERS),
                 "currency",
-                "capabilities",
+                Column("capabilities", spare=1),
             ),
             [_row(row) for row in rows],
         ),

@@ -129,7 +129,9 @@ def statement(app: App, month: str | None, wallet: str | None, entries: str | No
     from nexctl.wire.papers import StatementQuery
 
     if month is not None:
-        converted({"month": month}, StatementQuery)
+        from nexctl.usage.export.window import window_of
+
+        window_of(month, None, None)
     with connect.gateway(app) as gateway:
         if month is None:
             month = (gateway.me().server_time or "")[:7]

@@ -59,13 +59,13 @@ def list_(app: App, on: tuple[str, ...], at: str | None, **options: Any) -> View
             (
                 Column("gateway"),
                 Column("model"),
-                Column("provider"),
-                Column("context", right=True, show=tokens),
+                Column("provider", spare=2),
+                Column("context", right=True, show=tokens, spare=1),
                 Column("input", "INPUT/1M", right=True),
                 Column("cached_input", "CACHED/1M", right=True),
                 Column("output", "OUTPUT/1M", right=True),
                 Column("unit"),
-                Column("tags"),
+                Column("tags", spare=3),
             ),
             (
                 (
@@ -272,7 +272,7 @@ def _write_compared(
                 Column("model"),
                 *((Column("gateway"),) if several else ()),
                 Column("charge", right=True),
-                *((Column("bar", ""),) if screen.terminal else ()),
+                *((Column("bar", ""),) if screen.pictures else ()),
                 Column("", ""),
             ),
             [
@@ -280,7 +280,7 @@ def _write_compared(
                     row["model"],
                     *((row["gateway"],) if several else ()),
                     _charged(row),
-                    *((screen.bar(amount, most[unit], 16),) if screen.terminal else ()),
+                    *((screen.bar(amount, most[unit], 16),) if screen.pictures else ()),
                     row["why"] or "",
                 )
                 for row, (unit, amount) in zip(rows, amounts, strict=True)

@@ -111,7 +111,11 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
         import tempfile
 
         if app.stdin_buffer is None:
-            raise UsageError("standard input is closed", code="no_stdin")
+            raise UsageError(
+                "standard input is closed",
+                hint="name a file, or pipe one in: nexctl ... - < FILE",
+                code="no_stdin",
+            )
         # The reader looks at the head first, so what is piped in is kept in a file meanwhile.
         with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
             shutil.copyfileobj(app.stdin_buffer, spool, 1 << 20)
@@ -240,7 +244,7 @@ def _write_totals(answer: Answer, screen: Screen) -> None:
     most: dict[str, int] = {}
     for _, _, unit, amount, _, _ in lines:
         most[unit] = max(most.get(unit, 0), amount)
-    bars = screen.terminal
+    bars = screen.pictures
     screen.table(
         Table(
             (

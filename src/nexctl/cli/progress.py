@@ -23,7 +23,12 @@ class Progress:
         self._done = 0
         self._drawn = 0.0
         self._visible = False
-        self._on = app.is_terminal("err") and not app.quiet and app.environ.get("TERM") != "dumb"
+        self._on = (
+            app.is_terminal("err")
+            and not app.quiet
+            and not app.is_plain
+            and app.environ.get("TERM") != "dumb"
+        )
 
     def __enter__(self) -> Progress:
         return self

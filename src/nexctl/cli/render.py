@@ -17,56 +17,34 @@ a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from nexctl.cli.tables import Column, Grid, Table, display_width, spoken, wrapped
 from nexctl.errors import ConfigError, NexctlError, UsageError
 
 if TYPE_CHECKING:
     from nexctl.cli.context import App
 
+__all__ = [
+    "FORMATS", "Column", "Screen", "Table", "View", "chosen_format", "cleaned", "display_width",
+    "emit", "error_json", "error_text", "for_people", "in_ascii", "json_text", "paint",
+    "screen_for",
+]  # fmt: skip
+
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "name")
 SCHEMA = 1
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# Yellow and cyan cannot be read on white, blue cannot on black: they are not here.
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "magenta": "35"}
 _BLOCKS = " ▏▎▍▌▋▊▉"
+_COLUMNS = " ▁▂▃▄▅▆▇█"
+# What nexctl itself draws, for terminals that have ASCII only.
+_ASCII = str.maketrans(
+    {"·": "-", "…": "..", "→": "->", "±": "+/-", "€": "EUR ", "£": "GBP "}
+)  # fmt: skip
 
 Part = str | tuple[str, str]
-
-
-class Column:
-    """One column of a table: its field name in sheets, and how a terminal shows it.
-
-    name     the field name, as in JSON
-    heading  the terminal's heading, by default the name in capitals
-    right    aligned to the right and never cut short (numbers, money)
-    show     value -> text for the terminal; sheets always carry the value itself
-    """
-
-    __slots__ = ("heading", "name", "right", "show")
-
-    def __init__(
-        self,
-        name: str,
-        heading: str | None = None,
-        *,
-        right: bool = False,
-        show: Callable[[Any], str] | None = None,
-    ) -> None:
-        self.name = name
-        self.heading = name.replace("_", " ").upper() if heading is None else heading
-        self.right = right
-        self.show = show
-
-
-class Table:
-    """Columns and rows. A plain string stands for `Column(name)`; rows may be an iterator."""
-
-    __slots__ = ("columns", "rows")
-
-    def __init__(self, columns: Iterable[Column | str], rows: Iterable[Sequence[Any]]) -> None:
-        self.columns = tuple(Column(c) if isinstance(c, str) else c for c in columns)
-        self.rows = rows
 
 
 class View:
@@ -104,19 +82,39 @@ class Screen:
     """Report text, line by line. With or without colour its characters are the same.
 
     width     columns that fit
-    terminal  whether a person looks at it (bars are worth drawing)
+    terminal  whether a person looks at it: what is too wide gives way
+    unicode   whether it can show more than ASCII
+    plain     whether it is read aloud: no pictures, tables as sentences
+    pictures  whether bars, gauges and charts are worth drawing
     """
 
-    def __init__(self, *, width: int, color: bool, terminal: bool, unicode: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        width: int,
+        color: bool,
+        terminal: bool,
+        unicode: bool = True,
+        plain: bool = False,
+    ) -> None:
         self.width = width
         self.color = color
         self.terminal = terminal
-        self._unicode = unicode
+        self.unicode = unicode
+        self.plain = plain
+        self.pictures = terminal and not plain
         self._lines: list[str] = []
 
     def line(self, *parts: Part) -> None:
-        """Add one line. A part is a text, or (text, style) with styles like "bold" or "dim red"."""
-        self._lines.append("".join(self._paint(part) for part in parts).rstrip(" "))
+        """Add one line; a terminal that is too narrow for it breaks it at blanks.
+
+        A part is a text, or (text, style) with styles like "bold" or "dim red".
+        """
+        runs = [(cleaned(p), "") if isinstance(p, str) else (cleaned(p[0]), p[1]) for p in parts]
+        if self.terminal and sum(display_width(text) for text, _ in runs) > self.width:
+            self._lines.extend(self._painted(line) for line in _broken(runs, self.width))
+        else:
+            self._lines.append(self._painted(runs))
 
     def verbatim(self, text: str) -> None:
         """Add a text of nexctl's own as it is, line by line (a script, a help page)."""
@@ -127,7 +125,7 @@ class Screen:
         self._lines.append("")
 
     def table(self, table: Table, *, indent: int = 0) -> None:
-        """Add a table; text columns are cut where a terminal is too narrow, numbers never."""
+        """Add a table; `nexctl.cli.tables` says what gives way where a terminal is narrow."""
         self._lines.extend(_table_lines(self, table, indent))
 
     def bar(self, part: int, whole: int, columns: int = 20) -> str:
@@ -135,23 +133,57 @@ class Screen:
         if whole <= 0 or part <= 0:
             return ""
         eighths = max(1, min(part, whole) * columns * 8 // whole)
-        if not self._unicode:
+        if not self.unicode:
             return "#" * max(1, eighths // 8)
         return "█" * (eighths // 8) + _BLOCKS[eighths % 8].strip(" ")
 
-    def marks(self) -> tuple[str, str, str]:
-        """What a line chart is drawn with: its points, what rises or falls, what goes on."""
-        return ("●", "│", "─") if self._unicode else ("*", "|", "-")
+    def gauge(self, part: int, whole: int, columns: int = 20) -> tuple[str, str]:
+        """(the filled part of a gauge, the rest of it): a bar that shows its whole length too."""
+        filled = self.bar(part, whole, columns)
+        return filled, ("·" if self.unicode else ".") * (columns - len(filled))
+
+    def column(self, part: int, whole: int, height: int, level: int) -> str:
+        """What a column of `part/whole` shows `level` lines above its foot, of `height` lines."""
+        if whole <= 0 or part <= 0:
+            return " "
+        eighths = max(1, min(part, whole) * height * 8 // whole) - level * 8
+        if not self.unicode:
+            return "#" if eighths >= 4 or (level == 0 and eighths > 0) else " "
+        return _COLUMNS[max(0, min(8, eighths))]
 
     def text(self) -> str:
         """Everything written so far, each line ended."""
-        return "".join(f"{line}\n" for line in self._lines)
+        text = "".join(f"{line}\n" for line in self._lines)
+        return text if self.unicode else in_ascii(text)
 
-    def _paint(self, part: Part) -> str:
-        if isinstance(part, str):
-            return cleaned(part)
-        text, style = part
-        return paint(cleaned(text), style) if self.color else cleaned(text)
+    def _painted(self, runs: list[tuple[str, str]]) -> str:
+        if self.color:
+            return "".join(paint(text, style) for text, style in runs).rstrip(" ")
+        return "".join(text for text, _ in runs).rstrip(" ")
+
+
+def _broken(runs: list[tuple[str, str]], width: int) -> list[list[tuple[str, str]]]:
+    """One line of (text, style) in several, broken at blanks and indented below its beginning."""
+    whole = "".join(text for text, _ in runs)
+    indent = " " * (len(whole) - len(whole.lstrip(" ")) + 2)
+    pieces = wrapped(whole.lstrip(" "), max(20, width - len(indent)))
+    styles = [style for text, style in runs for _ in text]
+    lines, at = [], len(indent) - 2
+    for number, piece in enumerate(pieces):
+        line = [(indent if number else indent[2:], "")]
+        for character, style in zip(piece, styles[at:], strict=False):
+            if style == line[-1][1]:
+                line[-1] = (line[-1][0] + character, style)
+            else:
+                line.append((character, style))
+        lines.append(line)
+        at += len(piece) + 1
+    return lines
+
+
+def in_ascii(text: str) -> str:
+    """`text` with what nexctl draws in ASCII; words of others stay as they are."""
+    return text if text.isascii() else text.translate(_ASCII)
 
 
 def paint(text: str, style: str) -> str:
@@ -171,13 +203,18 @@ def cleaned(text: str) -> str:
 
 def screen_for(app: App) -> Screen:
     """A screen that fits standard output."""
-    encoding = (getattr(app.out, "encoding", None) or "utf-8").lower()
     return Screen(
         width=app.width("out"),
         color=app.wants_color("out"),
         terminal=app.is_terminal("out"),
-        unicode=encoding.startswith("utf"),
+        unicode=app.has_unicode("out"),
+        plain=app.is_plain,
     )
+
+
+def for_people(app: App) -> bool:
+    """Whether a list is looked at on a terminal: columns may be others than a sheet has."""
+    return app.is_terminal("out") and chosen_format(app) in ("auto", "table")
 
 
 # -------------------------------------------------------------------- choosing
@@ -356,29 +393,26 @@ def _tsv_line(cells: Iterable[Any]) -> str:
 # -------------------------------------------------------------------- tables
 
 
-def display_width(text: str) -> int:
-    """Columns that printable `text` takes on a terminal: wide East Asian characters take two."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def _table_lines(screen: Screen, table: Table, indent: int) -> list[str]:
-    columns = table.columns
+    columns, margin = table.columns, " " * indent
     cells = [[_shown(column, value) for column, value in zip(columns, row, strict=True)]
              for row in table.rows]  # fmt: skip
-    widths = [
-        max([display_width(column.heading), *(display_width(row[i]) for row in cells)])
-        for i, column in enumerate(columns)
-    ]
+    if screen.plain:
+        lines = spoken(columns, cells)
+        if screen.terminal:
+            lines = [piece for line in lines for piece in wrapped(line, screen.width - indent)]
+        return [margin + line for line in lines]
+    grid = Grid(columns, cells, "…" if screen.unicode else "..")
     if screen.terminal:
-        _squeeze(widths, columns, screen.width - indent)
-    margin = " " * indent
-    head = margin + _join([column.heading for column in columns], widths, columns)
+        grid.fit(screen.width - indent)
+    heads, rows = grid.lines()
+    head = margin + heads
     lines = [paint(head, "bold") if screen.color else head] if head.strip() else []
-    lines.extend(margin + _join(row, widths, columns) for row in cells)
+    lines.extend(margin + row for row in rows)
+    if grid.gone:
+        said = f"left out here: {', '.join(grid.gone)} (a wider terminal or -o csv shows more)"
+        lines.extend(paint(line, "dim") if screen.color else line
+                     for line in wrapped(said, screen.width))  # fmt: skip
     return lines
 
 
@@ -390,33 +424,6 @@ def _shown(column: Column, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return cleaned(str(_flat(value)))
-
-
-def _squeeze(widths: list[int], columns: Sequence[Column], room: int) -> None:
-    """Take columns from the widest text column until the table fits, leaving each at least 8."""
-    while sum(widths) + 2 * (len(widths) - 1) > room:
-        text = [i for i, column in enumerate(columns) if not column.right and widths[i] > 8]
-        if not text:
-            return
-        widths[max(text, key=lambda i: widths[i])] -= 1
-
-
-def _join(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
-    return "  ".join(
-        _fit(cell, width, column.right)
-        for cell, width, column in zip(cells, widths, columns, strict=True)
-    ).rstrip(" ")
-
-
-def _fit(cell: str, width: int, right: bool) -> str:
-    taken = display_width(cell)
-    if taken > width:
-        while cell and display_width(cell) > width - 1:
-            cell = cell[:-1]
-        cell += "…"
-        taken = display_width(cell)
-    pad = " " * (width - taken)
-    return pad + cell if right else cell + pad
 
 
 # -------------------------------------------------------------------- errors

@@ -13,15 +13,30 @@ if TYPE_CHECKING:
 
 
 def listing(
-    rows: Sequence[Any], fields: Sequence[str], *, right: Collection[str] = (), name: str = "id"
+    rows: Sequence[Any],
+    fields: Sequence[str],
+    *,
+    right: Collection[str] = (),
+    spare: Sequence[str] = (),
+    name: str = "id",
 ) -> View:
-    """Rows of the contract's types by some of their fields; JSON has all of them."""
+    """Rows of the contract's types by some of their fields; JSON has all of them.
+
+    `spare` are what a narrow terminal does without, the first of them last.
+    """
     from nexctl.wire.base import plain
 
     return View(
         lambda: [plain(row) for row in rows],
         table=lambda: Table(
-            [Column(field, right=field in right) for field in fields],
+            [
+                Column(
+                    field,
+                    right=field in right,
+                    spare=spare.index(field) + 1 if field in spare else 0,
+                )
+                for field in fields
+            ],
             [[cell(getattr(row, field)) for field in fields] for row in rows],
         ),
         names=lambda: named(rows) if name == "id" else [str(getattr(row, name)) for row in rows],
@@ -97,7 +112,10 @@ def removed(app: App, gone: Any, what: str) -> View:
 
 
 def cell(value: Any) -> Any:
-    """A value as a table carries it: a list as words."""
+    """A value as a table carries it: a list as words, a part of the contract by its fields."""
     if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    return value
+        return " ".join(str(cell(item)) for item in value)
+    names = getattr(value, "__struct_fields__", None)
+    if names is None:
+        return value
+    return ",".join(f"{name}={getattr(value, name)}" for name in names)

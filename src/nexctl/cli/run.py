@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -131,12 +132,16 @@ def _from_parser(error: ClickException) -> NexctlError:
     path = context.command_path if context is not None else "nexctl"
     message = error.format_message().rstrip(".")
     hint = f"see '{path} --help'"
+    if "unexpected extra argument" in message:
+        message = f"one argument too many: {message.rpartition('(')[2].rstrip(')')}"
     if isinstance(error, NoSuchOption):
         message = f"no such option: {error.option_name}"
         if error.possibilities:
             hint = f"did you mean {' or '.join(sorted(error.possibilities))}?"
         elif context is not None and context.parent is None:
             hint = "options go after the command: nexctl COMMAND --option"
+        elif error.option_name[1:].replace(".", "").isdigit():
+            hint = f"where {error.option_name} is a value, write -- before it"
     message = message[:1].lower() + message[1:]
     code = EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILURE
     return NexctlError(message, hint=hint, code="usage", exit=code)
@@ -146,9 +151,23 @@ def _from_system(error: OSError) -> NexctlError:
     """A system call's failure that no room expected: the file and the reason."""
     reason = error.strerror or str(error) or type(error).__name__
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return NexctlError(
-        f"{where}{reason}", hint="run it again with --debug to see where", code="system"
-    )
+    hint = _SYSTEM_HINTS.get(error.errno or 0, "run it again with --debug to see where")
+    return NexctlError(f"{where}{reason[:1].lower()}{reason[1:]}", hint=hint, code="system")
+
+
+_NOT_WRITABLE = "make it writable, or name a folder of yours: NEXCTL_CONFIG_DIR=FOLDER"
+_SYSTEM_HINTS = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a folder is needed there: check the path",
+    errno.EISDIR: "a file is needed there: name one",
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EPERM: _NOT_WRITABLE,
+    errno.EROFS: _NOT_WRITABLE,
+    errno.ENOSPC: "make room on that disk, then run it again",
+    errno.EDQUOT: "make room below your disk quota, then run it again",
+    errno.EMFILE: "allow more open files: ulimit -n 1024",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 def _internal(error: Exception) -> NexctlError:

@@ -13,6 +13,7 @@ Long because three of the scripts stand here whole, each as it is installed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -149,7 +150,10 @@ def _fish_switch(name: str, variables: str, branches: Iterable[Branch]) -> str:
     lines.extend(f"  set -g __nexctl_{variable}" for variable in variables.split())
     lines.append('  switch "$argv[1]"')
     for patterns, sets in branches:
-        lines.append("    case " + " ".join(f"'{pattern}'" for pattern in patterns))
+        # Values are asked for with the whole word, of which a pattern has the first letter.
+        ends = " *" if name.endswith("values") else ""
+        spelled = (p if not ends or p[-1] in ends else f"{p}*" for p in patterns)
+        lines.append("    case " + " ".join(f"'{pattern}'" for pattern in spelled))
         lines.extend(
             # W is one string, the others are lists.
             f"      set -g __nexctl_{variable} " + (f"'{value}'" if variable == "W" else value)
@@ -170,7 +174,9 @@ def _fish_takes(spec: Spec) -> str:
         for option, among in paths.items():
             found.setdefault(option, []).append((among, dict(sets)["V"]))
     lines = ["function __nexctl_takes", "  set -g __nexctl_V", '  switch "$argv[2]"']
-    for option, cases in found.items():
+    # The options that most commands have are found first.
+    often = Counter(option for options in spec["takes"].values() for option in options)
+    for option, cases in sorted(found.items(), key=lambda item: -often[item[0]]):
         lines += [f"    case '{option}'", '      switch "$argv[1]"']
         for among, number in cases:
             lines.append("        case " + " ".join(f"'{path}'" for path in among))
@@ -440,14 +446,21 @@ end
 
 # Offers the values of number $argv[1] for the word $argv[2], each with $argv[3] before it.
 function __nexctl_offer
-  __nexctl_values "$argv[1] "(string sub -l 1 -- "$argv[2]")
+  __nexctl_values "$argv[1] $argv[2]"
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  # Models are many: one search finds those that begin so.
+  # Models are many: one search finds those that begin so. A command substitution costs as much as
+  # the search, so there is none where there need not be.
   if test -n "$__nexctl_W"
-    set -l begun (string escape --style=regex -- "$argv[2]")
-    set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
-    set -q words[1]; and printf '%s\n' $argv[3]$words
+    set -l begun $argv[2]
+    string match -qr '^[A-Za-z0-9._:/@-]*$' -- "$begun"
+    or set begun (string escape --style=regex -- "$begun")
+    if test -z "$argv[3]"
+      string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W"
+    else
+      set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
+      set -q words[1]; and printf '%s\n' $argv[3]$words
+    end
   end
   for kind in $kinds
     __nexctl_cached $kind $argv[3]

@@ -33,6 +33,12 @@ Output
 
   Colour: --color/--no-color, then NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE,
   TERM=dumb, then the setting 'color', then whether that stream is a terminal.
+
+  Bars and gauges are drawn on a terminal only, beside the figures they show.
+  Where a terminal is too narrow for a table its columns give way, and the line
+  below names them; numbers and ids are never cut. In the C locale (LC_ALL,
+  LC_CTYPE or LANG is C) everything is ASCII. NEXCTL_PLAIN=1 or the setting
+  'plain' is for who listens: no pictures, each row of a table as one sentence.
 """
 
 EXIT_CODES = """\
@@ -69,6 +75,7 @@ ENVIRONMENT: tuple[tuple[tuple[str, ...], str], ...] = (
     (("NEXCTL_OPERATOR_KEY",), "key for operating the gateway"),
     (("NEXCTL_ORG",), "organisation to act for, by id or slug"),
     (("NEXCTL_OUTPUT",), "output format"),
+    (("NEXCTL_PLAIN",), "1: no pictures, tables as sentences"),
     (("NEXCTL_TIMEOUT",), "longest wait in seconds"),
     (("NEXCTL_NO_INPUT",), "never ask anything"),
     (("NEXCTL_KEYRING",), "0 leaves the system's key store alone"),
@@ -80,6 +87,7 @@ ENVIRONMENT: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TERM"), "colour; TERM=dumb is none"),
     (("COLUMNS",), "width of the terminal"),
+    (("LC_ALL", "LC_CTYPE", "LANG"), "C: ASCII only"),
     (("CI",), "nothing is asked"),
     (("VISUAL", "EDITOR"), "editor of 'nexctl config edit'"),
     (("SHELL",), "shell of 'nexctl completion install'"),

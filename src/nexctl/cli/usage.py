@@ -102,7 +102,7 @@ def export(app: App, **given: Any) -> View | None:
     ),
     *WINDOW,
     *FILTERS,
-    flag("--chart", help="A line over time (--by day, week or month)."),
+    flag("--chart", help="Columns over time (--by day, week or month)."),
     option("--write", metavar="FILE", suggest="files", help="Have the sums as a CSV file too."),
     examples=(
         "nexctl usage summary --month 2026-10",

@@ -47,11 +47,8 @@ def write(report: Report, screen: Screen, *, verbose: bool = False) -> None:
     books = ", ".join(str(row["version"]) for row in report.books) or "no price book"
     models = "all models"
     screen.line((f"{report.name} · price book {books} · {models}", "bold"))
-    agree = (
-        "every row comes"
-        if report.matched == report.rows
-        else (f"{report.matched:,} {'comes' if report.matched == 1 else 'come'}")
-    )
+    some = f"{report.matched:,} {'comes' if report.matched == 1 else 'come'}"
+    agree = "every row comes" if report.matched == report.rows else some
     if report.rows:
         screen.line(f"{plural(report.rows, 'row')} · {agree} to what is billed")
     else:
@@ -144,7 +141,7 @@ def _largest(report: Report, screen: Screen, most: int | None) -> None:
 def _one(one: Finding, screen: Screen) -> None:
     where = f"row {one.row}" if one.row else "the whole file"
     parts = [where, one.model, one.created_at]
-    style = {"error": "bold red", "warning": "yellow"}.get(one.severity, "dim")
+    style = {"error": "bold red", "warning": "magenta"}.get(one.severity, "dim")
     screen.line((one.rule, style), "  " + " · ".join(part for part in parts if part))
     if one.request_id:
         screen.line(f"  {one.request_id}")

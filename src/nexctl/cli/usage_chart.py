@@ -1,4 +1,4 @@
-"""A line over time in text: charges by day, week or month."""
+"""Columns over time in text: charges by day, week or month."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from nexctl.cli.figures import money
 from nexctl.cli.render import Screen
 from nexctl.money import parse_units, text_of
 
-HEIGHT = 10
+HEIGHT = 8
+WIDEST = 5
 _UNITS = 12
 
 
 def write_chart(screen: Screen, points: Sequence[tuple[str, str]], unit: str) -> None:
-    """Draw (period, charge) as a line; periods between the first and last without usage are 0.
+    """Draw (period, charge) as columns; periods between the first and last without usage are 0.
 
     Where there are more periods than columns, neighbours are added up and it is said.
     """
@@ -22,14 +23,15 @@ def write_chart(screen: Screen, points: Sequence[tuple[str, str]], unit: str) ->
     columns = _columns(filled, screen.width - 16)
     sums = [sum(amount for _, amount in column) for column in columns]
     top = max(*sums, 1, 1)
-    labels = {HEIGHT: money(text_of(top, _UNITS), unit), 0: money("0", unit)}
+    labels = {HEIGHT - 1: money(text_of(top, _UNITS), unit), 0: money("0", unit)}
     margin = max(map(len, labels.values()))
-    wide = max(1, min(4, (screen.width - margin - 2) // len(sums)))
-    levels = [amount * HEIGHT // top for amount in sums]
-    for level in range(HEIGHT, -1, -1):
-        screen.line(f"{labels.get(level, ''):>{margin}} |{_row(screen, levels, level, wide)}")
+    step = max(1, min(WIDEST, (screen.width - margin - 2) // len(sums)))
+    for level in reversed(range(HEIGHT)):
+        cells = [screen.column(amount, top, HEIGHT, level) * max(1, step - 1) for amount in sums]
+        row = "".join(cell.ljust(step) for cell in cells)
+        screen.line(f"{labels.get(level, ''):>{margin}} |{row}")
     first, last = columns[0][0][0], columns[-1][-1][0]
-    across = len(sums) * wide
+    across = len(sums) * step - (1 if step > 1 else 0)
     gap = max(1, across - len(first) - len(last))
     screen.line(" " * (margin + 2) + (first if first == last else f"{first}{' ' * gap}{last}"))
     if len(columns[0]) > 1:
@@ -39,22 +41,6 @@ def write_chart(screen: Screen, points: Sequence[tuple[str, str]], unit: str) ->
 def _columns(filled: list[tuple[str, int]], room: int) -> list[list[tuple[str, int]]]:
     each = -(-len(filled) // max(8, room))
     return [filled[i : i + each] for i in range(0, len(filled), each)]
-
-
-def _row(screen: Screen, levels: Sequence[int], level: int, wide: int) -> str:
-    """One line of the chart: a mark where the line is, strokes where it rises or falls."""
-    mark, stroke, flat = screen.marks()
-    cells = []
-    for place, here in enumerate(levels):
-        before = levels[place - 1] if place else here
-        low, high = min(before, here), max(before, here)
-        if here == level:
-            cells.append(mark + (flat if place + 1 < len(levels) else "") * (wide - 1))
-        elif low <= level <= high and wide > 0:
-            cells.append(stroke + " " * (wide - 1))
-        else:
-            cells.append(" " * wide)
-    return "".join(cells)
 
 
 def _filled(amounts: dict[str, int]) -> list[tuple[str, int]]:

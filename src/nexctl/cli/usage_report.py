@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.figures import money, plural, tokens
-from nexctl.cli.render import Column, Screen, Table, View, display_width
+from nexctl.cli.render import Column, Screen, Table, View, display_width, for_people
 from nexctl.money import parse_units
 from nexctl.usage.summary import FIGURES, TIMES
 
@@ -55,7 +55,7 @@ def summary_view(
         if not groups:
             screen.line("no metered request")
             return
-        if chart:
+        if chart and not screen.plain:
             from nexctl.cli.usage_chart import write_chart
 
             points = [(group.group[names[0]] or "", group.charge) for group in groups]
@@ -129,7 +129,7 @@ def _groups(
     columns += [
         Column("requests", right=True),
         Column("input", right=True),
-        Column("cached", right=True),
+        Column("cached", right=True, spare=1),
         Column("output", right=True),
         Column("charge", right=True),
     ]
@@ -144,7 +144,7 @@ def _groups(
             money(group.charge, group.currency),
         ]
         rows.append(row)
-    if screen.terminal:
+    if screen.pictures:
         _add_bars(screen, columns, rows, [parse_units(group.charge) for group in groups])
     return Table(columns, rows)
 
@@ -189,7 +189,7 @@ def records_view(app: App, rows: Iterable[UsageRecord]) -> View:
 def records_table(app: App, rows: Iterable[UsageRecord]) -> Table:
     """Records as a table."""
     names: Sequence[str] = LISTED
-    if app.format in ("auto", "table") and app.is_terminal("out") and app.width("out") < WIDE:
+    if for_people(app) and app.width("out") < WIDE:
         names = SHORT
     return Table(list_columns(names), ([getattr(row, name) for name in names] for row in rows))
 

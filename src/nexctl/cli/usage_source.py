@@ -111,7 +111,9 @@ def _converted(kind: type[Any], given: dict[str, Any]) -> Any:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        raise UsageError(f"usage: {error}") from None
+        from nexctl.account.terms import named_fault
+
+        raise UsageError(f"usage: {named_fault(error)}") from None
 
 
 def one_wallet(query: UsageQuery, customer: str | None) -> UsageQuery:

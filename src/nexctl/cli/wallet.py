@@ -172,7 +172,7 @@ def _wanted(
     try:
         return msgspec.convert(given, TopUpCreate)
     except msgspec.ValidationError as error:
-        raise UsageError(f"wallet topup: {error}") from None
+        raise UsageError(f"wallet topup: {terms.named_fault(error)}") from None
 
 
 @command(
@@ -204,12 +204,13 @@ def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
     """Tell that a manual order was paid; the operator approves it then."""
     import msgspec
 
+    from nexctl.account import terms
     from nexctl.wire.topups import TopUpSubmit
 
     try:
         proof = msgspec.convert({"transaction": transaction, "sender": sender}, TopUpSubmit)
     except msgspec.ValidationError as error:
-        raise UsageError(f"wallet submit: {error}") from None
+        raise UsageError(f"wallet submit: {terms.named_fault(error)}") from None
     if app.dry_run:
         return dry(app, Planned("topups.submit", order, body=proof))
     with connect.gateway(app) as gateway, repeatable():
@@ -289,6 +290,7 @@ def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest
 
     import msgspec
 
+    from nexctl.account.terms import named_fault
     from nexctl.wire.wallet import LedgerQuery
 
     try:
@@ -304,7 +306,8 @@ def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest
         )
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"wallet ledger: {error}", hint="write times as 2026-12-01 or 2026-12-01T00:00:00Z"
+            f"wallet ledger: {named_fault(error)}",
+            hint="write times as 2026-12-01 or 2026-12-01T00:00:00Z",
         ) from None
     with connect.gateway(app) as gateway:
         rows = islice(gateway.wallet.ledger(query), limit)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli.changes import done, named
 from nexctl.cli.figures import money
 from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.money import parse_units
 
 if TYPE_CHECKING:
     from nexctl.account.wallet import Summary
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from nexctl.wire.topups import PaymentMethods, TopUp
     from nexctl.wire.wallet import Layer, LedgerEntry, Redeemed, Tier
 
+GAUGE = 10
 LEDGER = (
     *("sequence", "created_at", "kind", "amount", "currency", "balance_after", "reference"),
     *("key_id", "description", "reverses"),
 )
+# What a terminal that is not wide does without: the highest goes first.
+_SPARE = {"key_id": 5, "reverses": 4, "reference": 3, "currency": 2, "description": 1}
 
 
 def headline(app: App, facts: Me | None) -> str:
@@ -58,7 +62,7 @@ def wallet_view(app: App, found: Summary, facts: Me | None) -> View:
             screen.line((f"the wallet is {wallet.state}", "bold red"))
         if wallet.layers:
             screen.blank()
-            screen.table(_layers(wallet.layers, unit))
+            screen.table(_layers(screen, wallet.layers, unit))
         if wallet.lots:
             screen.blank()
             screen.table(_lots(found, unit))
@@ -103,7 +107,13 @@ def _words(layer: Layer) -> str:
     return f"{layer.layer}{name}{reset}" if layer.layer != "wallet" else f"the wallet{reset}"
 
 
-def _layers(layers: Sequence[Layer], unit: str) -> Table:
+def _layers(screen: Screen, layers: Sequence[Layer], unit: str) -> Table:
+    def left(layer: Layer) -> str:
+        if layer.remaining is None or layer.amount is None:
+            return ""
+        part, whole = parse_units(layer.remaining), parse_units(layer.amount)
+        return "".join(screen.gauge(part, whole, GAUGE))
+
     def shown(layer: Layer, text: str | None) -> str:
         return money(text, unit if layer.unit == "money" else "tokens")
 
@@ -113,6 +123,7 @@ def _layers(layers: Sequence[Layer], unit: str) -> Table:
             "name",
             Column("remaining", right=True),
             Column("of", right=True),
+            *((Column("gauge", "", spare=1),) if screen.pictures else ()),
             "window",
             Column("resets_at", "RESETS"),
         ),
@@ -122,6 +133,7 @@ def _layers(layers: Sequence[Layer], unit: str) -> Table:
                 layer.name or layer.id,
                 shown(layer, layer.remaining),
                 shown(layer, layer.amount),
+                *((left(layer),) if screen.pictures else ()),
                 layer.window,
                 layer.resets_at,
             )
@@ -251,13 +263,13 @@ def _orders(orders: Sequence[TopUp]) -> Table:
         (
             "id",
             "state",
-            "method",
+            Column("method", spare=2),
             Column("total", right=True),
             "currency",
-            Column("credits", right=True),
-            Column("bonus", right=True),
-            "created_at",
-            "credited_at",
+            Column("credits", right=True, spare=1),
+            Column("bonus", right=True, spare=3),
+            Column("created_at", spare=4),
+            Column("credited_at", spare=5),
         ),
         [
             (
@@ -384,6 +396,6 @@ def ledger_table(entries: Iterable[LedgerEntry]) -> Table:
     """Entries, as they come."""
     right = ("sequence", "amount", "balance_after")
     return Table(
-        [Column(name, right=name in right) for name in LEDGER],
+        [Column(name, right=name in right, spare=_SPARE.get(name, 0)) for name in LEDGER],
         ([getattr(entry, name) for name in LEDGER] for entry in entries),
     )

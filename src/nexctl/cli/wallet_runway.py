@@ -118,7 +118,7 @@ def write(
     _write_notes(screen, data, unit)
     if gate is not None:
         words = {True: ("passed", "green"), False: ("failed", "bold red")}
-        verdict = words.get(gate["passed"], ("not enough data", "yellow"))
+        verdict = words.get(gate["passed"], ("not enough data", "magenta"))
         screen.blank()
         screen.line("gate ", verdict, f": at least {gate['min_days']} days by {gate['by']} burn")
 
@@ -142,14 +142,13 @@ def _write_level(
     text = f"{plural(lasting.days, 'day')}, until {data['runs_out'][level][:10]}{cause}"
     # The gauge is as long as the wish, else a quarter of a year.
     full = max(gate["min_days"] * 2 if gate else 90, 1)
-    filled = screen.bar(min(lasting.days, full), full, GAUGE) if screen.terminal else ""
-    if not filled:
+    if not screen.pictures or not lasting.days:
         screen.line(f"{label}{text}")
         return
-    rest = "·" if screen.bar(1, 1, 1) != "#" else "."
+    filled, rest = screen.gauge(min(lasting.days, full), full, GAUGE)
     style = "green" if gate is None or lasting.days >= gate["min_days"] else "red"
     screen.line(label, text)
-    screen.line(" " * 12, (filled, style), (rest * max(0, GAUGE - len(filled)), "dim"))
+    screen.line(" " * 12, (filled, style), (rest, "dim"))
 
 
 def _write_idle(screen: Screen, found: Forecast) -> None:
@@ -166,7 +165,7 @@ def _write_weekdays(screen: Screen, data: dict[str, Any], unit: str) -> None:
 
     amounts = [parse_units(row["median"], 12) for row in data["weekdays"]]
     most = max(amounts, default=0)
-    bars = [Column("", "")] if screen.terminal else []
+    bars = [Column("", "")] if screen.pictures else []
     screen.table(
         Table(
             (

@@ -52,7 +52,9 @@ def prompts(sources: Sequence[Source]) -> Iterator[Prompt]:
                 yield from _document(source, readers.decode(raw, source.display))
         except OSError as error:
             raise UsageError(
-                f"{source.display}: cannot be read: {error.strerror}", code="unreadable"
+                f"{source.display}: cannot be read: {error.strerror}",
+                hint="check the path",
+                code="unreadable",
             ) from None
 
 

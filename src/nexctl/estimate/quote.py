@@ -104,7 +104,11 @@ class Reader:
         """Read one source whole, or in blocks where it is large, and count it."""
         if source.is_stdin:
             if self.stdin is None:
-                raise UsageError("standard input is closed", code="no_stdin")
+                raise UsageError(
+                    "standard input is closed",
+                    hint="name a file, or pipe one in: nexctl ... - < FILE",
+                    code="no_stdin",
+                )
             self._add_stream(source.display, source.kind, self.stdin)
             return
         try:
@@ -118,7 +122,9 @@ class Reader:
                 self._add_large(source)
         except OSError as error:
             raise UsageError(
-                f"{source.display}: cannot be read: {error.strerror}", code="unreadable"
+                f"{source.display}: cannot be read: {error.strerror}",
+                hint="check the path",
+                code="unreadable",
             ) from None
 
     def add_bytes(self, name: str, kind: str, raw: bytes) -> None:

@@ -108,7 +108,11 @@ def resolve_spec(root: str, spec: str | None) -> tuple[Revision, Revision | None
 def _commit(root: str, spec: str) -> str:
     shown = display_name(spec)
     if not spec or spec.startswith("-") or not spec.isprintable():
-        raise UsageError(f"{shown!r} is not the name of a revision", code="bad_revision")
+        raise UsageError(
+            f"{shown!r} is not the name of a revision",
+            hint="name a branch, a tag or a commit, like origin/main or HEAD~1",
+            code="bad_revision",
+        )
     try:
         answer, warnings = git.run(
             root, "rev-parse", "--verify", "--end-of-options", spec + "^{commit}"

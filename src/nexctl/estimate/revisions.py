@@ -35,6 +35,9 @@ __all__ = ["MAX_BYTES", "Change", "Changes", "PolicyChange", "changes", "split_a
 MAX_BYTES = 64 * 1024 * 1024
 
 
+_LINKS = "a link has to lead to a file of the same checkout; or name the PATHs without it"
+
+
 class Change:
     """One prompt on both sides.
 
@@ -199,7 +202,9 @@ class _Selection:
                 inside = os.path.relpath(os.path.join(os.path.realpath(folder), name), root)
             if not path or _is_outside(inside):
                 raise UsageError(
-                    f"{display_name(path)}: outside the repository", code="outside_repository"
+                    f"{display_name(path)}: outside the repository",
+                    hint="name PATHs below the repository's own folder",
+                    code="outside_repository",
                 )
             inside = inside.replace(os.sep, "/")
             glob = Glob(inside) if is_glob(inside) else None
@@ -295,11 +300,15 @@ class _Side:
         try:
             target = resolve(self.tree, path)
         except Leaves as why:
-            raise UsageError(f"{shown}: the symbolic link {why}", code="hostile_link") from None
+            raise UsageError(
+                f"{shown}: the symbolic link {why}", hint=_LINKS, code="hostile_link"
+            ) from None
         entry = self.tree.entry(target)
         if entry is None or entry.kind != "file":
             raise UsageError(
-                f"{shown}: the symbolic link does not lead to a file", code="hostile_link"
+                f"{shown}: the symbolic link does not lead to a file",
+                hint=_LINKS,
+                code="hostile_link",
             )
         if target in self.files:
             self.counted_as[path] = target
@@ -317,7 +326,9 @@ class _Side:
 
 def _not_file(path: str) -> UsageError:
     return UsageError(
-        f"{display_name(path)}: a pipe, socket or device, not a file", code="not_a_file"
+        f"{display_name(path)}: a pipe, socket or device, not a file",
+        hint="name the PATHs to compare without it",
+        code="not_a_file",
     )
 
 
@@ -360,7 +371,9 @@ def _content(tree: Tree, path: str, limit: int, shown: str | None = None) -> byt
     entry = tree.entry(path)
     if entry is None or entry.kind != "file":
         raise UsageError(
-            f"{display_name(shown or path)} in {tree.label}: not a plain file", code="not_a_file"
+            f"{display_name(shown or path)} in {tree.label}: not a plain file",
+            hint="name the PATHs to compare without it",
+            code="not_a_file",
         )
     data = tree.read(path, limit)
     if is_lfs_pointer(data):
@@ -392,6 +405,7 @@ def _check_links(before: _Side, after: _Side, notes: Notes) -> None:
         if before.links.get(path) != target:
             raise UsageError(
                 f"{display_name(path)} in {after.tree.label}: the symbolic link {why}",
+                hint=_LINKS,
                 code="hostile_link",
             )
         notes.add(f"not compared: the symbolic link {why}", path)

@@ -156,7 +156,9 @@ def _missing(path: str) -> UsageError:
         near = get_close_matches(name, os.listdir(folder or os.curdir), n=1)
     except OSError:
         near = []
-    hint = f"did you mean {display_name(os.path.join(folder, near[0]))}?" if near else None
+    hint = "check the path; - reads standard input"
+    if near:
+        hint = f"did you mean {display_name(os.path.join(folder, near[0]))}?"
     return UsageError(f"{display_name(path)}: no such file or folder", hint=hint, code="no_file")
 
 
@@ -175,7 +177,11 @@ def _named(path: str, status: os.stat_result) -> Source:
         return Source(path, display_name(path), kind_of(path), None)
     if not stat.S_ISREG(mode):
         what = "a socket" if stat.S_ISSOCK(mode) else "a device"
-        raise UsageError(f"{display_name(path)}: {what}, not a file", code="not_a_file")
+        raise UsageError(
+            f"{display_name(path)}: {what}, not a file",
+            hint="name a file, or pipe its text in with -",
+            code="not_a_file",
+        )
     if not os.access(path, os.R_OK):
         raise UsageError(f"{display_name(path)}: permission denied", code="unreadable")
     return Source(path, display_name(path), kind_of(path), status.st_size)

@@ -97,5 +97,9 @@ def _small(name: str, raw: bytes, counter: registry.Counter, ids: bool, pieces: 
 
 def _stdin(stdin: IO[bytes] | None) -> IO[bytes]:
     if stdin is None:
-        raise UsageError("standard input is closed", code="no_stdin")
+        raise UsageError(
+            "standard input is closed",
+            hint="name a file, or pipe one in: nexctl ... - < FILE",
+            code="no_stdin",
+        )
     return stdin

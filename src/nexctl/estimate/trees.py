@@ -131,6 +131,7 @@ class CommitTree:
             if any(part.lower() in ("", ".", "..", ".git") for part in path.split("/")):
                 raise UsageError(
                     f"{display_name(path)} in {label}: a path that no checkout may hold",
+                    hint="git fsck shows what is wrong with this repository",
                     code="hostile_path",
                 )
             self._entries[path] = Entry(_MODES.get(mode, "other"), oid)
@@ -345,7 +346,11 @@ class _Opened:
             raise unreadable(self._path, error) from None
         if not stat.S_ISREG(os.fstat(self._handle).st_mode):
             os.close(self._handle)
-            raise UsageError(f"{display_name(self._path)}: not a regular file", code="not_a_file")
+            raise UsageError(
+                f"{display_name(self._path)}: not a regular file",
+                hint="name the PATHs to compare without it",
+                code="not_a_file",
+            )
         return self._handle
 
     def __exit__(self, *_: object) -> None:

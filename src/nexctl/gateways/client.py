@@ -362,6 +362,7 @@ def _header_safe(key: str) -> str:
     if not (0 < len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key):
         raise UsageError(
             "an idempotency key is 1 to 255 printable ASCII characters without blanks",
+            hint="leave --idempotency-key out: one is made",
             code="bad_idempotency_key",
         )
     return key

@@ -118,7 +118,7 @@ HINTS = {
     "already_billed": "'nexctl usage show REQUEST' shows what it was charged",
     "idempotency_conflict": "use a new --idempotency-key for another request",
     "price_not_accepted": "'nexctl admin prices diff FILE' shows the hash for --accept",
-    "not_found": "check the id",
+    "not_found": "check the id; the command 'list' of the same group shows what there is",
     "code_not_found": "check the code for a slip",
     "upstream_error": "try again, or another model",
     "upstream_unavailable": "try again later, or another model",
@@ -132,12 +132,25 @@ HINTS = {
     "approver_is_submitter": "another operator has to approve it",
     "host_not_allowed": "'nexctl gateway serve --allowed-host NAME' serves it under that name",
     "invalid_signature": "the endpoint's secret and the clock have to be the sender's",
-    "name_taken": "choose another name, or use what is there",
+    "name_taken": "choose another name, or use what is there (keys: --if-not-exists)",
     "state_conflict": "look at its state first",
     "not_refundable": "'nexctl admin payments list' shows what is left of it",
     "code_used": "ask who gave it for another code",
     "payment_mismatch": "the payment has to be of the order's amount and currency",
     "not_offered": "'nexctl gateway status' shows what this gateway is",
+    "invalid_request": "correct what it names; '--help' says what may be given",
+    "unsupported_parameter": "leave that parameter out",
+    "unsupported_capability": "'nexctl models list' says what each model can; choose another",
+    "unpriced": "choose a model that has a price: 'nexctl models list'",
+    "wider_than_parent": "'nexctl keys show PARENT' shows its limits",
+    "payload_too_large": "send less at once",
+    "unsupported_media_type": "send Content-Type: application/json, not compressed",
+    "rate_limited": "try again later",
+    "request_timeout": "try again, or give it longer with --timeout",
+    "upstream_refused": "look at the request, or choose another model",
+    "internal_error": "try again later; if it stays, tell the gateway's operator",
+    "ledger_unavailable": "try again later; 'nexctl gateway status' tells its operator why",
+    "overloaded": "try again later",
     "method_not_allowed": "nexctl and the gateway may be of different versions",
 }
 
@@ -302,4 +315,4 @@ def _hint(code: str | None, ends: int, details: Mapping[str, Any]) -> str | None
         return HINTS["insufficient_balance"]
     if ends == errors.EXIT_NETWORK:
         return "try again later"
-    return None
+    return "'nexctl doctor' looks at address, driver and key" if code is None else None

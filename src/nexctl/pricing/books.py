@@ -221,7 +221,9 @@ def _read(path: str) -> tuple[dict[str, Any] | None, list[Fault]]:
         return read(path, list_prices)
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror or error}", hint="name a price book file", code="unreadable"
+            f"{path}: {error.strerror or error}",
+            hint="check the path; 'nexctl prices list --books' names the books",
+            code="unreadable",
         ) from error
 
 

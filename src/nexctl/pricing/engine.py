@@ -237,8 +237,14 @@ class Pricer:
         )
 
     def multiplier(self) -> str:
-        """Product of semantic, batch and billing-tier factors on the output meter, as text."""
-        return text_of_ratio(*self._first.meters[_OUTPUT].factor)
+        """Product of semantic, batch and billing-tier factors, as text.
+
+        On the output meter; where no output is sold, on the first meter that is.
+        """
+        meters = self._first.meters
+        sold = (meters[_OUTPUT], *meters)
+        found = next((meter for meter in sold if meter.rate is not None), meters[_OUTPUT])
+        return text_of_ratio(*found.factor)
 
     def snapshot(self) -> dict[str, Any]:
         """What a debit keeps so that it can be recomputed for ever: JSON-safe, no floats."""
@@ -466,6 +472,7 @@ def _check_semantic(book: Book, model: Model, batch: bool, semantic: bool) -> No
         what = "a batch line" if batch and "batch" in never else f"an {model.kind} model"
         raise UsageError(
             f"on {book.title} {what} is never answered from the semantic cache",
+            hint="leave the semantic cache out of this request",
             code="semantic_excluded",
         )
 

@@ -52,7 +52,7 @@ class GitFailed(UsageError):
         lines = [x.strip() for x in stderr.splitlines() if x.strip()] or [f"exit status {status}"]
         said = next((x for x in lines if x.startswith(("fatal:", "error:"))), lines[0])
         said = said.removeprefix("fatal: ").removeprefix("error: ")
-        hint = None
+        hint = f"run the same in {root} with git itself; 'git fsck' proves the repository"
         if "dubious ownership" in stderr:
             said = "this checkout belongs to another user, and git does not trust it"
             hint = f"if you do: git config --global --add safe.directory {root}"

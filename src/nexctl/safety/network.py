@@ -9,6 +9,7 @@ Import this module only when a call really goes out: it costs three times an int
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -358,7 +359,24 @@ def _late(origin: str, *, sent: bool) -> NetworkError:
     )
 
 
+def _reason(why: str) -> str:
+    """A system's words for a failed connection, without its error number."""
+    text = re.sub(r"^\[Errno -?\d+\] ", "", redaction.redact(why)) or "no connection"
+    if text in ("Name or service not known", "nodename nor servname provided, or not known"):
+        return "there is no such host name"
+    if text == "Temporary failure in name resolution":
+        return "host names cannot be looked up now"
+    return text[:1].lower() + text[1:]
+
+
 def _unreachable(origin: str, why: str) -> NetworkError:
+    if "WRONG_VERSION_NUMBER" in why or "RECORD_LAYER_FAILURE" in why:
+        return NetworkError(
+            f"{origin}: what answers there does not speak TLS",
+            hint="check the port; a gateway on this machine may be at http://",
+            code="tls",
+            sent=False,
+        )
     if "CERTIFICATE_VERIFY_FAILED" in why or "SSL" in why or "TLS" in why:
         return NetworkError(
             f"{origin}: its certificate or TLS cannot be trusted: {redaction.redact(why)}",
@@ -367,8 +385,12 @@ def _unreachable(origin: str, why: str) -> NetworkError:
             sent=False,
         )
     return NetworkError(
-        f"{origin} cannot be reached: {redaction.redact(why) or 'no connection'}",
-        hint="check the address and the network",
+        f"{origin} cannot be reached: {_reason(why)}",
+        hint=(
+            "check the address, and that the gateway runs"
+            if "refused" in why
+            else "check the address and the network"
+        ),
         code="connect_failed",
         sent=False,
     )

@@ -61,7 +61,11 @@ def key_of(secret: str) -> bytes:
 def sign(secrets: str | Iterable[str], event_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` of an event: one `v1,...` for each secret, the newest first."""
     if not _EVENT_ID.fullmatch(event_id):
-        raise UsageError("an event's id is printable ASCII without a dot", code="bad_event_id")
+        raise UsageError(
+            "an event's id is printable ASCII without a dot",
+            hint="take the id that the webhook-id header carries",
+            code="bad_event_id",
+        )
     written = (secrets,) if isinstance(secrets, str) else tuple(secrets)
     if not written:
         raise UsageError("no webhook secret to sign with", code="bad_webhook_secret")

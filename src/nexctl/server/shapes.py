@@ -77,7 +77,10 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
 
     record, used = row.record, row.record.get("usage", {})
     rates = rates_of(snapshot, used)
-    output = rates.get("output") or rates.get("input") or {}
+    # What is sold by the picture or the second has its factors too.
+    first: dict[str, Any] = (
+        rates.get("output") or rates.get("input") or next(iter(rates.values()), {})
+    )
     return UsageRecord(
         created_at=str(instant(row.created_at)),
         request_id=row.request_id,
@@ -111,7 +114,7 @@ def usage_record(house: House, row: UsageRow, snapshot: dict[str, Any]) -> wire_
         rate_cached_input=per_million(rates.get("cached_input")),
         rate_output=per_million(rates.get("output")),
         rates=rates,
-        multiplier=output.get("factor"),
+        multiplier=first.get("factor"),
         tier=snapshot.get("tier"),
         charge=text_of(row.charge, snapshot["scale"]),
         currency=snapshot["unit"],

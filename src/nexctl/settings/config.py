@@ -52,6 +52,7 @@ KEYS: dict[str, Key] = {
     "color": Key("choice", "Colour.", "auto", None, ("auto", "always", "never")),
     "timeout": Key("seconds", "Longest wait for a gateway.", 60, "NEXCTL_TIMEOUT"),
     "no_input": Key("switch", "Never ask anything.", False, "NEXCTL_NO_INPUT"),
+    "plain": Key("switch", "Text to be read aloud: no pictures.", False, "NEXCTL_PLAIN"),
     "model": Key("text", "Model used where neither command nor profile names one."),
     "books": Key("text", "Folder of your own price books."),
 }
@@ -234,13 +235,17 @@ def _from_text(key: str, known: Key, text: str, *, what: str) -> Any:
     if known.kind == "switch":
         lowered = text.lower()
         if lowered not in (*_OFF, "1", "true", "yes", "on"):
-            raise UsageError(f"{what}: {text!r} is neither true nor false")
+            raise UsageError(
+                f"{what}: {text!r} is neither true nor false", hint="write true or false"
+            )
         value = lowered not in _OFF
     elif known.kind == "seconds":
         try:
             value = float(text) if "." in text else int(text)
         except ValueError:
-            raise UsageError(f"{what}: {text!r} is not a number of seconds") from None
+            raise UsageError(
+                f"{what}: {text!r} is not a number of seconds", hint="write it like 30 or 2.5"
+            ) from None
     fault = _wrong(known, value)
     if fault is not None:
         raise UsageError(f"{what}: {fault}")

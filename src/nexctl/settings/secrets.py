@@ -224,11 +224,21 @@ def read_key_file(path: str, *, warn: Callable[[str], None]) -> str:
             except ConfigError as error:
                 warn(error.message)
     except OSError as error:
-        raise NexctlError(f"{path}: {error.strerror}", code="key_file", exit=2) from error
+        raise NexctlError(
+            f"{path}: {error.strerror}",
+            hint="name a file that holds the key and nothing else",
+            code="key_file",
+            exit=2,
+        ) from error
     try:
         return _one_line(raw.decode("utf-8").strip(), path)
     except UnicodeDecodeError:
-        raise NexctlError(f"{path}: not a key", code="key_file", exit=2) from None
+        raise NexctlError(
+            f"{path}: not a key",
+            hint="name a file that holds the key and nothing else",
+            code="key_file",
+            exit=2,
+        ) from None
 
 
 def refuse_readable_by_others(handle: int, path: str) -> None:
@@ -255,7 +265,12 @@ def _one_line(value: str, what: str) -> str:
     if not (
         0 < len(value) <= 8192 and value.isascii() and value.isprintable() and " " not in value
     ):
-        raise NexctlError(f"{what} is not a key: one line without blanks", code="bad_key", exit=2)
+        raise NexctlError(
+            f"{what} is not a key: one line without blanks",
+            hint="give the key alone, without quotes or a name before it",
+            code="bad_key",
+            exit=2,
+        )
     return value
 
 

@@ -119,6 +119,12 @@ class Export:
         return _csv_cells(self.path, self.style, self.columns)
 
 
+def _says_jsonl(path: str) -> bool:
+    """Whether an empty file is an export in JSONL, which has no header: its manifest says so."""
+    found = read_manifest(path)
+    return found is not None and found.get("format") == "jsonl"
+
+
 def text_of(head: bytes, path: str) -> str:
     """The beginning of a file as text. UsageError (exit 2) where it is none, in plain words."""
     for mark, what, advice in _NO_TEXT:
@@ -153,7 +159,7 @@ def open_export(path: str) -> Export:
         return Export(path, "parquet", columns=_parquet_columns(path))
     bom = head.startswith(BOM)
     text = text_of(head, path)
-    if text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
         return Export(path, "jsonl")
     if text.lstrip()[:1] == "[":
         raise UsageError(

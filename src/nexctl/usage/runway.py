@@ -96,7 +96,11 @@ def day_number(created_at: str) -> int:
             return seconds_of(created_at) // DAY
         return _day(created_at)
     except ValueError:
-        raise UsageError(f"{created_at[:40]!r} is not a time", code="bad_time") from None
+        raise UsageError(
+            f"{created_at[:40]!r} is not a time",
+            hint="created_at is written like 2026-11-20T12:00:00Z",
+            code="bad_time",
+        ) from None
 
 
 def _day(created_at: str) -> int:

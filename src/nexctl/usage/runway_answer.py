@@ -222,4 +222,8 @@ def _seconds(time: str | None) -> int | None:
     try:
         return runway.seconds_of(time)
     except ValueError:
-        raise UsageError(f"{time[:40]!r} is not a time", code="bad_time") from None
+        raise UsageError(
+            f"{time[:40]!r} is not a time",
+            hint="times are written like 2026-11-20T12:00:00Z",
+            code="bad_time",
+        ) from None

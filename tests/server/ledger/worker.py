@@ -20,6 +20,9 @@ from nexctl.server.ledger.port import Transaction
 from nexctl.server.ledger.types import Ask, Outcome
 from tests.server.ledger.kit import BODY, KEY, PRICES
 
+# Refusals in a row until a worker believes that all is spent: one of ten keys may be left.
+PATIENCE = 15
+
 
 def main(place: str, customer: str, number: str, job: str, seconds: str = "20") -> None:
     ledger = open_ledger(place, anchor_key=KEY, timeout=30_000)
@@ -35,7 +38,7 @@ def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, o
     layers: set[str] = set()
     longest = 0.0
     dry = 0
-    while time.monotonic() < end and dry < 5:
+    while time.monotonic() < end and dry < PATIENCE:
         count += 1
         sub = f"sub_{chance.randrange(10)}"
         ask = Ask(

@@ -174,7 +174,7 @@ def checked_place(url: str, *, allow_private: bool) -> Place:
         return place_of(url, allow_private=allow_private, local=False)
     except UsageError as error:
         text = error.message.replace("the provider's address", "the endpoint's address")
-        raise UsageError(text, code="bad_address") from None
+        raise UsageError(text, hint=error.hint, code="bad_address") from None
 
 
 def post(place: Place, headers: dict[str, str], body: bytes, *, allow_private: bool) -> Outcome:

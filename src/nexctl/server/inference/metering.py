@@ -290,13 +290,15 @@ def rates_of(snapshot: Mapping[str, Any], usage: Mapping[str, int]) -> dict[str,
 
 
 def per_million(rate: Mapping[str, Any] | None) -> str | None:
-    """A rate's price for 1,000,000 of its meter, with the factors that the snapshot names."""
+    """A rate's price for 1,000,000 of its meter: a plain decimal, to twelve places where it does
+    not end (`rates` of the record has it as a ratio).
+    """
     if rate is None:
         return None
-    from nexctl.pricing.exact import ratio_of, text_of_ratio
+    from nexctl.pricing.exact import decimal_text, ratio_of
 
     top, bottom = ratio_of(str(rate["price"]))
-    return text_of_ratio(top * 1_000_000, bottom * int(rate["per"]))
+    return decimal_text(top * 1_000_000, bottom * int(rate["per"]))
 
 
 __all__ = [

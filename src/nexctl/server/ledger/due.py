@@ -12,7 +12,7 @@ GIVEN = "included_through"
 def anything(tx: Transaction, month: str) -> bool:
     """Whether the credits of `month` (YYYY-MM), a fee or an automatic top-up waits."""
     return (
-        settings.get(tx, GIVEN) != month
+        (settings.get(tx, GIVEN) or "") < month
         or tx.one("SELECT 1 FROM subscriptions WHERE state='past_due' LIMIT 1") is not None
         or autotopup.has_due(tx)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nexctl.money import text_of
-from nexctl.server.ledger import events, funds, orders, refunds
+from nexctl.server.ledger import events, funds, orders, refunds, wallets
 from nexctl.server.ledger.orders import NEXT, Order
 from nexctl.server.ledger.port import Transaction
 
@@ -137,6 +137,10 @@ def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
             sandbox=found.sandbox,
         )
         tx.run("UPDATE orders SET disputed=disputed-? WHERE id=?", event.amount, found.id)
+        # Only disputes freeze a wallet: the last one that is won lets it go.
+        open_ = "SELECT 1 FROM orders WHERE wallet=? AND disputed>0 LIMIT 1"
+        if tx.one(open_, found.wallet) is None:
+            wallets.freeze(tx, found.wallet, frozen=False)
         return "dispute_won"
     return "noted"
 

@@ -45,9 +45,13 @@ def grant_now(tx: Transaction, house: House, customer: str, plan: str | None) ->
 
 
 def due(house: House) -> bool:
-    """Whether this month's credits have not been given out yet."""
+    """Whether this month's credits have not been given out yet.
+
+    A month before the last one is over, whatever a clock that was set back says: its credits and
+    its fees are not for a second time.
+    """
     seen = house.read(settings.get, GIVEN)
-    return bool(seen != month_in(zone_of(house), house.now())[0])
+    return seen is None or seen < month_in(zone_of(house), house.now())[0]
 
 
 def grant_due(house: House) -> int:

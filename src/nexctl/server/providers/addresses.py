@@ -89,4 +89,8 @@ def _parsed(host: str) -> Address | None:
 
 
 def _wrong(why: str) -> UsageError:
-    return UsageError(f"the provider's address {why}", code="bad_address")
+    return UsageError(
+        f"the provider's address {why}",
+        hint="write it like https://api.example.com/v1",
+        code="bad_address",
+    )

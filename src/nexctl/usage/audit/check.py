@@ -119,6 +119,7 @@ class Checker:
             "billed": totals.billed,
             "plans": totals.counts,
             "readings": totals.others,
+            "agreed": dict(self.explainer.agreed),
             "reference": found.reference,
             "links": links,
             "gaps": gaps if self.gaps else [],
@@ -127,6 +128,7 @@ class Checker:
         }
         for sums in plans:
             sums.clear()
+        self.explainer.agreed.clear()
         return result
 
     def _loop(self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch) -> list[int]:

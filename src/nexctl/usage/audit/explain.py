@@ -91,9 +91,13 @@ class Explainer:
     def __init__(self, pricing: Pricing) -> None:
         self.pricing = pricing
         self._plans: dict[tuple[Conditions, str | None], Plan] = {}
+        # Rows by (tier, the percent that was agreed for it).
+        self.agreed: dict[tuple[str, str], int] = {}
 
     def judge(self, plan: Plan, line: Line) -> Judged:
         """Compare one row with its price, and explain a difference."""
+        if plan.agrees:
+            plan = self._agreed(plan, line)
         if plan.instants:
             plan = self._plan(plan.conditions, line.row.created_at)
         if plan.conditions.status == "error":
@@ -120,6 +124,16 @@ class Explainer:
         return Judged(finding, note, finding.expected if finding else wanted)
 
     # ------------------------------------------------------------- before any arithmetic
+
+    def _agreed(self, plan: Plan, line: Line) -> Plan:
+        """The plan at the percent that was agreed: the record's multiplier tells it."""
+        plain = self._plan(plan.conditions._replace(tier=None))
+        percent = prices.agreed_percent(plain, line.row.multiplier)
+        if percent is None:
+            return plan
+        told = (plan.conditions.tier or "", percent)
+        self.agreed[told] = self.agreed.get(told, 0) + 1
+        return self._plan(plan.conditions._replace(agreed=percent))
 
     def _failed(self, plan: Plan, line: Line) -> Judged:
         if line.billed == 0:

@@ -50,6 +50,7 @@ class Gathered:
         self.billed: dict[str, int] = {}
         self.unknown: dict[str, int] = {}
         self.plans: dict[tuple[str, str, str, bool], int] = {}
+        self.agreed: dict[tuple[str, str], int] = {}
         self.readings: dict[str, list[int]] = {}
         self.reference: dict[str, list[int]] = {}
         self.debits = 0
@@ -74,6 +75,7 @@ class Gathered:
         _sum(self.billed, result["billed"])
         _sum(self.unknown, result["unknown"])
         _sum(self.plans, result["plans"])
+        _sum(self.agreed, result["agreed"])
         for name in ("readings", "reference"):
             held: dict[str, list[int]] = getattr(self, name)
             for book, sums in result[name].items():

@@ -60,6 +60,11 @@ def infer(
     for row, billed in rows:
         conditions = conditions_of(row)
         plan = _plan(shelf, plans, conditions, None, row)
+        if plan.agrees:
+            plain = _plan(shelf, plans, conditions._replace(tier=None), None, row)
+            percent = prices.agreed_percent(plain, row.multiplier)
+            conditions = conditions._replace(agreed=percent)
+            plan = _plan(shelf, plans, conditions, None, row)
         if plan.why is not None or plan.book is None or len(plan.forms) != 1:
             continue
         line = line_of(0, row, billed)

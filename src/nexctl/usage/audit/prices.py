@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import UnpricedError, UsageError
 from nexctl.pricing import books, engine, tiers
-from nexctl.pricing.exact import ratio_of, reduced, rounded
+from nexctl.pricing.exact import ratio_of, reduced, rounded, text_of_ratio
 from nexctl.records import METERS
 from nexctl.usage.audit.terms import ONE, Reading, Rounding
 
@@ -28,7 +28,10 @@ MOST_PRICERS = 20_000
 
 
 class Conditions(NamedTuple):
-    """What decides a row's price, as the row tells it. None is not known."""
+    """What decides a row's price, as the row tells it. None is not known.
+
+    `agreed` is the percent of a tier whose percent the book leaves to an agreement.
+    """
 
     day: str
     served: str | None
@@ -39,6 +42,7 @@ class Conditions(NamedTuple):
     currency: str | None
     status: str | None
     price_book: str | None
+    agreed: str | None = None
 
 
 class Form(NamedTuple):
@@ -61,11 +65,13 @@ class Plan:
     """How rows under one set of conditions are priced.
 
     why     None, or why no number can be given (`unpriced`)
+    agrees  the tier's percent is an agreement's, which only the row's multiplier tells
     forms   by context tier; several lists where only a range is known
     quick   whether the loop may settle rows by it (see `fast`)
     """
 
     __slots__ = (
+        "agrees",
         "assumed",
         "book",
         "conditions",
@@ -90,6 +96,7 @@ class Plan:
         self.pricer: engine.Pricer | None = None
         self.forms: list[list[Form]] = []
         self.context = NO_LIMIT
+        self.agrees = False
         self.assumed = False
         self.instants = False
         self.quick = False
@@ -159,19 +166,33 @@ class Shelf:
         return found
 
     def pricer(
-        self, book: Book, model: Model, moment: str, *, batch: bool, hit: bool, tier: str | None
+        self,
+        book: Book,
+        model: Model,
+        moment: str,
+        *,
+        batch: bool,
+        hit: bool,
+        tier: str | None,
+        agreed: str | None = None,
     ) -> engine.Pricer:
         """The engine's pricer for a model. Kept, for it is asked for under every reading."""
         if tier and self.groups and tier.lower() not in {one.id for one in tiers.tiers(book)}:
             tier = None
         # The book is held by its pricer, so that its id stays its own.
-        key = (id(book), model.id, moment, batch, hit, tier)
+        key = (id(book), model.id, moment, batch, hit, tier, agreed)
         found = self._pricers.get(key)
         if found is None:
             if len(self._pricers) >= MOST_PRICERS:
                 self._pricers.clear()
             found = self._pricers[key] = engine.pricer(
-                book, model, at=moment, batch=batch, semantic_hit=hit, tier=tier
+                book,
+                model,
+                at=moment,
+                batch=batch,
+                semantic_hit=hit,
+                tier=tier,
+                negotiated=agreed,
             )
         return found
 
@@ -250,6 +271,7 @@ class Pricing:
             plan.forms, plan.instants = [[NOTHING]], False
             plan.quick = True
             return
+        plan.agrees = conditions.agreed is None and is_agreed(book, conditions.tier)
         try:
             plan.pricer = self._pricer(book, model, conditions, moment)
         except UsageError as error:
@@ -262,7 +284,7 @@ class Pricing:
             [form_of(first, chosen, plan, unit) for first, chosen in form]
             for form in plan.pricer.forms
         ]
-        plan.quick = not self.by_day
+        plan.quick = not (self.by_day or plan.agrees)
 
     def _pricer(
         self, book: Book, model: Model, conditions: Conditions, moment: str
@@ -274,7 +296,27 @@ class Pricing:
             batch=conditions.batch,
             hit=bool(conditions.hit),
             tier=conditions.tier or None,
+            agreed=conditions.agreed,
         )
+
+
+def is_agreed(book: Book, tier: str | None) -> bool:
+    """Whether a tier's percent is a word in the book: what was agreed with each customer."""
+    return any(row.id == tier and not row.percent[0].isdigit() for row in tiers.tiers(book))
+
+
+def agreed_percent(plain: Plan, multiplier: str | None) -> str | None:
+    """The percent that a row's multiplier leaves to its tier, where it is one; None otherwise.
+
+    `plain` prices the row without a tier. The multiplier is the product of all the factors.
+    """
+    if plain.pricer is None or not multiplier:
+        return None
+    (top, bottom), (own, under) = ratio_of(multiplier), ratio_of(plain.pricer.multiplier())
+    part, whole = top * under, bottom * own
+    if not 0 < part <= whole:
+        return None
+    return text_of_ratio((whole - part) * 100, whole)
 
 
 _PLAIN = Reading(True, True)

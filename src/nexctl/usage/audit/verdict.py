@@ -179,6 +179,11 @@ def _says(task: Task, gathered: Gathered) -> list[str]:
                 f"{row['price_assumed']} rows are older than the first price of {row['version']} "
                 "that is at hand: price assumed"
             )
+    for (tier, percent), rows in sorted(gathered.agreed.items()):
+        found.append(
+            f"{rows} rows at tier {tier}: the {percent} % off are an agreement's, which no book "
+            "tells; they are taken from the records' multiplier"
+        )
     if gathered.note_count > len(gathered.notes):
         found.append(f"{gathered.note_count} rows exceed a limit; the first ones are listed")
     if task.grain == "day":

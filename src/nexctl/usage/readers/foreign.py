@@ -115,7 +115,8 @@ def _opened(path: str) -> io.BufferedReader:
         return open(path, "rb")
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror or error}", hint="name a file of usage"
+            f"{path}: {error.strerror or error}",
+            hint="check the path; 'nexctl usage export FILE' writes one",
         ) from None
 
 

@@ -70,7 +70,7 @@ def _below(moved: Any, joined: str) -> bool:
     """Whether each number is small enough to be exact. Of positive ones their sum may tell it."""
     if "-" not in joined and sum(moved) < _EXACT:
         return True
-    return max(moved) < _EXACT and min(moved) > -_EXACT
+    return bool(max(moved) < _EXACT and min(moved) > -_EXACT)
 
 
 def _apart(texts: Sequence[str]) -> list[int]:

@@ -1,0 +1,218 @@
+"""What a new user gets wrong: each in two plain lines, what happened and what to do, and no trace.
+
+The words are looked at here because a person reads them; scripts go by codes (docs/reference).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import PROGRAM, Nexctl
+
+REMOTE = {"NEXCTL_DRIVER": "nexctl", "NEXCTL_API_KEY": "abc"}
+# (command line, environment, exit, in the error line, in the hint)
+WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
+    ("estimate nosuch.md", {}, 2, "nosuch.md: no such file", "check the path"),
+    ("estimate promt.md", {}, 2, "promt.md: no such file", "did you mean prompt.md?"),
+    ("estimate /dev/null", {}, 2, "a device, not a file", "name a file"),
+    ("estimate bad.md", {}, 2, "not UTF-8: byte 0xff at offset 0", "iconv"),
+    ("estimate bad.json", {}, 2, "bad.json:1: broken JSON", "one document"),
+    ("estimate empty", {}, 2, "no prompts in this folder", "named is always read"),
+    ("estimate prompt.md -m gpt4o", {}, 2, "has no model 'gpt4o'", "did you mean gpt-4o"),
+    ("estimate prompt.md --on nowhere", {}, 2, "no price book 'nowhere'", "books: nextoken"),
+    ("estimate prompt.md --on ./no.toml", {}, 2, "./no.toml", "check the path"),
+    ("estimate prompt.md --on ./bad.toml", {}, 78, "bad.toml:2: not TOML", "prices validate"),
+    ("estimate prompt.md --max-cost abc", {}, 2, "--max-cost: 'abc'", "write it like 12"),
+    ("estimate prompt.md --volume 5", {}, 2, "--volume: '5'", "500/day"),
+    ("estimat prompt.md", {}, 2, "no such command: nexctl estimat", "did you mean estimate?"),
+    ("estimate --modell x", {}, 2, "no such option: --modell", "--model"),
+    ("wallet show extra", {}, 2, "one argument too many: extra", "wallet show --help"),
+    ("wallet topup -5", {}, 2, "no such option: -5", "where -5 is a value, write --"),
+    ("wallet topup 0", {}, 2, "below the minimum", "wallet packs"),
+    ("wallet topup 5 --method barter", {}, 2, "way to pay is not available", "wallet packs"),
+    ("wallet show -p nobody", {}, 2, "no such profile: nobody", "profiles here: local"),
+    ("wallet show", {"NEXCTL_API_KEY": "wrong"}, 4, "missing, wrong or expired", "auth status"),
+    ("wallet show", {"NEXCTL_TIMEOUT": "soon"}, 2, "not a number of seconds", "30 or 2.5"),
+    ("wallet show", {"NEXCTL_OUTPUT": "xml"}, 2, "'xml' is not an output format", "use one of"),
+    ("wallet show", {"NEXCTL_CONFIG_DIR": "prompt.md"}, 1, "not a directory", "a folder is needed"),
+    ("wallet show", {"NEXCTL_PLAIN": "maybe"}, 0, "", ""),
+    ("config get plain", {"NEXCTL_PLAIN": "maybe"}, 2, "neither true nor false", "write true"),
+    ("config set timeout soon", {}, 2, "not a number of seconds", "30 or 2.5"),
+    ("config set nosuch 1", {}, 2, "no such setting: nosuch", "settings are"),
+    ("help nosuch", {}, 2, "no help on: nosuch", "topics:"),
+    ("keys show nobody", {}, 3, "there is no such key", "'list'"),
+    ("keys create --name x --ip 300.1.1.1", {}, 2, "--ip: '300.1.1.1' is not", "10.0.0.0/24"),
+    ("keys create --name x --budget 5/decade", {}, 2, "'decade' is no window", "20/month"),
+    ("keys create --name x --expires soon", {}, 2, "not a length of time", "90d"),
+    ("keys create --name x --label search", {}, 2, "is not NAME=VALUE", "team=search"),
+    ("keys create --name ''", {}, 2, "--name: it is empty", "keys create --help"),
+    (f"keys create --name {'n' * 200}", {}, 2, "--name: too long: at most 100", "--help"),
+    ("keys revoke management", {}, 10, "Nobody is there to confirm it", "pass --yes"),
+    ("budgets remove bud_none --yes", {}, 3, "there is no budget 'bud_none'", "budgets list"),
+    ("budgets set much", {}, 2, "'much' is not a plain decimal number", "write it like 12"),
+    ("statement --month 2026-99", {}, 2, "--month: '2026-99' is not a month", "2026-10"),
+    ("usage export x.csv --month 2026-13", {}, 2, "is not a month", "2026-10"),
+    ("usage export no/x.csv", {}, 2, "there is no such folder", "make it first"),
+    ("usage export x.foo", {}, 2, "its suffix names no format", ".csv"),
+    ("usage audit prompt.md", {}, 2, "this is no export of usage", "usage export"),
+    ("usage audit nosuch.csv", {}, 2, "nosuch.csv", "check the path"),
+    ("usage show req_none", {}, 3, "no such usage record", "'list'"),
+    ("gateway restore nosuch.db", {}, 2, "nosuch.db: no such file", "gateway backup"),
+    ("gateway serve --tls-cert no.pem", {}, 2, "--tls-cert: no.pem", "name a PEM file"),
+    ("gateway serve --port 99999", {}, 2, "99999 is more than 65535", "serve --help"),
+    ("gateway serve --host 0.0.0.0", {}, 2, "unprotected", "--tls-cert"),
+    ("gateway init x --book nosuch", {}, 2, "no price book 'nosuch'", "books: nextoken"),
+    ("gateway init x --plan nosuch", {}, 2, "no plan 'nosuch'", "plans: developer"),
+    ("gateway backup no/x.db", {}, 1, "no such file or directory", "check the path"),
+    ("chat nosuch.md", {}, 2, "nosuch.md: no such file", ""),
+    ("chat prompt.md -m nosuch", {}, 2, "there is no such model", "models list"),
+    ("batch run nosuch.jsonl", {}, 2, "nosuch.jsonl", "check the path"),
+    ("batch status bat_none", {}, 3, "there is no job 'bat_none' here", "batch list"),
+    ("diff", {}, 2, "not in a git repository", "nexctl estimate"),
+    ("auth login", {}, 2, "no key was given", "--key-file"),
+    ("auth login --key-file prompt.md", {}, 2, "is not a key", "the key alone"),
+    ("models list", {**REMOTE, "NEXCTL_BASE_URL": "http://127.0.0.1:9"}, 7, "refused", "runs"),
+    (
+        "models list",
+        {**REMOTE, "NEXCTL_BASE_URL": "http://10.1.1.1"},
+        78,
+        "this machine only",
+        "https",
+    ),
+    ("models list", {**REMOTE, "NEXCTL_BASE_URL": "gateway"}, 78, "must be an address", "https"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "code", "said", "hint"), WRONG, ids=[f"{w[0]}|{w[3]}"[:60] for w in WRONG]
+)
+def test_two_plain_lines(
+    nexctl: Nexctl, tmp_path: Path, words: str, env: dict[str, str], code: int, said: str, hint: str
+) -> None:
+    import shlex
+
+    (tmp_path / "prompt.md").write_text("Say hello to the customer.\n")
+    (tmp_path / "bad.md").write_bytes(b"\xff\xfe")
+    (tmp_path / "bad.json").write_text("{bad\n")
+    (tmp_path / "bad.toml").write_text("x = [\n")
+    (tmp_path / "empty").mkdir()
+    if words.startswith(("gateway restore", "gateway backup")):
+        assert nexctl("wallet", "show", NEXCTL_KEYRING="0").exit == 0
+    done = nexctl(*shlex.split(words), NEXCTL_KEYRING="0", **env)
+    assert done.exit == code, done
+    lines = [line for line in done.err.splitlines() if line.startswith(("error:", "hint:"))]
+    if code == 0:
+        assert lines == []
+        return
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"], done
+    assert done.err.splitlines()[-2:] == lines, "they come last"
+    assert said in lines[0]
+    assert hint in lines[1]
+    for word in ("Errno", "Traceback", "`", "regex", "NoneType", "[SSL"):
+        assert word not in done.err
+
+
+def sized_home(tmp_path: Path, options: str) -> Path:
+    """A home on a file system of its own; skipped where none can be mounted."""
+    home = tmp_path / "sized"
+    home.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "none", str(home)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("no file system can be mounted here")
+    return home
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "said", "hint"),
+    [
+        ("ro", "wallet show", "read-only file system", "make it writable"),
+        ("ro", "config set output json", "read-only file system", "make it writable"),
+        ("size=64k", "wallet show", "the disk is full", "free some space"),
+    ],
+)
+def test_a_home_that_takes_nothing(
+    nexctl: Nexctl, tmp_path: Path, options: str, words: str, said: str, hint: str
+) -> None:
+    home = sized_home(tmp_path, options)
+    try:
+        for _ in range(2):
+            done = nexctl(*words.split(), HOME=str(home), NEXCTL_KEYRING="0")
+            assert done.exit in (1, 7), done
+            error, advice = done.err.splitlines()[-2:]
+            assert said in error
+            assert hint in advice
+        (tmp_path / "prompt.md").write_text("Hello\n")
+        assert nexctl("estimate", "prompt.md", HOME=str(home)).exit == 0, "prices need no home"
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
+def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl, tmp_path: Path) -> None:
+    import socket
+    import sys
+    import time
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    other = subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
+        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        done = nexctl("models", "list", NEXCTL_BASE_URL=f"https://127.0.0.1:{port}", **REMOTE)
+        assert (done.exit, done.err.splitlines()) == (
+            7,
+            [
+                f"error: https://127.0.0.1:{port}: what answers there does not speak TLS",
+                "hint: check the port; a gateway on this machine may be at http://",
+            ],
+        )
+        done = nexctl("models", "list", NEXCTL_BASE_URL=f"http://127.0.0.1:{port}", **REMOTE)
+        assert "it answered 404 without saying why" in done.err
+        assert "nexctl doctor" in done.err.splitlines()[-1]
+        done = nexctl("gateway", "serve", "--port", str(port))
+        assert done.exit == 1
+        assert "choose another --port" in done.err
+    finally:
+        other.kill()
+        other.wait(10)
+
+
+def test_a_key_that_was_lost_with_the_store_of_an_embedded_gateway(nexctl: Nexctl) -> None:
+    assert nexctl("wallet", "show", NEXCTL_KEYRING="0").exit == 0
+    home = Path(os.environ["HOME"])
+    (home / ".local/state/nexctl/secrets.json").unlink()
+    done = nexctl("wallet", "show", NEXCTL_KEYRING="0")
+    assert done.exit == 4
+    assert "it was kept when the gateway was made" in done.err.splitlines()[-1]
+
+
+def test_ctrl_c_at_a_question_is_130_and_does_nothing(tmp_path: Path) -> None:
+    pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
+    child = pexpect.spawn(
+        str(PROGRAM), ["keys", "revoke", "management"], encoding="utf-8", cwd=str(tmp_path),
+        timeout=60, env={**os.environ, "NEXCTL_KEYRING": "0"},
+    )  # fmt: skip
+    child.expect_exact("[y/N] ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert "Traceback" not in child.before
+    done = subprocess.run(
+        [PROGRAM, "wallet", "show", "-q"], env={**os.environ, "NEXCTL_KEYRING": "0"},
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, "the key still works"
