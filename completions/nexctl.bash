@@ -373,7 +373,7 @@ _nexctl_values() {
     '28 '*) W='model provider customer month' ;;
     '29 '*) W='given active past_due cancelled none' ;;
     '30 '*) W='open redeemed expired void' ;;
-    '31 '*) W='default_profile output color timeout no_input model books' ;;
+    '31 '*) W='default_profile output color timeout no_input plain model books' ;;
     '32 '*) W='bash zsh fish powershell' ;;
     '33 '*) W='estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money' ;;
   esac

@@ -546,64 +546,64 @@ function __nexctl_values
     case '1 '
       set -g __nexctl_W 'GLM-4-32B-0414-128K GLM-4.5 GLM-4.5-Air GLM-4.5-AirX GLM-4.5-X GLM-4.5V GLM-4.6 GLM-4.6V GLM-4.6V-FlashX GLM-4.7 GLM-4.7-FlashX GLM-5 GLM-5.1 GLM-5.2 GLM-5.3 GLM-5.3-Flash GLM-5.3-FlashX GLM-OCR M2-her MiniMax-M2 MiniMax-M2.1-highspeed MiniMax-M2.5-highspeed MiniMax-M2.7 MiniMax-M2.7-highspeed MiniMax-M3.1-Flash ada babbage babbage-002 canopylabs/orpheus-arabic-saudi canopylabs/orpheus-v1-english chatgpt-4o-latest chatgpt-image-latest claude-2 claude-3-5-haiku claude-3-5-haiku-latest claude-3-5-sonnet claude-3-7-sonnet claude-3-7-sonnet-latest claude-3-haiku claude-3-opus claude-3-opus-latest claude-3-sonnet claude-4-opus claude-4-sonnet claude-fable-5 claude-fable-5-1 claude-fable-5-2 claude-haiku-4 claude-haiku-4-5 claude-haiku-5-5 claude-mythos-5-2 claude-opus-4 claude-opus-4-0 claude-opus-4-1 claude-opus-4-5 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 claude-sonnet-4 claude-sonnet-4-0 claude-sonnet-4-5 claude-sonnet-4-6 claude-sonnet-5 claude-sonnet-5-5 claude-sonnet-class claude-v1 codestral codestral-2508 codestral-embed-2505 codex-mini computer-use curie davinci davinci-002 deepseek-chat deepseek-flash deepseek-r1-distill-llama-70b deepseek-reasoner deepseek-reasoning-class deepseek-v3 deepseek-v3.1-terminus deepseek-v3.2 deepseek-v3.2-exp deepseek-v4-1-flash-1017 deepseek-v4-flash deepseek-v4-pro devstral-2512 devstral-small devstral-small:free ft:gpt-3.5-turbo- ft:gpt-4o ft:gpt-4o-mini gemini-1.0-pro-vision-001 gemini-1.5-flash gemini-1.5-pro gemini-2.0-flash gemini-2.0-flash-lite gemini-2.5-flash gemini-2.5-flash-image gemini-2.5-flash-lite gemini-2.5-flash-lite-preview-tts gemini-2.5-flash-preview gemini-2.5-flash-tts gemini-2.5-pro gemini-2.5-pro-tts gemini-3-flash-preview gemini-3-pro-image-preview gemini-3-pro-preview gemini-3.1-flash-image-preview gemini-3.1-flash-lite gemini-3.1-flash-lite-image gemini-3.1-flash-lite-preview gemini-3.1-flash-live-preview gemini-3.1-flash-tts-preview gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash gemini-3.8-flash gemini-3.8-flash-lite-tts gemini-3.8-flash-tts gemini-3.8-live gemini-4-argon gemini-embedding-001 gemini-embedding-2 gemini-flash-1.5 gemini-flash-1.5-8b gemini-live-2.5-flash gemini-nano-banana-2.1 gemini-omni-1.1-flash gemini-omni-flash-preview gemini-pro gemini-pro-1.5 gemini-robotics-er-2-preview gemini-robotics-er-2-streaming-preview gemma-2-27b-it gemma-3 gemma-3n gemma-4-26b-a4b-it gemma-4-26b-a4b-it-maas gemma-4-31b-it gemma-7b-it gemma2-9b-it glm-5 glm-5-turbo gpt-3.5-0301 gpt-3.5-turbo gpt-3.5-turbo-0613 gpt-3.5-turbo-1106 gpt-3.5-turbo-16k gpt-3.5-turbo-instruct gpt-4 gpt-4-32k gpt-4-turbo gpt-4-vision-preview gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4.5-preview gpt-4o gpt-4o-2024-05-13 gpt-4o-audio-preview gpt-4o-mini gpt-4o-mini-2024-07-18.ft- gpt-4o-mini-audio-preview gpt-4o-mini-realtime-preview gpt-4o-mini-transcribe gpt-4o-mini-tts gpt-4o-realtime-preview gpt-4o-search-preview gpt-4o-transcribe gpt-4o:extended gpt-5 gpt-5-image gpt-5-image-mini gpt-5-mini gpt-5-nano gpt-5-pro gpt-5-search-api gpt-5.1 gpt-5.1-codex-mini gpt-5.2 gpt-5.2-pro gpt-5.3 gpt-5.3-codex gpt-5.4 gpt-5.4-image-2 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 gpt-5.5-cyber gpt-5.5-pro gpt-5.6-cyber gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-cyber gpt-6-luna gpt-6-rosalind gpt-6-sol gpt-6.1-sol gpt-6.1-terra gpt-audio gpt-audio-mini gpt-chat-latest gpt-image-1 gpt-image-1-mini gpt-image-1.5 gpt-image-2 gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-live-1 gpt-live-transcribe gpt-oss-120b gpt-oss-20b gpt-oss-safeguard-20b gpt-realtime gpt-realtime-2 gpt-realtime-mini gpt-realtime-translate gpt-realtime-whisper gpt-rosalind-discovery gpt-rosalind-research gpt-transcribe image-video-models kimi-k2 kimi-k2-0711-preview kimi-k2-0905-preview kimi-k2-thinking kimi-k2-thinking-turbo kimi-k2-turbo-preview kimi-k2.5 kimi-k2.6 kimi-k2.7-code kimi-k2.7-code-highspeed kimi-k3 kimi-k3.1-pro kimi-k3.1-pro-highspeed llama-3.1-405b-reasoning llama-3.1-70b-versatile llama-3.1-8b-instant llama-3.2-11b-text-preview llama-3.2-11b-vision-preview llama-3.2-1b-preview llama-3.2-3b-preview llama-3.2-90b-text-preview llama-3.2-90b-vision-preview llama-3.3-70b llama-3.3-70b-specdec llama-3.3-70b-versatile llama-guard-3-8b llama2-70b-4096 llama3-70b-8192 llama3-8b-8192 llama3-groq-70b-8192-tool-use-preview llama3-groq-8b-8192-tool-use-preview magistral-medium magistral-small meta-llama/llama-4-maverick-17b-128e-instruct meta-llama/llama-4-scout-17b-16e-instruct meta-llama/llama-guard-4-12b meta-llama/llama-prompt-guard-2-22m meta-llama/llama-prompt-guard-2-86m mimo-v2-pro minimax-01 minimax-m1 minimax-m2.7 minimax-m3 ministral-14b-2512 ministral-3b ministral-3b-2512 ministral-8b ministral-8b-2512 ministral-8b-latest mistral-7b mistral-embed mistral-large mistral-large-2 mistral-large-2512 mistral-large-4 mistral-medium-2312 mistral-medium-3-1 mistral-medium-3-5 mistral-medium-latest mistral-nemo mistral-nemo:free mistral-ocr-2503 mistral-ocr-2505 mistral-ocr-2512 mistral-ocr-4-0 mistral-ocr-4-1 mistral-ocr-latest mistral-saba mistral-saba-24b mistral-small-24b-instruct-2501 mistral-small-24b-instruct-2501:free mistral-small-2603 mistral-small-3.1-24b-instruct mistral-small-3.2-24b-instruct mistral-small-latest mistral-tiny mixtral-8x22b-instruct mixtral-8x7b mixtral-8x7b-32768 moderation moonshot-v1-128k moonshot-v1-32k moonshot-v1-8k moonshotai/kimi-k2-instruct nex-auto nex-embed-zh nex-pro nex-reasoning o1 o1-mini o1-preview o1-pro o3 o3-deep-research o3-mini o3-pro o4-mini o4-mini-deep-research openai/gpt-oss-120b openai/gpt-oss-20b openai/gpt-oss-safeguard-20b pixtral-12b pixtral-large qwen/qwen3-32b qwen/qwen3.8-27b text-davinci-002 text-davinci-003 text-embedding-3-large text-embedding-3-small text-embedding-ada-002 tts-1 tts-1-hd voxtral-mini-2602 voxtral-mini-transcribe-3-0 voxtral-mini-transcribe-realtime-2602 voxtral-mini-transcribe-realtime-3-0 voxtral-small-24b-2507 voxtral-small-transcribe-3-0 whisper-1 whisper-large-v3 whisper-large-v3-turbo zai-glm-5-3 zai-glm-5-3-flash'
       set -g __nexctl_K models
-    case '1 G'
+    case '1 G*'
       set -g __nexctl_W 'GLM-4-32B-0414-128K GLM-4.5 GLM-4.5-Air GLM-4.5-AirX GLM-4.5-X GLM-4.5V GLM-4.6 GLM-4.6V GLM-4.6V-FlashX GLM-4.7 GLM-4.7-FlashX GLM-5 GLM-5.1 GLM-5.2 GLM-5.3 GLM-5.3-Flash GLM-5.3-FlashX GLM-OCR'
       set -g __nexctl_K models
-    case '1 M'
+    case '1 M*'
       set -g __nexctl_W 'M2-her MiniMax-M2 MiniMax-M2.1-highspeed MiniMax-M2.5-highspeed MiniMax-M2.7 MiniMax-M2.7-highspeed MiniMax-M3.1-Flash'
       set -g __nexctl_K models
-    case '1 a'
+    case '1 a*'
       set -g __nexctl_W 'ada'
       set -g __nexctl_K models
-    case '1 b'
+    case '1 b*'
       set -g __nexctl_W 'babbage babbage-002'
       set -g __nexctl_K models
-    case '1 c'
+    case '1 c*'
       set -g __nexctl_W 'canopylabs/orpheus-arabic-saudi canopylabs/orpheus-v1-english chatgpt-4o-latest chatgpt-image-latest claude-2 claude-3-5-haiku claude-3-5-haiku-latest claude-3-5-sonnet claude-3-7-sonnet claude-3-7-sonnet-latest claude-3-haiku claude-3-opus claude-3-opus-latest claude-3-sonnet claude-4-opus claude-4-sonnet claude-fable-5 claude-fable-5-1 claude-fable-5-2 claude-haiku-4 claude-haiku-4-5 claude-haiku-5-5 claude-mythos-5-2 claude-opus-4 claude-opus-4-0 claude-opus-4-1 claude-opus-4-5 claude-opus-4-6 claude-opus-4-7 claude-opus-4-8 claude-opus-5 claude-opus-5-5 claude-sonnet-4 claude-sonnet-4-0 claude-sonnet-4-5 claude-sonnet-4-6 claude-sonnet-5 claude-sonnet-5-5 claude-sonnet-class claude-v1 codestral codestral-2508 codestral-embed-2505 codex-mini computer-use curie'
       set -g __nexctl_K models
-    case '1 d'
+    case '1 d*'
       set -g __nexctl_W 'davinci davinci-002 deepseek-chat deepseek-flash deepseek-r1-distill-llama-70b deepseek-reasoner deepseek-reasoning-class deepseek-v3 deepseek-v3.1-terminus deepseek-v3.2 deepseek-v3.2-exp deepseek-v4-1-flash-1017 deepseek-v4-flash deepseek-v4-pro devstral-2512 devstral-small devstral-small:free'
       set -g __nexctl_K models
-    case '1 f'
+    case '1 f*'
       set -g __nexctl_W 'ft:gpt-3.5-turbo- ft:gpt-4o ft:gpt-4o-mini'
       set -g __nexctl_K models
-    case '1 g'
+    case '1 g*'
       set -g __nexctl_W 'gemini-1.0-pro-vision-001 gemini-1.5-flash gemini-1.5-pro gemini-2.0-flash gemini-2.0-flash-lite gemini-2.5-flash gemini-2.5-flash-image gemini-2.5-flash-lite gemini-2.5-flash-lite-preview-tts gemini-2.5-flash-preview gemini-2.5-flash-tts gemini-2.5-pro gemini-2.5-pro-tts gemini-3-flash-preview gemini-3-pro-image-preview gemini-3-pro-preview gemini-3.1-flash-image-preview gemini-3.1-flash-lite gemini-3.1-flash-lite-image gemini-3.1-flash-lite-preview gemini-3.1-flash-live-preview gemini-3.1-flash-tts-preview gemini-3.1-pro-preview gemini-3.5-flash gemini-3.5-flash-lite gemini-3.6-flash gemini-3.7-flash gemini-3.8-flash gemini-3.8-flash-lite-tts gemini-3.8-flash-tts gemini-3.8-live gemini-4-argon gemini-embedding-001 gemini-embedding-2 gemini-flash-1.5 gemini-flash-1.5-8b gemini-live-2.5-flash gemini-nano-banana-2.1 gemini-omni-1.1-flash gemini-omni-flash-preview gemini-pro gemini-pro-1.5 gemini-robotics-er-2-preview gemini-robotics-er-2-streaming-preview gemma-2-27b-it gemma-3 gemma-3n gemma-4-26b-a4b-it gemma-4-26b-a4b-it-maas gemma-4-31b-it gemma-7b-it gemma2-9b-it glm-5 glm-5-turbo gpt-3.5-0301 gpt-3.5-turbo gpt-3.5-turbo-0613 gpt-3.5-turbo-1106 gpt-3.5-turbo-16k gpt-3.5-turbo-instruct gpt-4 gpt-4-32k gpt-4-turbo gpt-4-vision-preview gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-4.5-preview gpt-4o gpt-4o-2024-05-13 gpt-4o-audio-preview gpt-4o-mini gpt-4o-mini-2024-07-18.ft- gpt-4o-mini-audio-preview gpt-4o-mini-realtime-preview gpt-4o-mini-transcribe gpt-4o-mini-tts gpt-4o-realtime-preview gpt-4o-search-preview gpt-4o-transcribe gpt-4o:extended gpt-5 gpt-5-image gpt-5-image-mini gpt-5-mini gpt-5-nano gpt-5-pro gpt-5-search-api gpt-5.1 gpt-5.1-codex-mini gpt-5.2 gpt-5.2-pro gpt-5.3 gpt-5.3-codex gpt-5.4 gpt-5.4-image-2 gpt-5.4-mini gpt-5.4-nano gpt-5.4-pro gpt-5.5 gpt-5.5-cyber gpt-5.5-pro gpt-5.6-cyber gpt-5.6-luna gpt-5.6-sol gpt-5.6-terra gpt-6-astra gpt-6-cyber gpt-6-luna gpt-6-rosalind gpt-6-sol gpt-6.1-sol gpt-6.1-terra gpt-audio gpt-audio-mini gpt-chat-latest gpt-image-1 gpt-image-1-mini gpt-image-1.5 gpt-image-2 gpt-image-2.5-flare gpt-image-2.5-sunburst gpt-live-1 gpt-live-transcribe gpt-oss-120b gpt-oss-20b gpt-oss-safeguard-20b gpt-realtime gpt-realtime-2 gpt-realtime-mini gpt-realtime-translate gpt-realtime-whisper gpt-rosalind-discovery gpt-rosalind-research gpt-transcribe'
       set -g __nexctl_K models
-    case '1 i'
+    case '1 i*'
       set -g __nexctl_W 'image-video-models'
       set -g __nexctl_K models
-    case '1 k'
+    case '1 k*'
       set -g __nexctl_W 'kimi-k2 kimi-k2-0711-preview kimi-k2-0905-preview kimi-k2-thinking kimi-k2-thinking-turbo kimi-k2-turbo-preview kimi-k2.5 kimi-k2.6 kimi-k2.7-code kimi-k2.7-code-highspeed kimi-k3 kimi-k3.1-pro kimi-k3.1-pro-highspeed'
       set -g __nexctl_K models
-    case '1 l'
+    case '1 l*'
       set -g __nexctl_W 'llama-3.1-405b-reasoning llama-3.1-70b-versatile llama-3.1-8b-instant llama-3.2-11b-text-preview llama-3.2-11b-vision-preview llama-3.2-1b-preview llama-3.2-3b-preview llama-3.2-90b-text-preview llama-3.2-90b-vision-preview llama-3.3-70b llama-3.3-70b-specdec llama-3.3-70b-versatile llama-guard-3-8b llama2-70b-4096 llama3-70b-8192 llama3-8b-8192 llama3-groq-70b-8192-tool-use-preview llama3-groq-8b-8192-tool-use-preview'
       set -g __nexctl_K models
-    case '1 m'
+    case '1 m*'
       set -g __nexctl_W 'magistral-medium magistral-small meta-llama/llama-4-maverick-17b-128e-instruct meta-llama/llama-4-scout-17b-16e-instruct meta-llama/llama-guard-4-12b meta-llama/llama-prompt-guard-2-22m meta-llama/llama-prompt-guard-2-86m mimo-v2-pro minimax-01 minimax-m1 minimax-m2.7 minimax-m3 ministral-14b-2512 ministral-3b ministral-3b-2512 ministral-8b ministral-8b-2512 ministral-8b-latest mistral-7b mistral-embed mistral-large mistral-large-2 mistral-large-2512 mistral-large-4 mistral-medium-2312 mistral-medium-3-1 mistral-medium-3-5 mistral-medium-latest mistral-nemo mistral-nemo:free mistral-ocr-2503 mistral-ocr-2505 mistral-ocr-2512 mistral-ocr-4-0 mistral-ocr-4-1 mistral-ocr-latest mistral-saba mistral-saba-24b mistral-small-24b-instruct-2501 mistral-small-24b-instruct-2501:free mistral-small-2603 mistral-small-3.1-24b-instruct mistral-small-3.2-24b-instruct mistral-small-latest mistral-tiny mixtral-8x22b-instruct mixtral-8x7b mixtral-8x7b-32768 moderation moonshot-v1-128k moonshot-v1-32k moonshot-v1-8k moonshotai/kimi-k2-instruct'
       set -g __nexctl_K models
-    case '1 n'
+    case '1 n*'
       set -g __nexctl_W 'nex-auto nex-embed-zh nex-pro nex-reasoning'
       set -g __nexctl_K models
-    case '1 o'
+    case '1 o*'
       set -g __nexctl_W 'o1 o1-mini o1-preview o1-pro o3 o3-deep-research o3-mini o3-pro o4-mini o4-mini-deep-research openai/gpt-oss-120b openai/gpt-oss-20b openai/gpt-oss-safeguard-20b'
       set -g __nexctl_K models
-    case '1 p'
+    case '1 p*'
       set -g __nexctl_W 'pixtral-12b pixtral-large'
       set -g __nexctl_K models
-    case '1 q'
+    case '1 q*'
       set -g __nexctl_W 'qwen/qwen3-32b qwen/qwen3.8-27b'
       set -g __nexctl_K models
-    case '1 t'
+    case '1 t*'
       set -g __nexctl_W 'text-davinci-002 text-davinci-003 text-embedding-3-large text-embedding-3-small text-embedding-ada-002 tts-1 tts-1-hd'
       set -g __nexctl_K models
-    case '1 v'
+    case '1 v*'
       set -g __nexctl_W 'voxtral-mini-2602 voxtral-mini-transcribe-3-0 voxtral-mini-transcribe-realtime-2602 voxtral-mini-transcribe-realtime-3-0 voxtral-small-24b-2507 voxtral-small-transcribe-3-0'
       set -g __nexctl_K models
-    case '1 w'
+    case '1 w*'
       set -g __nexctl_W 'whisper-1 whisper-large-v3 whisper-large-v3-turbo'
       set -g __nexctl_K models
-    case '1 z'
+    case '1 z*'
       set -g __nexctl_W 'zai-glm-5-3 zai-glm-5-3-flash'
       set -g __nexctl_K models
     case '1 *'
@@ -671,7 +671,7 @@ function __nexctl_values
     case '30 *'
       set -g __nexctl_W 'open redeemed expired void'
     case '31 *'
-      set -g __nexctl_W 'default_profile output color timeout no_input model books'
+      set -g __nexctl_W 'default_profile output color timeout no_input plain model books'
     case '32 *'
       set -g __nexctl_W 'bash zsh fish powershell'
     case '33 *'
@@ -682,86 +682,212 @@ end
 function __nexctl_takes
   set -g __nexctl_V
   switch "$argv[2]"
+    case '-o'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 7
+        case '*'
+          set -g __nexctl_V 6
+      end
+    case '--output'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 7
+        case '*'
+          set -g __nexctl_V 6
+      end
+    case '--timeout'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '-p'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 5
+      end
+    case '--profile'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 5
+      end
+    case '--org'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--model'
+      switch "$argv[1]"
+        case 'budgets set' 'orgs policy' 'admin customers policy'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 1
+      end
+    case '--idempotency-key'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--wallet'
+      switch "$argv[1]"
+        case 'orgs create' 'orgs set'
+          set -g __nexctl_V 19
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '-m'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 1
+      end
+    case '--from'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--on'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 2
+      end
+    case '--write'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--to'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--state'
+      switch "$argv[1]"
+        case 'keys list' 'admin keys list'
+          set -g __nexctl_V 10
+        case 'admin customers list'
+          set -g __nexctl_V 23
+        case 'admin webhooks deliveries'
+          set -g __nexctl_V 26
+        case 'admin subscriptions list'
+          set -g __nexctl_V 29
+        case 'admin codes list'
+          set -g __nexctl_V 30
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--plan'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--at'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--name'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--label'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--customer'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--key'
+      switch "$argv[1]"
+        case 'wallet create'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 9
+      end
+    case '--tier'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--project'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--note'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--book'
+      switch "$argv[1]"
+        case 'admin providers cost'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 2
+      end
+    case '--kind'
+      switch "$argv[1]"
+        case 'billing-profile set'
+          set -g __nexctl_V 12
+        case 'invoices list' 'admin invoices list'
+          set -g __nexctl_V 13
+        case 'admin providers add'
+          set -g __nexctl_V 27
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--max-tokens'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--month'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--max-cost'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--out'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--max-requests'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--queue-tokens'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--reason'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--key-file'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 4
+      end
+    case '--status'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 16
+      end
     case '--output-tokens'
       switch "$argv[1]"
         case 'estimate' 'diff' 'prices compare'
-          set -g __nexctl_V 3
-      end
-    case '--cached'
-      switch "$argv[1]"
-        case 'estimate' 'prices compare'
-          set -g __nexctl_V 3
-      end
-    case '--volume'
-      switch "$argv[1]"
-        case 'estimate' 'diff'
-          set -g __nexctl_V 3
-      end
-    case '--fail-over'
-      switch "$argv[1]"
-        case 'diff'
-          set -g __nexctl_V 3
-      end
-    case '--tokenizer'
-      switch "$argv[1]"
-        case 'tokenize'
-          set -g __nexctl_V 3
-      end
-    case '--tag'
-      switch "$argv[1]"
-        case 'prices list'
-          set -g __nexctl_V 3
-      end
-    case '--provider'
-      switch "$argv[1]"
-        case 'prices list' 'admin customers policy'
-          set -g __nexctl_V 3
-      end
-    case '--capability'
-      switch "$argv[1]"
-        case 'prices list'
-          set -g __nexctl_V 3
-      end
-    case '--match'
-      switch "$argv[1]"
-        case 'prices list'
-          set -g __nexctl_V 3
-      end
-    case '--input'
-      switch "$argv[1]"
-        case 'prices compare'
-          set -g __nexctl_V 3
-      end
-    case '--requests'
-      switch "$argv[1]"
-        case 'prices compare'
-          set -g __nexctl_V 3
-      end
-    case '--map'
-      switch "$argv[1]"
-        case 'prices whatif' 'usage audit'
-          set -g __nexctl_V 3
-      end
-    case '--accept'
-      switch "$argv[1]"
-        case 'prices update' 'admin prices apply'
-          set -g __nexctl_V 3
-      end
-    case '--system'
-      switch "$argv[1]"
-        case 'chat'
-          set -g __nexctl_V 3
-        case 'batch make'
-          set -g __nexctl_V 4
-      end
-    case '--request-id'
-      switch "$argv[1]"
-        case 'chat'
-          set -g __nexctl_V 3
-      end
-    case '--budget'
-      switch "$argv[1]"
-        case 'keys create' 'keys update'
           set -g __nexctl_V 3
       end
     case '--expires'
@@ -784,6 +910,219 @@ function __nexctl_takes
         case 'keys create' 'budgets list' 'budgets set'
           set -g __nexctl_V 3
       end
+    case '--method'
+      switch "$argv[1]"
+        case 'wallet topup' 'wallet auto-topup set' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--transaction'
+      switch "$argv[1]"
+        case 'wallet submit' 'admin payments submit' 'admin payments approve'
+          set -g __nexctl_V 3
+      end
+    case '--limit'
+      switch "$argv[1]"
+        case 'wallet ledger' 'usage list' 'usage tail'
+          set -g __nexctl_V 3
+      end
+    case '--amount'
+      switch "$argv[1]"
+        case 'wallet auto-topup set' 'admin customers contract' 'admin payments refund'
+          set -g __nexctl_V 3
+      end
+    case '--email'
+      switch "$argv[1]"
+        case 'billing-profile set' 'alerts set' 'admin customers create'
+          set -g __nexctl_V 3
+      end
+    case '--by'
+      switch "$argv[1]"
+        case 'usage summary'
+          set -g __nexctl_V 3
+        case 'wallet runway'
+          set -g __nexctl_V 11
+        case 'admin margin'
+          set -g __nexctl_V 28
+      end
+    case '--poll'
+      switch "$argv[1]"
+        case 'batch wait' 'batch retry' 'batch run'
+          set -g __nexctl_V 3
+      end
+    case '--calibration'
+      switch "$argv[1]"
+        case 'estimate' 'diff' 'profile add'
+          set -g __nexctl_V 4
+      end
+    case '--usage'
+      switch "$argv[1]"
+        case 'prices whatif' 'wallet runway' 'usage calibrate'
+          set -g __nexctl_V 4
+      end
+    case '--role'
+      switch "$argv[1]"
+        case 'members add' 'members set'
+          set -g __nexctl_V 20
+        case 'admin operators create'
+          set -g __nexctl_V 25
+      end
+    case '--cached'
+      switch "$argv[1]"
+        case 'estimate' 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--volume'
+      switch "$argv[1]"
+        case 'estimate' 'diff'
+          set -g __nexctl_V 3
+      end
+    case '--provider'
+      switch "$argv[1]"
+        case 'prices list' 'admin customers policy'
+          set -g __nexctl_V 3
+      end
+    case '--map'
+      switch "$argv[1]"
+        case 'prices whatif' 'usage audit'
+          set -g __nexctl_V 3
+      end
+    case '--accept'
+      switch "$argv[1]"
+        case 'prices update' 'admin prices apply'
+          set -g __nexctl_V 3
+      end
+    case '--system'
+      switch "$argv[1]"
+        case 'chat'
+          set -g __nexctl_V 3
+        case 'batch make'
+          set -g __nexctl_V 4
+      end
+    case '--budget'
+      switch "$argv[1]"
+        case 'keys create' 'keys update'
+          set -g __nexctl_V 3
+      end
+    case '--pack'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--promo'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--network'
+      switch "$argv[1]"
+        case 'wallet topup' 'recharge'
+          set -g __nexctl_V 3
+      end
+    case '--sender'
+      switch "$argv[1]"
+        case 'wallet submit' 'admin payments submit'
+          set -g __nexctl_V 3
+      end
+    case '--below'
+      switch "$argv[1]"
+        case 'wallet auto-topup set' 'alerts set'
+          set -g __nexctl_V 3
+      end
+    case '--pool'
+      switch "$argv[1]"
+        case 'projects create' 'projects set'
+          set -g __nexctl_V 3
+      end
+    case '--event'
+      switch "$argv[1]"
+        case 'webhooks endpoints add' 'admin webhooks endpoints add'
+          set -g __nexctl_V 3
+      end
+    case '--action'
+      switch "$argv[1]"
+        case 'audit-log list' 'admin audit-log list'
+          set -g __nexctl_V 3
+      end
+    case '--actor'
+      switch "$argv[1]"
+        case 'audit-log list' 'admin audit-log list'
+          set -g __nexctl_V 3
+      end
+    case '--url'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--key-env'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--serves'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--priority'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--timeout-seconds'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--option'
+      switch "$argv[1]"
+        case 'admin providers add' 'admin providers set'
+          set -g __nexctl_V 3
+      end
+    case '--parent'
+      switch "$argv[1]"
+        case 'keys create' 'keys list'
+          set -g __nexctl_V 9
+      end
+    case '--fail-over'
+      switch "$argv[1]"
+        case 'diff'
+          set -g __nexctl_V 3
+      end
+    case '--tokenizer'
+      switch "$argv[1]"
+        case 'tokenize'
+          set -g __nexctl_V 3
+      end
+    case '--tag'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--capability'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--match'
+      switch "$argv[1]"
+        case 'prices list'
+          set -g __nexctl_V 3
+      end
+    case '--input'
+      switch "$argv[1]"
+        case 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--requests'
+      switch "$argv[1]"
+        case 'prices compare'
+          set -g __nexctl_V 3
+      end
+    case '--request-id'
+      switch "$argv[1]"
+        case 'chat'
+          set -g __nexctl_V 3
+      end
     case '--overlap'
       switch "$argv[1]"
         case 'keys rotate'
@@ -804,48 +1143,6 @@ function __nexctl_takes
         case 'keys revoke'
           set -g __nexctl_V 3
       end
-    case '--pack'
-      switch "$argv[1]"
-        case 'wallet topup' 'recharge'
-          set -g __nexctl_V 3
-      end
-    case '--method'
-      switch "$argv[1]"
-        case 'wallet topup' 'wallet auto-topup set' 'recharge'
-          set -g __nexctl_V 3
-      end
-    case '--promo'
-      switch "$argv[1]"
-        case 'wallet topup' 'recharge'
-          set -g __nexctl_V 3
-      end
-    case '--network'
-      switch "$argv[1]"
-        case 'wallet topup' 'recharge'
-          set -g __nexctl_V 3
-      end
-    case '--transaction'
-      switch "$argv[1]"
-        case 'wallet submit' 'admin payments submit' 'admin payments approve'
-          set -g __nexctl_V 3
-      end
-    case '--sender'
-      switch "$argv[1]"
-        case 'wallet submit' 'admin payments submit'
-          set -g __nexctl_V 3
-      end
-    case '--limit'
-      switch "$argv[1]"
-        case 'wallet ledger' 'usage list' 'usage tail'
-          set -g __nexctl_V 3
-      end
-    case '--key'
-      switch "$argv[1]"
-        case 'wallet create'
-          set -g __nexctl_V 3
-        case '*'
-          set -g __nexctl_V 9
-      end
     case '--min-days'
       switch "$argv[1]"
         case 'wallet runway'
@@ -854,16 +1151,6 @@ function __nexctl_takes
     case '--history'
       switch "$argv[1]"
         case 'wallet runway'
-          set -g __nexctl_V 3
-      end
-    case '--below'
-      switch "$argv[1]"
-        case 'wallet auto-topup set' 'alerts set'
-          set -g __nexctl_V 3
-      end
-    case '--amount'
-      switch "$argv[1]"
-        case 'wallet auto-topup set' 'admin customers contract' 'admin payments refund'
           set -g __nexctl_V 3
       end
     case '--target'
@@ -891,11 +1178,6 @@ function __nexctl_takes
         case 'billing-profile set'
           set -g __nexctl_V 3
       end
-    case '--email'
-      switch "$argv[1]"
-        case 'billing-profile set' 'alerts set' 'admin customers create'
-          set -g __nexctl_V 3
-      end
     case '--purchase-order'
       switch "$argv[1]"
         case 'billing-profile set'
@@ -905,15 +1187,6 @@ function __nexctl_takes
       switch "$argv[1]"
         case 'usage export'
           set -g __nexctl_V 3
-      end
-    case '--by'
-      switch "$argv[1]"
-        case 'usage summary'
-          set -g __nexctl_V 3
-        case 'wallet runway'
-          set -g __nexctl_V 11
-        case 'admin margin'
-          set -g __nexctl_V 28
       end
     case '--interval'
       switch "$argv[1]"
@@ -935,22 +1208,10 @@ function __nexctl_takes
         case 'batch check'
           set -g __nexctl_V 3
       end
-    case '--poll'
-      switch "$argv[1]"
-        case 'batch wait' 'batch retry' 'batch run'
-          set -g __nexctl_V 3
-      end
     case '--meter'
       switch "$argv[1]"
         case 'budgets set'
           set -g __nexctl_V 3
-      end
-    case '--model'
-      switch "$argv[1]"
-        case 'budgets set' 'orgs policy' 'admin customers policy'
-          set -g __nexctl_V 3
-        case '*'
-          set -g __nexctl_V 1
       end
     case '--alert-at'
       switch "$argv[1]"
@@ -967,29 +1228,9 @@ function __nexctl_takes
         case 'orgs policy'
           set -g __nexctl_V 3
       end
-    case '--pool'
-      switch "$argv[1]"
-        case 'projects create' 'projects set'
-          set -g __nexctl_V 3
-      end
     case '--percent'
       switch "$argv[1]"
         case 'alerts set'
-          set -g __nexctl_V 3
-      end
-    case '--event'
-      switch "$argv[1]"
-        case 'webhooks endpoints add' 'admin webhooks endpoints add'
-          set -g __nexctl_V 3
-      end
-    case '--action'
-      switch "$argv[1]"
-        case 'audit-log list' 'admin audit-log list'
-          set -g __nexctl_V 3
-      end
-    case '--actor'
-      switch "$argv[1]"
-        case 'audit-log list' 'admin audit-log list'
           set -g __nexctl_V 3
       end
     case '--min-input'
@@ -1097,43 +1338,6 @@ function __nexctl_takes
         case 'admin webhooks deliveries'
           set -g __nexctl_V 3
       end
-    case '--url'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--key-env'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--serves'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--priority'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--timeout-seconds'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--option'
-      switch "$argv[1]"
-        case 'admin providers add' 'admin providers set'
-          set -g __nexctl_V 3
-      end
-    case '--book'
-      switch "$argv[1]"
-        case 'admin providers cost'
-          set -g __nexctl_V 3
-        case '*'
-          set -g __nexctl_V 2
-      end
     case '--alias'
       switch "$argv[1]"
         case 'admin models set'
@@ -1178,16 +1382,6 @@ function __nexctl_takes
       switch "$argv[1]"
         case 'profile add'
           set -g __nexctl_V 3
-      end
-    case '--calibration'
-      switch "$argv[1]"
-        case 'estimate' 'diff' 'profile add'
-          set -g __nexctl_V 4
-      end
-    case '--usage'
-      switch "$argv[1]"
-        case 'prices whatif' 'wallet runway' 'usage calibrate'
-          set -g __nexctl_V 4
       end
     case '--entries'
       switch "$argv[1]"
@@ -1244,55 +1438,10 @@ function __nexctl_takes
         case 'admin margin'
           set -g __nexctl_V 4
       end
-    case '-o'
-      switch "$argv[1]"
-        case 'diff'
-          set -g __nexctl_V 7
-        case '*'
-          set -g __nexctl_V 6
-      end
-    case '--output'
-      switch "$argv[1]"
-        case 'diff'
-          set -g __nexctl_V 7
-        case '*'
-          set -g __nexctl_V 6
-      end
     case '--sort'
       switch "$argv[1]"
         case 'prices list'
           set -g __nexctl_V 8
-      end
-    case '--parent'
-      switch "$argv[1]"
-        case 'keys create' 'keys list'
-          set -g __nexctl_V 9
-      end
-    case '--state'
-      switch "$argv[1]"
-        case 'keys list' 'admin keys list'
-          set -g __nexctl_V 10
-        case 'admin customers list'
-          set -g __nexctl_V 23
-        case 'admin webhooks deliveries'
-          set -g __nexctl_V 26
-        case 'admin subscriptions list'
-          set -g __nexctl_V 29
-        case 'admin codes list'
-          set -g __nexctl_V 30
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--kind'
-      switch "$argv[1]"
-        case 'billing-profile set'
-          set -g __nexctl_V 12
-        case 'invoices list' 'admin invoices list'
-          set -g __nexctl_V 13
-        case 'admin providers add'
-          set -g __nexctl_V 27
-        case '*'
-          set -g __nexctl_V 3
       end
     case '--format'
       switch "$argv[1]"
@@ -1308,20 +1457,6 @@ function __nexctl_takes
       switch "$argv[1]"
         case 'usage audit'
           set -g __nexctl_V 17
-      end
-    case '--wallet'
-      switch "$argv[1]"
-        case 'orgs create' 'orgs set'
-          set -g __nexctl_V 19
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--role'
-      switch "$argv[1]"
-        case 'members add' 'members set'
-          set -g __nexctl_V 20
-        case 'admin operators create'
-          set -g __nexctl_V 25
       end
     case '--for-model'
       switch "$argv[1]"
@@ -1343,141 +1478,6 @@ function __nexctl_takes
         case 'admin customers policy'
           set -g __nexctl_V 24
       end
-    case '-m'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 1
-      end
-    case '--on'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 2
-      end
-    case '--tier'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--plan'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--max-cost'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--timeout'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--at'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--org'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--max-tokens'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--name'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--label'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--project'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--idempotency-key'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--from'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--to'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--month'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--max-requests'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--queue-tokens'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--note'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--reason'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--customer'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '-p'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 5
-      end
-    case '--profile'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 5
-      end
-    case '--write'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 4
-      end
-    case '--key-file'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 4
-      end
-    case '--out'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 4
-      end
-    case '--status'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 16
-      end
   end
 end
 
@@ -1494,14 +1494,21 @@ end
 
 # Offers the values of number $argv[1] for the word $argv[2], each with $argv[3] before it.
 function __nexctl_offer
-  __nexctl_values "$argv[1] "(string sub -l 1 -- "$argv[2]")
+  __nexctl_values "$argv[1] $argv[2]"
   set -l kinds $__nexctl_K
   set -l files $__nexctl_F
-  # Models are many: one search finds those that begin so.
+  # Models are many: one search finds those that begin so. A command substitution costs as much as
+  # the search, so there is none where there need not be.
   if test -n "$__nexctl_W"
-    set -l begun (string escape --style=regex -- "$argv[2]")
-    set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
-    set -q words[1]; and printf '%s\n' $argv[3]$words
+    set -l begun $argv[2]
+    string match -qr '^[A-Za-z0-9._:/@-]*$' -- "$begun"
+    or set begun (string escape --style=regex -- "$begun")
+    if test -z "$argv[3]"
+      string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W"
+    else
+      set -l words (string match -r -a -- "(?<= )$begun\S*" " $__nexctl_W")
+      set -q words[1]; and printf '%s\n' $argv[3]$words
+    end
   end
   for kind in $kinds
     __nexctl_cached $kind $argv[3]

@@ -658,7 +658,7 @@ $Global:__nexctlValues = __nexctl_read @'
 28=model provider customer month||
 29=given active past_due cancelled none||
 30=open redeemed expired void||
-31=default_profile output color timeout no_input model books||
+31=default_profile output color timeout no_input plain model books||
 32=bash zsh fish powershell||
 33=estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money||
 '@

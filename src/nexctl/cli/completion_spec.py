@@ -5785,6 +5785,7 @@ SPEC = {'commands': {'': {'estimate': 'What prompts would cost, before they are 
                     'color',
                     'timeout',
                     'no_input',
+                    'plain',
                     'model',
                     'books'),
                    '',
