@@ -240,6 +240,8 @@ class Door:
             me = {"gateway": "nextoken", "key": key, "currency": "USD",
                   "customer": {"id": "cus_1", "name": "me"}}  # fmt: skip
             return 200, {}, json.dumps(me).encode()
+        if path == "/v1/wallets":
+            return 200, {}, b'{"data": []}'
         after = int(asked.get("after_sequence", "0"))
         if path == "/v1/wallet/ledger":
             entries = source.ledger(

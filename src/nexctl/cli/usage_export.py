@@ -65,7 +65,7 @@ def run(app: App, wanted: Wanted) -> View | None:
     with connect.gateway(app) as gateway:
         facts = gateway.me()
         filters = _named(gateway, wanted.filters)
-        asks = Ask(
+        ask = Ask(
             gateway=facts.gateway,
             customer=facts.customer.id if facts.customer else None,
             window=wanted.window,
@@ -78,10 +78,10 @@ def run(app: App, wanted: Wanted) -> View | None:
             tool=_tool(),
             exported_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(app.now())),
         )
-        done: list[tuple[dict[str, Any], str]] = []
-        for wallet, path in [(filters.wallet, target), *_others(gateway, facts, filters, target)]:
-            ask = asks._replace(filters=filters._replace(wallet=wallet), headed=not done)
-            done.append(_one(app, gateway, ask, path, wanted))
+        done = [_one(app, gateway, ask, target, wanted)]
+        for wallet, path in _others(gateway, facts, filters, target):
+            other = ask._replace(filters=filters._replace(wallet=wallet), headed=False)
+            done.append(_one(app, gateway, other, path, wanted))
     return _told(app, facts, done)
 
 
