@@ -27,7 +27,7 @@ _nexctl_commands() {
     'routes') R='show set remove cache' ;;
     'gateway') R='init serve status resume pay backup restore verify migrate' ;;
     'admin') R='customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices' ;;
-    'admin customers') R='list create suspend credit policy contract import' ;;
+    'admin customers') R='list create suspend credit review policy contract import' ;;
     'admin keys') R='list disable enable revoke' ;;
     'admin operators') R='list create revoke' ;;
     'admin webhooks') R='endpoints deliveries deliver replay' ;;
@@ -133,6 +133,7 @@ _nexctl_options() {
     'admin customers create') R='--plan --email --external-id --label --write --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers suspend') R='--resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers credit') R='--note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
+    'admin customers review') R='--note --wallet --forgive-debt -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers policy') R='--model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin customers contract') R='--amount --from --to --sla --capacity --note --end -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
     'admin keys list') R='--customer --state -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help' ;;
@@ -279,6 +280,7 @@ _nexctl_arguments() {
     'admin customers create') A='3' ;;
     'admin customers suspend') A='3' ;;
     'admin customers credit') A='3 3' ;;
+    'admin customers review') A='3' ;;
     'admin customers policy') A='3' ;;
     'admin customers contract') A='3' ;;
     'admin customers import') A='4' ;;

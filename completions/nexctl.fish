@@ -52,7 +52,7 @@ function __nexctl_commands
     case 'admin'
       set -g __nexctl_R customers keys operators webhooks audit-log payments providers models routes prices margin usage reconcile subscriptions codes terms invoices
     case 'admin customers'
-      set -g __nexctl_R list create suspend credit policy contract import
+      set -g __nexctl_R list create suspend credit review policy contract import
     case 'admin keys'
       set -g __nexctl_R list disable enable revoke
     case 'admin operators'
@@ -251,6 +251,8 @@ function __nexctl_options
       set -g __nexctl_R --resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers credit'
       set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'admin customers review'
+      set -g __nexctl_R --note --wallet --forgive-debt -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
       set -g __nexctl_R --model --provider --deny-provider --rpm --concurrency --quota --discount --clear -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers contract'
@@ -461,6 +463,8 @@ function __nexctl_arguments
       set -g __nexctl_A 3
     case 'admin customers credit'
       set -g __nexctl_A 3 3
+    case 'admin customers review'
+      set -g __nexctl_A 3
     case 'admin customers policy'
       set -g __nexctl_A 3
     case 'admin customers contract'
@@ -795,6 +799,11 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
+    case '--note'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
     case '--customer'
       switch "$argv[1]"
         case '*'
@@ -813,11 +822,6 @@ function __nexctl_takes
           set -g __nexctl_V 3
       end
     case '--project'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--note'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3

@@ -171,6 +171,16 @@ def test_who_submitted_cannot_approve(make: Callable[..., Rig]) -> None:
     assert (got.status, got.code) == (403, "approver_is_submitter")
 
 
+@pytest.mark.parametrize("amount", ["4700000000", "9223372036.86", "999999999999.99"])
+@pytest.mark.parametrize("fields", [{}, {"preview": True}])
+def test_an_amount_that_64_bits_do_not_hold_is_refused(
+    rig: Rig, amount: str, fields: dict[str, Any]
+) -> None:
+    got = rig.ask("POST", "/v1/wallet/top-ups", {"amount": amount, **fields})
+    assert (got.status, got.code) == (400, "invalid_request")
+    assert "too large" in got.body["error"]["message"]
+
+
 def test_limits_of_self_service(make: Callable[..., Rig]) -> None:
     rig = make(book="deeptoken", plan=None, payments="manual")
     low = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "9.99"})

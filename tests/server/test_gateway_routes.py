@@ -101,6 +101,7 @@ BODIES: dict[str, Any] = {
     "operator_endpoints.add": {"url": "https://example.com/hook"},
     "customers.suspend": {"suspended": False},
     "customers.adjust": {"amount": "1", "note": "n"},
+    "customers.review": {"note": "n"},
     "customers.set_policy": {"rpm": 5},
     "customers.set_contract": {"amount": "5", "starts": "2026-01-01", "ends": "2026-12-31"},
     "customer_keys.update": {"disabled": True},

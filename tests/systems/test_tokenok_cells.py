@@ -143,6 +143,30 @@ def test_a_payment_that_is_taken_back_freezes_the_wallet(till: Shop) -> None:
     till.verified()
 
 
+def test_a_frozen_wallet_is_reviewed_by_the_operator(till: Shop) -> None:
+    """The bank kept the money: what was spent of it is owed until it is paid or written off."""
+    till.buy("5")
+    order = till.buy("7")
+    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}
+    assert till.chat(body).exit == 0
+    (paid,) = (r for r in till.data("admin", "payments", "list") if r["id"] == order["id"])
+    payment = {"payment_id": paid["provider_payment_id"]}
+    (customer,) = (one["id"] for one in till.data("admin", "customers", "list"))
+    refused = ("admin", "customers", "review", customer, "--note", "case 17", "--yes")
+    assert till.refused(*refused) == (1, "state_conflict")
+    got = signed(till, order["id"], id="evt_kept", type="payment.disputed", **payment)
+    assert got.status_code == 200, got.text
+    assert till.chat(body).exit == 5
+    told = till.data(*refused)
+    assert (told["wallet"], told["forgiven"]) == (customer, "0")
+    assert told["state"] == ("active" if told["debt"] == "0" else "blocked")
+    if told["state"] == "blocked":
+        told = till.data(*refused, "--forgive-debt")
+        assert (told["state"], told["debt"]) == ("active", "0")
+    assert till.chat(body).exit == 0
+    till.verified()
+
+
 def test_who_notes_a_payment_does_not_approve_it(open_shop: Open) -> None:
     """Manual orders: one operator notes what came in, another one credits it."""
     shop = open_shop("nextoken", "--plan", "business", "--payments", "manual")

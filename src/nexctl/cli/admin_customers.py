@@ -1,4 +1,4 @@
-"""`nexctl admin customers suspend / credit / policy / contract / import`: one customer's terms."""
+"""`nexctl admin customers suspend / credit / review / policy / contract / import`: its terms."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ POLICY = (
     "quota",
     "discount_percent",
 )
+REVIEWED = ("customer_id", "wallet", "state", "forgiven", "debt", "balance", "currency")
 CONTRACT = (
     *("customer_id", "state", "amount", "paid", "remaining", "currency", "starts", "ends"),
     *("sla", "capacity", "note"),
@@ -93,6 +94,34 @@ def credit(
             made = gateway.customer_rules.adjust(customer, body, idempotency_key=key)
     said = f"the balance of {made.customer_id} is {made.balance} {made.currency}"
     return one(app, made, ADJUSTED, said, name="customer_id")
+
+
+@command(
+    _ID,
+    option("--note", metavar="TEXT", required=True, help="Why; it is kept with the entry."),
+    option("--wallet", metavar="ID", help="Another wallet of the customer than its first."),
+    flag("--forgive-debt", help="Write off what the wallet still owes."),
+    name="review",
+    changes=True,
+    examples=(
+        "nexctl admin customers review cus_123 --note 'bank settled case 17'",
+        "nexctl admin customers review cus_123 --forgive-debt --note 'goodwill'",
+    ),
+)
+def review(app: App, customer: str, note: str, wallet: str | None, forgive_debt: bool) -> View:
+    """Let a wallet that a dispute froze spend again; while it owes, it stays blocked."""
+    from nexctl.wire.operators import Review
+
+    body = converted({"note": note, "wallet": wallet, "forgive_debt": forgive_debt}, Review)
+    if app.dry_run:
+        return dry(app, Planned("customers.review", customer, body=body))
+    with connect.gateway(app, OPERATOR) as gateway:
+        writes = ", and write off what it owes" if forgive_debt else ""
+        app.confirm(f"Free the wallet of customer {customer}{writes}?")
+        found = gateway.customer_rules.review(customer, body)
+    owes = f", {found.debt} {found.currency} owed" if found.state == "blocked" else ""
+    said = f"wallet {found.wallet} is {found.state}{owes}"
+    return one(app, found, REVIEWED, said, name="customer_id")
 
 
 @command(
@@ -258,4 +287,4 @@ def _imported(app: App, answers: list[Imported], path: str) -> View:
     return view
 
 
-COMMANDS = (*CUSTOMERS, suspend, credit, policy, contract, import_)
+COMMANDS = (*CUSTOMERS, suspend, credit, review, policy, contract, import_)

@@ -203,6 +203,9 @@ class CustomerRules(_Noun):
         )
         return cast("operators.Adjusted", found)
 
+    def review(self, customer: str, wanted: operators.Review) -> operators.Reviewed:
+        return cast("operators.Reviewed", self._ask("customers.review", customer, body=wanted))
+
     def policy(self, customer: str) -> operators.Policy:
         return cast("operators.Policy", self._ask("customers.policy", customer))
 

@@ -169,6 +169,9 @@ class CustomerRules(Protocol):
     ) -> operators.Adjusted:
         """Credits given or taken."""
 
+    def review(self, customer: str, wanted: operators.Review) -> operators.Reviewed:
+        """A frozen wallet let go."""
+
     def policy(self, customer: str) -> operators.Policy:
         """What it is allowed."""
 

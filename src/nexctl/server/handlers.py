@@ -129,6 +129,7 @@ HANDLERS: dict[str, Bound] = {
     **_of("read", "rooms.audit_log", audit_log__list="listed", operator_audit__list="every"),
     **_of("read", "rooms.audit_log", operator_audit__verify="verify"),
     **_of("write", "rooms.customers", customers__suspend="suspend", customers__adjust="adjust"),
+    **_of("write", "rooms.customers", customers__review="review"),
     **_of("read", "rooms.policies", customers__policy="show"),
     **_of("write", "rooms.policies", customers__set_policy="put"),
     **_of("read", "rooms.operators", operators__list="listed", customer_keys__list="customer_keys"),

@@ -85,6 +85,26 @@ class Adjusted(Answer):
     currency: str
 
 
+class Review(Request):
+    """Let a wallet that a dispute froze spend again; `forgive_debt` writes its debt off."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=500)]
+    wallet: Id | None = None
+    forgive_debt: bool = False
+
+
+class Reviewed(Answer):
+    """The wallet after its review: active, or blocked while it still owes."""
+
+    customer_id: str
+    wallet: str
+    state: str
+    forgiven: Money
+    debt: Money
+    balance: Money
+    currency: str
+
+
 class Quota(Request):
     """A hard budget that the operator sets for a customer."""
 

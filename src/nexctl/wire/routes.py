@@ -941,6 +941,13 @@ ROUTES: tuple[Route, ...] = (
         idempotent=True,
     ),
     Route(
+        "customers.review",
+        *("POST", "/admin/v1/customers/{id}/wallet/review", "Free a frozen wallet", _MONEY),
+        *("operators.Reviewed", "operators.Review"),
+        refusals=("state_conflict",),
+        idempotent=True,
+    ),
+    Route(
         "customers.policy",
         *("GET", "/admin/v1/customers/{id}/policy", "What a customer is allowed", _OPERATORS),
         "operators.Policy",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nexctl.server.house import House
     from nexctl.server.ledger.customers import Customer
     from nexctl.server.ledger.port import Transaction
+    from nexctl.server.ledger.types import Wallet
 
 MANAGEMENT = "management"
 
@@ -103,6 +104,38 @@ def adjust(tx: Transaction, call: Call) -> wire_operators.Adjusted:
         sequence=made.seq,
         amount=str(house.money(made.amount)),
         balance=str(house.money(made.balance)),
+        currency=house.unit,
+    )
+
+
+def review(tx: Transaction, call: Call) -> wire_operators.Reviewed:
+    """Let a wallet that a dispute froze spend again, its debt written off where that is asked."""
+    house, body = call.house, call.body
+    found = _there(tx, call.id)
+    name = body.wallet or found.id
+    if name not in wallets.of_customer(tx, found.id):
+        raise Refuse("not_found", "there is no such wallet", param="wallet")
+    before = wallets.show(tx, found.id, wallet=name)
+    if before.state == "active":
+        raise Refuse("state_conflict", "the wallet is active: there is nothing to review")
+    call.before = _reviewed(house, found.id, before)
+    forgiven = 0
+    if body.forgive_debt:
+        forgiven = funds.forgive_debt(tx, name, note=body.note, by=call.caller.id)
+    wallets.freeze(tx, name, frozen=False)
+    return _reviewed(house, found.id, wallets.show(tx, found.id, wallet=name), forgiven)
+
+
+def _reviewed(
+    house: House, customer: str, wallet: Wallet, forgiven: int = 0
+) -> wire_operators.Reviewed:
+    return wire_operators.Reviewed(
+        customer_id=customer,
+        wallet=wallet.id,
+        state=wallet.state,
+        forgiven=str(house.money(forgiven)),
+        debt=str(house.money(wallet.debt)),
+        balance=str(house.money(wallet.balance)),
         currency=house.unit,
     )
 

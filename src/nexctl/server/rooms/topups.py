@@ -18,6 +18,7 @@ from nexctl.server.payments.rules import CREDITS, rules_of, with_promo
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
 from nexctl.server.rooms.whose import wallet_of
+from nexctl.server.shapes import MOST_UNITS
 from nexctl.wire import topups as wire
 from nexctl.wire.base import decode
 
@@ -205,6 +206,8 @@ def wanted(
         given = {"percent": code.percent} if code.percent else {"units": code.amount}
         terms["promo"] = {"code": code.id, "prefix": code.prefix, **given}
     bonus = bonuses.due(figures_.credits, terms, bonuses.lifetime(tx, customer))
+    if max(total, figures_.credits + bonus.units) > MOST_UNITS:
+        raise Refuse("invalid_request", "the amount is too large", param="amount")
     details: dict[str, Any] = {
         "rate": figures_.rate,
         "pack": figures_.pack,
