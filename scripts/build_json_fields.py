@@ -21,43 +21,100 @@ from typing import Any
 import build_pictures as pictures
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/reference/json.md"
+# In the order in which they run; a word in braces is the id of something (see ID_OF).
 COMMANDS = (
     "estimate prompt.md -m gpt-4o --output-tokens 300 --cached 50% --volume 5/day --max-cost 1",
     "tokenize prompt.md",
     "prices list --on nextoken",
     "prices show gpt-4o",
+    "prices show --plans --on nextoken",
     "prices compare gpt-4o --on nextoken --on openai",
     "prices history gpt-4o",
+    "prices markup --on nextoken",
     "prices whatif --usage october.csv --on nextoken --on openai",
     "models list",
+    "models show gpt-4o",
+    "chat prompt.md -m gpt-4o",
     "keys list",
     "keys show app",
     "keys create --name new --budget 5/month",
+    "keys update new --rpm 60 --yes",
+    "keys disable new --yes",
+    "keys rotate nightly --overlap 1h --yes",
+    "keys revoke new --yes",
     "wallet show",
+    "wallet list",
     "wallet topups",
     "wallet packs",
     "wallet ledger --limit 3",
+    "wallet grants",
+    "wallet policies",
     "wallet runway --usage used.csv --min-days 45",
     "wallet topup 5",
+    "wallet auto-topup set --below 5 --amount 20 --yes",
+    "wallet auto-topup show",
+    "wallet create team --yes",
+    "subscription show",
+    "billing-profile set --name Ann --country DE --yes",
+    "billing-profile show",
+    "invoices list",
     "budgets list",
     "budgets set 9/month --key nightly",
     "alerts show",
+    "alerts set --percent 50 --yes",
+    "webhooks endpoints add https://example.com/hook --event order.credited --yes",
+    "webhooks endpoints list",
+    "routes set short gpt-4o-mini --max-input 500 --yes",
+    "routes show",
+    "audit-log list",
     "usage summary --by model",
     "usage list --limit 2",
+    "usage show {request}",
+    "usage export out.csv",
     "usage audit october.csv",
     "statement",
-    "invoices list",
+    "batch check requests.jsonl",
     "batch quote requests.jsonl",
+    "batch run requests.jsonl --yes",
+    "batch list",
     "gateway status",
     "gateway verify",
+    "gateway backup copy.db --yes",
     "admin customers list",
+    "admin customers credit {customer} 1 --note outage --yes",
+    "admin customers policy {customer} --rpm 500 --yes",
+    "admin customers contract {customer} --amount 900 --from 2026-01-01 --to 2026-12-31 --yes",
+    "admin customers suspend {customer} --yes",
+    "admin keys list",
+    "admin operators list",
+    "admin operators create help --role support --yes",
     "admin payments list",
     "admin providers list",
+    "admin models list",
+    "admin routes list",
+    "admin prices list",
+    "admin codes create 5 --yes",
+    "admin codes list",
+    "admin terms show",
+    "admin subscriptions list",
+    "admin invoices list",
+    "admin usage",
+    "admin margin",
+    "admin reconcile",
+    "admin audit-log list",
+    "admin audit-log verify",
     "config list",
+    "config get timeout",
+    "config path",
     "profile list",
     "auth status",
     "doctor",
 )
+# A word in braces -> the command that lists such things, and the field that names one.
+ID_OF = {
+    "{request}": ("usage list --limit 1", "request_id"),
+    "{customer}": ("admin customers list", "id"),
+}
 # Objects whose keys are data: names of meters, labels, rules.
 MAPS = {
     "rates",
@@ -116,18 +173,27 @@ def in_order(paths: Iterable[str]) -> list[str]:
     return [path for path in walk(tree, "") if path in known]
 
 
-def section(words: str, folder: Path, environ: dict[str, str]) -> str:
-    """One command: every field that its answer has."""
+def answer(words: list[str], folder: Path, environ: dict[str, str]) -> Any:
+    """The data of a command's document."""
     done = subprocess.run(
-        [sys.executable, "-c", pictures.PROGRAM, str(pictures.NOW), "run", *words.split(),
-         "-o", "json"],
+        [sys.executable, "-c", pictures.PROGRAM, str(pictures.NOW), "run", *words, "-o", "json"],
         cwd=folder, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
     if not done.stdout:
-        raise SystemExit(f"nexctl {words}: {done.stderr}")
+        raise SystemExit(f"nexctl {' '.join(words)}: {done.stderr}")
+    return json.loads(done.stdout)["data"]
+
+
+def section(words: str, folder: Path, environ: dict[str, str]) -> str:
+    """One command: every field that its answer has."""
+    typed = words.split()
+    for place, word in enumerate(typed):
+        if word in ID_OF:
+            listing, field = ID_OF[word]
+            typed[place] = answer(listing.split(), folder, environ)[0][field]
     found: dict[str, set[str]] = {}
-    kinds(json.loads(done.stdout)["data"], "data", found)
+    kinds(answer(typed, folder, environ), "data", found)
     lines = [f"\n## nexctl {words}\n", "```text"]
     leaves = {path: held for path, held in found.items() if held}
     for path in in_order(list(found)):
