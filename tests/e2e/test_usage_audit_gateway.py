@@ -99,6 +99,13 @@ def test_an_export_has_a_file_for_each_wallet_and_each_adds_up(
     assert text.count("= closing balance") == 2
     again = tiered("usage", "export", "used.csv", "--since-last")
     assert (again.exit, again.err.count("nothing was written")) == (0, 2)
+    # An audit of the gateway is of one book too, and says which others there are.
+    near = ("usage", "audit", "--book", "near.toml", "-o", "json")
+    first = tiered(*near)
+    assert (first.data["rows"], f"--wallet names another: {wallet}" in first.err) == (8, True)
+    second = tiered(*near, "--wallet", wallet)
+    assert (second.exit, second.data["rows"], second.err) == (0, 4, "")
+    assert tiered("usage", "audit", "used.csv", "--wallet", wallet).exit == 2
 
 
 def test_a_charge_at_a_tier_that_was_not_reached_is_found(tiered: Nexctl, tmp_path: Path) -> None:

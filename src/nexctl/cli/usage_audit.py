@@ -55,6 +55,7 @@ class Readable(NamedTuple):
         help="Columns of another CSV or JSONL: charge=Cost,created_at=Date,currency=@USD.",
     ),
     option("--statement", metavar="OUT", suggest="files", help="Write a statement in Markdown."),
+    option("--wallet", metavar="ID", help="Of a gateway: this wallet; default: the first one."),
     option("--month", metavar="MONTH", help="Of a gateway: a calendar month in UTC."),
     option("--from", metavar="TIME", help="Of a gateway: reserved from this instant on."),
     option("--to", metavar="TIME", help="Of a gateway: reserved before this instant."),
@@ -92,11 +93,13 @@ def _report(app: App, given: dict[str, Any]) -> Report:
 
     window = window_in(given)
     mapped = parse_map(given["map"]) if given["map"] else None
+    if given["wallet"] is not None and given["file"] is not None:
+        raise UsageError("--wallet is of a gateway, not of a FILE", hint="leave one of them out")
     if mapped and given["file"] is None:
         raise UsageError("--map goes with a FILE", hint="nexctl usage audit FILE --map charge=Cost")
     with contextlib.ExitStack() as stack:
         if given["file"] is None:
-            source = stack.enter_context(_from_gateway(app, window))
+            source = stack.enter_context(_from_gateway(app, window, given["wallet"]))
         else:
             source = stack.enter_context(_from_file(given["file"], mapped))
         shelf = _shelf(app, given["book"])
@@ -176,18 +179,24 @@ def _from_file(path: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
 
 
 @contextlib.contextmanager
-def _from_gateway(app: App, window: Window) -> Iterator[Readable]:
+def _from_gateway(app: App, window: Window, wallet: str | None = None) -> Iterator[Readable]:
+    """The records of one wallet: each is a book of its own, with its own sequences and balance."""
     from nexctl.cli import connect
+    from nexctl.cli.usage_source import other_wallets
     from nexctl.usage.readers.spool import spooled
     from nexctl.wire.usage import UsageQuery
 
     with connect.gateway(app) as gateway:
-        customer = gateway.me().customer
+        facts = gateway.me()
+        customer = facts.customer
+        others = other_wallets(gateway, facts) if wallet is None else []
+        if others:
+            app.warn(f"only the first wallet is audited; --wallet names another: {others[0]}")
         query = UsageQuery(
             limit=1000,
             from_=window.start,
             to=window.end,
-            wallet=customer.id if customer is not None else None,
+            wallet=wallet or (customer.id if customer is not None else None),
         )
         with spooled(gateway.usage.list(query)) as spool:
             yield Readable(spool, f"the gateway of profile {app.profile.name}")

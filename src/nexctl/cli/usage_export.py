@@ -62,6 +62,8 @@ def run(app: App, wanted: Wanted) -> View | None:
     _check(target, kind, wanted)
     if target != "-" and not os.path.isdir(os.path.dirname(os.path.abspath(target))):
         raise UsageError(f"{target}: there is no such folder", hint="make it first")
+    from nexctl.cli.usage_source import other_wallets
+
     with connect.gateway(app) as gateway:
         facts = gateway.me()
         filters = _named(gateway, wanted.filters)
@@ -79,26 +81,11 @@ def run(app: App, wanted: Wanted) -> View | None:
             exported_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(app.now())),
         )
         done = [_one(app, gateway, ask, target, wanted)]
-        for wallet, path in _others(gateway, facts, filters, target):
+        # A wallet is a book of its own: it has its own file, with its own sequences and balance.
+        for wallet in other_wallets(gateway, facts) if filters.wallet is None else ():
             other = ask._replace(filters=filters._replace(wallet=wallet), headed=False)
-            done.append(_one(app, gateway, other, path, wanted))
+            done.append(_one(app, gateway, other, _beside(target, wallet), wanted))
     return _told(app, facts, done)
-
-
-def _others(gateway: Gateway, facts: Me, filters: Filters, target: str) -> list[tuple[str, str]]:
-    """The customer's wallets beside the first one, each with its own file.
-
-    A wallet is a book of its own, with its own sequences and balance. None where one is asked for.
-    """
-    from nexctl.gateways.lacking import Lacking
-
-    if filters.wallet is not None or facts.key.kind != "management_key":
-        return []
-    try:
-        wallets = gateway.funding.wallets()
-    except Lacking:
-        return []
-    return [(one.id, _beside(target, one.id)) for one in wallets[1:] if one.id]
 
 
 def _beside(path: str, word: str) -> str:

@@ -15,6 +15,7 @@ from nexctl.wire.usage import SummaryQuery, UsageQuery
 
 if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
+    from nexctl.wire.me import Me
     from nexctl.wire.usage import UsageSummary
     from nexctl.wire.wallet import LedgerEntry
 
@@ -114,6 +115,16 @@ def _converted(kind: type[Any], given: dict[str, Any]) -> Any:
         from nexctl.account.terms import named_fault
 
         raise UsageError(f"usage: {named_fault(error)}") from None
+
+
+def other_wallets(gateway: Gateway, facts: Me) -> list[str]:
+    """The ids of the customer's wallets beside the first one; none for a key that sees its own."""
+    if facts.key.kind != "management_key":
+        return []
+    try:
+        return [one.id for one in gateway.funding.wallets()[1:] if one.id]
+    except Lacking:
+        return []
 
 
 def one_wallet(query: UsageQuery, customer: str | None) -> UsageQuery:
