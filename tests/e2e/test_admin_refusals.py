@@ -213,6 +213,7 @@ def test_questions_that_nobody_can_answer_are_10(nexctl: Nexctl) -> None:
     key_of(nexctl, "ci")
     budget = nexctl("budgets", "set", "5/month", "-o", "json").data["id"]
     order = nexctl("wallet", "topup", "5", "-o", "json").data["id"]
+    assert nexctl("gateway", "backup", "x.db").exit == 0
     for command in (
         ("keys", "revoke", "ci"),
         ("keys", "rotate", "ci", "--overlap", "0"),

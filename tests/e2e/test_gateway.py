@@ -91,7 +91,7 @@ def test_a_restored_backup_keeps_what_has_ended(nexctl: Nexctl, tmp_path: Path) 
     assert (done.exit, done.data["kept_ended"]["keys"]) == (0, 1)
     assert nexctl("wallet", "show", NEXCTL_API_KEY=key).exit == 4
     assert nexctl("gateway", "verify").exit == 0
-    assert nexctl("gateway", "restore", "nothing.db", "--yes").exit == 78
+    assert nexctl("gateway", "restore", "nothing.db", "--yes").exit == 2
 
 
 def test_the_gateway_of_an_earlier_build_is_migrated(nexctl: Nexctl, own_home: Path) -> None:

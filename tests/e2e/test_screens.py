@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("NEXCTL_", "XDG_", "LC_", "LANG", "NO_COLOR", "CI"))
+        if not name.startswith(("NEXCTL_", "XDG_", "LC_", "LANG", "NO_COLOR", "CI", "COLUMNS"))
     }
     environ |= {"HOME": str(home), "NEXCTL_KEYRING": "0", "LANG": "C.UTF-8", "TERM": "xterm"}
 
@@ -89,8 +90,10 @@ def look(shop: tuple[Path, dict[str, str]]) -> Look:
     folder, environ = shop
 
     def run(words: str, width: int, **more: str) -> str:
+        # The size is set in the terminal itself: pexpect does it after the program has begun.
+        typed = shlex.quote(f"stty rows 60 cols {width}; exec {PROGRAM} {words}")
         text: str = pexpect.run(
-            f"{PROGRAM} {words}", timeout=120, encoding="utf-8", cwd=str(folder),
+            f"sh -c {typed}", timeout=120, encoding="utf-8", cwd=str(folder),
             env={**environ, **more}, dimensions=(60, width),
         )  # fmt: skip
         return PROGRESS.sub("", text.replace("\r\n", "\n"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from nexctl.server.inference.rulebook import FRESH_SECONDS
 from tests.systems.conftest import Open
 from tests.systems.shop_kit import Shop
 
@@ -230,6 +232,7 @@ def test_a_failing_provider_is_passed_over_and_the_debit_is_the_served_row(
     assert tries == [1, 1, 1, 0, 0], "after three failures its circuit is open"
     shop.data("admin", "providers", "remove", "bad", "--yes")
     shop.data("admin", "routes", "set", "best", "gpt-4.1-mini", "claude-sonnet-4")
+    time.sleep(FRESH_SECONDS + 0.2)
     held = []
     for model in ("best", "claude-sonnet-4", "gpt-4.1-mini"):
         stream = sdk.chat.completions.create(

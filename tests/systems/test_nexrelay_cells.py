@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from nexctl.server.inference.rulebook import FRESH_SECONDS
 from tests.systems.conftest import Open
 from tests.systems.shop_kit import Shop
 
@@ -261,6 +263,7 @@ def test_the_high_cost_budget_is_money_for_the_dear_model(open_shop: Open) -> No
     assert Decimal(budget["spent"]) > Decimal("1.0") * MILLION
     # Another model is served, and the default route goes to it.
     shop.data("admin", "models", "set", "gpt-5.2", "--enable", "--yes")
+    time.sleep(FRESH_SECONDS + 0.2)
     assert sdk.chat.completions.create(
         model="auto", messages=[{"role": "user", "content": "hello"}]
     ).model == "gpt-5.2"  # fmt: skip

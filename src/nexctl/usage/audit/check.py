@@ -3,6 +3,8 @@
 Per row it does one look-up, one sum of products and one comparison, in integers: a row agrees when
 `billed x denominator - sum(quantity x coefficient)` lies within the rounding of its plan. Whatever
 the loop cannot settle (ties, context tiers, missing counts) goes to the explainer.
+
+Long because each kind of column has its own form of one loop: a call a row would double its time.
 """
 
 from __future__ import annotations

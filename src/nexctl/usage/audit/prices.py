@@ -3,6 +3,8 @@
 A Plan belongs to one set of conditions (day, model, tier, ...) and one reading. Its coefficients
 are those that `pricing.engine` compiled, rewritten for quantities as a record reports them: where
 cached tokens lie inside input, `input x a + cached x b` is `(input - cached) x a + cached x b'`.
+
+Long because books, their versions and what a record says about both are looked up in one place.
 """
 
 from __future__ import annotations
