@@ -11,6 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from server_kit import Rig
 
+from tests.server.ledger.conftest import Server, postgres
+
+__all__ = ["postgres"]
+
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
@@ -29,3 +33,15 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 @pytest.fixture
 def rig(make: Callable[..., Rig]) -> Rig:
     return make()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """A gateway on each of the two databases."""
+    place = None
+    if request.param == "postgres":
+        server: Server = request.getfixturevalue("postgres")
+        place = server.fresh()
+    rig = Rig(tmp_path, place=place)
+    yield rig
+    rig.close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,6 @@ from operator_kit import CREDIT, base, costed, costs, operate, put, sheet
 from server_kit import Rig
 
 from nexctl.server.ledger import verify
-from tests.server.ledger.conftest import Server, postgres  # noqa: F401 - a fixture
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    place = None
-    if request.param == "postgres":
-        server: Server = request.getfixturevalue("postgres")
-        place = server.fresh()
-    rig = Rig(tmp_path, place=place)
-    yield rig
-    rig.close()
 
 
 def test_a_cost_is_kept_beside_each_usage_record_and_follows_again(kept: Rig) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,18 +16,6 @@ from nexctl.cli.gateway_ledger import repricer
 from nexctl.pricing.exact import plain
 from nexctl.server import bootstrap
 from nexctl.server.ledger import verify
-from tests.server.ledger.conftest import Server, postgres  # noqa: F401 - a fixture
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    place = None
-    if request.param == "postgres":
-        server: Server = request.getfixturevalue("postgres")
-        place = server.fresh()
-    rig = Rig(tmp_path, place=place)
-    yield rig
-    rig.close()
 
 
 def charge(rig: Rig) -> Decimal:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from operator_kit import operate
@@ -16,18 +15,6 @@ from test_gateway_money_in import deliver, order
 
 from nexctl.server import bootstrap
 from nexctl.server.ledger import verify
-from tests.server.ledger.conftest import Server, postgres  # noqa: F401 - a fixture
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    place = None
-    if request.param == "postgres":
-        server: Server = request.getfixturevalue("postgres")
-        place = server.fresh()
-    rig = Rig(tmp_path, place=place)
-    yield rig
-    rig.close()
 
 
 def findings(rig: Rig, month: str | None = None) -> list[tuple[str, str]]:

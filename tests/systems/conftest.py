@@ -23,3 +23,9 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
     yield opened
     for shop in shops:
         shop.close()
+
+
+@pytest.fixture(scope="module")
+def key(shop: Shop) -> str:
+    """A key for the SDK at the module's own `shop`."""
+    return shop.key("sdk")

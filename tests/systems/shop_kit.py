@@ -29,6 +29,11 @@ class Given(dict[str, str]):
         self[name] = value
 
 
+def said(text: str) -> list[dict[str, Any]]:
+    """The messages of a request: one, by the user."""
+    return [{"role": "user", "content": text}]
+
+
 class Shop:
     """One gateway in a home of its own, made by `gateway init`.
 

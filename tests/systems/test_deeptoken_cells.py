@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from nexctl.server.inference.rulebook import FRESH_SECONDS
 from tests.systems.conftest import Open
-from tests.systems.shop_kit import Shop
+from tests.systems.shop_kit import Shop, said
 
 MILLION = 10**6
 
@@ -21,15 +20,6 @@ def shop(open_shop: Open) -> Shop:
     made.buy("--pack", "builder")
     made.serve()
     return made
-
-
-@pytest.fixture(scope="module")
-def key(shop: Shop) -> str:
-    return shop.key("sdk")
-
-
-def said(text: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": text}]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from nexctl.server.inference.rulebook import FRESH_SECONDS
 from tests.systems.conftest import Open
-from tests.systems.shop_kit import Shop
+from tests.systems.shop_kit import Shop, said
 
 MILLION = 10**6
 
@@ -22,15 +22,6 @@ def shop(open_shop: Open) -> Shop:
     made = open_shop("nexrelay", "--payments", "sandbox")
     made.buy("99")
     return made
-
-
-@pytest.fixture(scope="module")
-def key(shop: Shop) -> str:
-    return shop.key("sdk")
-
-
-def said(text: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": text}]
 
 
 def budgets(shop: Shop) -> dict[str, Decimal]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.systems.conftest import Open
-from tests.systems.shop_kit import Shop
+from tests.systems.shop_kit import Shop, said
 
 # model, rate, credits a conversation, conversations per 100 credits, group
 TABLE = [
@@ -31,15 +30,6 @@ def shop(open_shop: Open) -> Shop:
     made = open_shop("nexu")
     made.data("wallet", "grants", "claim", "github_star")
     return made
-
-
-@pytest.fixture(scope="module")
-def key(shop: Shop) -> str:
-    return shop.key("sdk")
-
-
-def said(text: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": text}]
 
 
 def test_credits_are_earned_by_tasks_and_without_them_it_is_429(open_shop: Open) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.base import Declared, flag, general_options
@@ -118,22 +118,28 @@ def _make(declared: Declared) -> Option | Argument:
     return parameter
 
 
-def _help_option() -> Option:
+def _answering(short: str, long: str, help: str, answer: Callable[[Context], str]) -> Option:
+    """An option that prints an answer and ends the program, before anything else is looked at."""
+
     def show(ctx: Context, param: Parameter, value: Any) -> None:
         if value and not ctx.resilient_parsing:
-            ctx.obj.write(ctx.get_help() + "\n")
+            ctx.obj.write(answer(ctx))
             raise Exit(0)
 
-    parameter = Option(
-        param_decls=["-h", "--help"],
+    option = Option(
+        param_decls=[short, long],
         is_flag=True,
         expose_value=False,
         is_eager=True,
         callback=show,
-        help="Show this help.",
+        help=help,
     )
-    parameter.declared = flag("-h", "--help", help="Show this help.")
-    return parameter
+    option.declared = flag(short, long, help=help)
+    return option
+
+
+def _help_option() -> Option:
+    return _answering("-h", "--help", "Show this help.", lambda ctx: ctx.get_help() + "\n")
 
 
 class Leaf(TyperCommand):
@@ -238,21 +244,9 @@ class Group(TyperGroup):
 
     def add_version(self, version: str) -> None:
         """Give the root its -V/--version (the usual spelling is answered before any import)."""
-
-        def show(ctx: Context, param: Parameter, value: Any) -> None:
-            if value and not ctx.resilient_parsing:
-                ctx.obj.write(f"nexctl {version}\n")
-                raise Exit(0)
-
-        option = Option(
-            param_decls=["-V", "--version"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=show,
-            help="Show the version.",
+        option = _answering(
+            "-V", "--version", "Show the version.", lambda ctx: f"nexctl {version}\n"
         )
-        option.declared = flag("-V", "--version", help="Show the version.")
         self.params.append(option)
 
     def member(self, name: str) -> Any:
