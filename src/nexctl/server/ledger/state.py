@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,6 +44,7 @@ class Shared:
     __slots__ = (
         "_late",
         "_made",
+        "_making",
         "anchor_key",
         "beaten_at",
         "lease",
@@ -70,6 +72,7 @@ class Shared:
         self.snapshots: set[str] = set()
         self._late: dict[str, Callable[[], Any]] = {}
         self._made: dict[str, Any] = {}
+        self._making = threading.RLock()
         self.papers: Callable[[Any, str, Any], None] | None = None
         self.fresh_owner()
 
@@ -78,11 +81,13 @@ class Shared:
         self._late[name] = make
 
     def _known(self, name: str) -> Any:
-        make = self._late.get(name)
-        if make is not None:
-            # Made twice where two threads ask at once, which is better than not at all.
-            self._made[name] = make()
-            self._late.pop(name, None)
+        if name in self._late:
+            with self._making:
+                make = self._late.get(name)
+                if make is not None:
+                    self._made[name] = make()
+                    if self._late.get(name) is make:  # no other came meanwhile
+                        del self._late[name]
         return self._made.get(name)
 
     @property
