@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -262,20 +263,27 @@ def test_a_file_never_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None
 
 
 def test_an_interrupt_of_the_process_is_130_without_a_traceback(tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    env = {**os.environ, "EDITOR": f"sh -c 'touch {ready}; sleep 30'"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "nexctl", "config", "edit"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, start_new_session=True,
-    ) as child:  # fmt: skip
-        for _ in range(200):
+    ready, said = tmp_path / "ready", tmp_path / "said"
+    # One process, named by a builtin: a shell that waits for `touch` may swallow the interrupt.
+    env = {**os.environ, "EDITOR": f"sh -c ': > {ready}; exec sleep 60'"}
+    # A file, not a pipe: an editor that stays behind must not decide when the program has ended.
+    with said.open("wb") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "nexctl", "config", "edit"],
+            stderr=stderr, stdout=subprocess.DEVNULL, env=env, start_new_session=True,
+        )  # fmt: skip
+    try:
+        for _ in range(1200):
             if ready.exists():
                 break
             time.sleep(0.05)
+        assert ready.exists(), "the editor never started"
         os.killpg(child.pid, signal.SIGINT)
-        _out, err = child.communicate(timeout=20)
-    assert child.returncode == 130
-    assert err == "\n"
+        assert child.wait(timeout=60) == 130
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    assert said.read_text() == "\n"
 
 
 def test_output_in_another_encoding_is_no_failure() -> None:
