@@ -66,7 +66,7 @@ def grant_due(house: House) -> int:
     while True:
         rows = house.read(customers.listed, after=after, limit=PAGE, state="active")
         for row in rows:
-            given += house.ledger.write(_month_of, house, row.id, row.plan)
+            given += house.ledger.write(month_of, house, row.id, row.plan)
         if len(rows) < PAGE:
             break
         after = rows[-1].id
@@ -74,7 +74,8 @@ def grant_due(house: House) -> int:
     return given
 
 
-def _month_of(tx: Transaction, house: House, customer: str, plan: str | None) -> bool:
+def month_of(tx: Transaction, house: House, customer: str, plan: str | None) -> bool:
+    """Debit one customer's fee of this month and give what comes with it, each once."""
     from nexctl.server.payments import subscribing
 
     if not subscribing.renew(tx, house, customer):

@@ -48,7 +48,7 @@ def off(tx: Transaction, call: Call) -> wire.AutoTopUp:
 
 def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
     house, body = call.house, call.body
-    plans.need_feature(call, "auto_topup", "automatic top-up")
+    plans.need_feature(call, auto.FEATURE, "automatic top-up")
     if house.book.data.get("auto_topup", {}).get("offered") is False:
         raise Refuse("not_offered", "this gateway tops up nothing by itself")
     if (body.amount is None) == (body.target is None):
