@@ -103,10 +103,22 @@ def test_one_hash_pays_one_order_however_it_is_spelled(make: Callable[..., Rig])
     digits = "AbCd" * 16
     one = rig.ask("POST", f"/v1/wallet/top-ups/{first['id']}", {"transaction": "0x" + digits})
     assert one.body["state"] == "submitted"
-    for spelled in (digits.lower(), " 0X" + digits.upper(), digits):
-        spelled = spelled.replace("0X", "0x")
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in digits)
+    page = "https://tronscan.org/#/transaction/" + digits
+    for spelled in (digits.lower(), " 0X" + digits.upper(), digits, wide, page, page + "?lang=en"):
         got = rig.ask("POST", f"/v1/wallet/top-ups/{second['id']}", {"transaction": spelled})
-        assert (got.status, got.code) == (409, "state_conflict")
+        assert (got.status, got.code) == (409, "state_conflict"), spelled
+    # Nor does who approves give it to another order.
+    got = rig.ask("POST", f"/v1/wallet/top-ups/{second['id']}", {"transaction": "cd" * 32})
+    assert got.body["state"] == "submitted"
+    got = rig.ask(
+        "POST",
+        f"/admin/v1/payments/{second['id']}/approve",
+        {"transaction": "0X" + digits},
+        key=rig.operator,
+    )
+    assert (got.status, got.code) == (409, "state_conflict")
+    assert "for another order" in got.body["error"]["message"]
 
 
 # ---------------------------------------------------------------- automatic top-up
