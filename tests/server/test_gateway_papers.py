@@ -111,6 +111,8 @@ def test_refunds_make_credit_notes_whose_tax_adds_up(make: Callable[..., Rig]) -
     from decimal import Decimal
 
     assert sum(Decimal(row["tax"]) for row in notes) == Decimal("9.5")
+    cents = [Decimal(row[name]) * 100 for row in notes for name in ("net", "tax", "total")]
+    assert [cent % 1 for cent in cents] == [0] * 12, "no paper splits a cent"
     assert sum(Decimal(row["total"]) for row in notes) == Decimal("59.5")
     invoice = next(row for row in papers(rig) if row["kind"] == "invoice")
     assert (invoice["state"], invoice["total"]) == ("credited", "59.5")
