@@ -331,6 +331,14 @@ def test_a_fee_that_nobody_has_said_is_no_zero(make: Callable[..., Rig]) -> None
     assert rig.ask("GET", "/v1/subscription").body["fee"] is None
 
 
+def test_a_fee_has_no_part_of_a_cent(make: Callable[..., Rig]) -> None:
+    rig = make()
+    got = rig.ask("PUT", "/admin/v1/terms", {"plan_fees": {"pro": "5.001"}}, key=rig.operator)
+    assert (got.status, got.code, got.body["error"]["param"]) == (
+        *(400, "invalid_request", "plan_fees"),
+    )
+
+
 def test_a_fee_of_nothing_is_no_entry(make: Callable[..., Rig]) -> None:
     rig = make(plan="developer")
     set_terms(rig, {"plan_fees": {"pro": "0"}})
