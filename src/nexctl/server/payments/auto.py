@@ -80,7 +80,7 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
         return None
     method = topups.method_named(house, agreed.method)
     asked = sized(tx, house, agreed)
-    start, end = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[1:]
+    start, end = month_in(house.month_zone, tx.clock.now())[1:]
     spent = autotopup.ordered(tx, wallet, start, end)
     if agreed.cap is not None and spent + asked.amount > agreed.cap:
         left = text_of(max(0, agreed.cap - spent))

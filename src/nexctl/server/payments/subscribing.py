@@ -49,7 +49,7 @@ def charge(tx: Transaction, house: House, customer: str, plan: str) -> bool:
         raise Refuse(
             "not_offered", f"the fee of {title} is not published: the operator sets it first"
         )
-    period = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[0]
+    period = month_in(house.month_zone, tx.clock.now())[0]
 
     def units(money: int) -> int:
         return round_half_even(money * 10**house.scale, 10**NANO)
