@@ -190,6 +190,9 @@ def test_requests_a_minute(make: Callable[..., Rig], where: str, sent: list[str]
     assert (got.status, got.code) == (429, "rate_limited")
     assert 0 < int(got.headers["retry-after"]) <= 60
     assert got.details["limit"] == most
+    assert got.headers["x-ratelimit-limit-requests"] == str(most)
+    assert got.headers["x-ratelimit-remaining-requests"] == "0"
+    assert got.headers["x-ratelimit-reset-requests"] == f"{got.headers['retry-after']}s"
     assert len(sent) == most
 
 

@@ -65,6 +65,8 @@ class Words:
         headers = [(b"x-gateway-error-category", refusal.type.encode())]
         if refuse.seconds is not None:
             headers.append((b"retry-after", str(max(1, refuse.seconds)).encode()))
+            if refuse.details and refuse.details.get("kind") == "rpm":
+                headers += rate_headers(refuse.details["limit"], 0, refuse.seconds)
         problem: dict[str, Any] = {
             "type": refusal.type,
             "code": code,
@@ -79,6 +81,15 @@ class Words:
         if details:
             problem["details"] = details
         return status, headers, {"error": problem}
+
+
+def rate_headers(most: int, remaining: int, seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    """X-RateLimit-* of the limit on starts that binds, `seconds` until it is free again."""
+    return (
+        (b"x-ratelimit-limit-requests", str(most).encode()),
+        (b"x-ratelimit-remaining-requests", str(remaining).encode()),
+        (b"x-ratelimit-reset-requests", f"{max(1, seconds)}s".encode()),
+    )
 
 
 def of_error(error: NexctlError) -> Refuse:
