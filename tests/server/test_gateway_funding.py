@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from server_kit import Rig
 from test_gateway_bonuses import ordered, paid, proved, set_terms, topup
 
@@ -81,6 +82,38 @@ def test_an_invoice_order_is_for_the_business_pack(make: Callable[..., Rig]) -> 
     rig.ask("POST", reject, {"reason": "not paid"}, key=rig.operator)
     states = {row["state"] for row in rig.ask("GET", "/v1/invoices").body["data"]}
     assert states == {"paid", "void"}
+    assert proved(rig)
+
+
+@pytest.mark.parametrize("ended", ["expired", "voided"])
+def test_an_invoice_order_that_is_paid_after_all_has_an_invoice_that_counts(
+    make: Callable[..., Rig], ended: str
+) -> None:
+    """Its first paper is void: the money that came late has one of its own, and reconciles."""
+    rig = make(book="deeptoken", plan=None, payments="manual")
+    made = ordered(rig, "5000", pack="business", method="invoice")
+    if ended == "expired":
+        clock(rig, rig.house.now() + 31 * 24 * HOUR)
+        upkeep.once(rig.house)
+    else:
+        (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
+        path = f"/admin/v1/invoices/{paper['number']}/void"
+        got = rig.ask("POST", path, {"reason": "typing error"}, key=rig.operator)
+        assert got.status == 200, got
+    (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
+    assert paper["state"] == "void"
+    rig.ask("POST", f"/v1/wallet/top-ups/{made['id']}", {"transaction": "wire-late"})
+    approve = f"/admin/v1/payments/{made['id']}/approve"
+    assert rig.ask("POST", approve, {}, key=rig.operator).body["state"] == "credited"
+    papers = rig.ask("GET", "/v1/invoices").body["data"]
+    assert [row["state"] for row in papers] == ["paid", "void"]
+    assert {row["subject"] for row in papers} == {made["id"]}
+    refund = f"/admin/v1/payments/{made['id']}/refund"
+    assert rig.ask("POST", refund, {"amount": "1000"}, key=rig.operator).status == 200
+    note = rig.ask("GET", "/v1/invoices").body["data"][0]
+    assert (note["kind"], note["corrects"]) == ("credit_note", papers[0]["number"])
+    found = rig.ask("GET", "/admin/v1/reconcile", key=rig.operator).body
+    assert (found["clean"], found["findings"]) == (True, [])
     assert proved(rig)
 
 

@@ -62,12 +62,16 @@ def _invoice(tx: Transaction, rules: Rules, order: Order) -> None:
     lines = [_line(what, order.subtotal, order.tax, tax)]
     if order.fee:
         lines.append(_line("payment fee", order.fee, 0, {}))
+    # An order that was paid after it had ended has a void one: what is paid has one that counts.
+    before = invoices.about(tx, order.id)
+    part = 0 if before is None else before.part + (before.void is not None)
     invoices.issue(
         tx,
         series_of(rules, order),
         INVOICE,
         customer=order.customer,
         subject=order.id,
+        part=part,
         currency=order.currency,
         total=order.total,
         body={
