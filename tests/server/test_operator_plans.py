@@ -110,3 +110,25 @@ def test_a_discount_agreed_with_a_customer_is_cut_from_its_charges(
 def test_a_book_that_leaves_no_discount_open_takes_none(relay: Rig) -> None:
     path = f"/customers/{relay.made.customer}/policy"
     assert operate(relay, "PUT", path, {"discount_percent": "5"}).code == "not_offered"
+
+
+def test_who_is_on_no_plan_has_what_the_least_one_unlocks(make: Callable[..., Rig]) -> None:
+    """Taking a plan away opens nothing: 20 requests, 3 keys, none of the features; no credits."""
+    rig = make(plan="business")
+    path = f"/subscriptions/{rig.made.customer}"
+    before = rig.wallet()["balance"]
+    assert operate(rig, "PUT", path, {"plan": None}).body["plan"] is None
+    assert rig.wallet()["balance"] == before
+    for method, where, body in (
+        ("PUT", "/v1/wallet/auto-top-up", {"below": "1", "amount": "10"}),
+        ("POST", "/v1/wallets", {"name": "second"}),
+        ("PUT", "/v1/routing-rules", {"rules": [{"name": "r", "use": ["nex-pro"]}]}),
+    ):
+        got = rig.ask(method, where, body)
+        assert (got.status, got.code) == (403, "plan_limit"), where
+    key = rig.key("a")
+    codes = [rig.chat(key, max_tokens=1).status for _ in range(21)]
+    assert codes == [200] * 20 + [429]
+    rig.key("b")
+    rig.key("c")
+    assert rig.ask("POST", "/v1/keys", {"name": "d"}).code == "plan_limit"
