@@ -13,7 +13,15 @@ from nexctl.errors import UsageError
 from nexctl.usage.audit.prices import Shelf
 from nexctl.usage.audit.report import Report
 from nexctl.usage.audit.run import Task, audit
-from nexctl.usage.readers.foreign import Foreign, any_rows, parse_map, recognised, records
+from nexctl.usage.readers.foreign import (
+    Foreign,
+    any_rows,
+    money,
+    parse_map,
+    recognised,
+    records,
+    whole,
+)
 from nexctl.usage.readers.spool import spooled
 from nexctl.usage.reading import open_export
 
@@ -123,6 +131,70 @@ def test_the_step_of_new_api_s_quota_is_inferred(tmp_path: Path) -> None:
     assert (report.rounding["step"], report.rounding["mode"]) == ("0.000002", "up")
 
 
+def test_one_row_is_enough_for_the_step_that_a_source_is_known_to_have(tmp_path: Path) -> None:
+    """No rows have to show that new-api counts in quota, and that LiteLLM rounds nothing."""
+    counts = {"prompt_tokens": 2057, "completion_tokens": 113}
+    row = {**NEW_API, **counts, "quota": 188}  # 188.175 exactly
+    report = audited(known(put(tmp_path / "log.json", [row])))
+    assert (report.clean, report.rounding and report.rounding["step"]) == (True, "0.000002")
+    dear = audited(known(put(tmp_path / "dear.json", [{**row, "quota": 288}])))
+    assert [one.rule for one in dear.findings] == ["rate"]
+    # 1,001 x 0.0375 + 0 of 10**-6: ten decimals.
+    cached = {"prompt_tokens_details": {"cached_tokens": 3}}
+    spent = {
+        "prompt_tokens": 3,
+        "completion_tokens": 0,
+        "spend": 2.25e-07 + 1e-12,
+        "metadata": {"usage_object": cached},
+    }
+    found = known(put(tmp_path / "spend.json", [{**LITELLM, **spent}]))
+    assert found.step == 1
+
+
+def test_a_group_that_the_book_prices_is_priced_by_its_ratio(tmp_path: Path) -> None:
+    book = tmp_path / "relay.toml"
+    book.write_text(
+        """format = 1
+[book]
+id = "relay"
+title = "Relay"
+unit = "USD"
+scale = 9
+retrieved = 2026-01-01
+said = { default = "ours" }
+[groups]
+default = "1"
+VIP = "0.8"
+[[models]]
+id = "m"
+rates = { input = "2", output = "8" }
+"""
+    )
+    counts = {"prompt_tokens": 100_000, "completion_tokens": 10_000, "model_name": "m"}
+    rows = [
+        {**NEW_API, **counts, "quota": quota, "group": group, "other": ""}
+        for group, quota in (("vip", 112_000), ("default", 140_000), ("unheard", 140_000))
+    ]
+    shelf = Shelf(str(book))
+    shelf.groups = True
+    with spooled(known(put(tmp_path / "log.json", rows)).rows()) as path:
+        assert audit(Task(path, "log", shelf)).clean
+    # The list price is not the group's.
+    rows[0]["quota"] = 140_000
+    with spooled(known(put(tmp_path / "log.json", rows)).rows()) as path:
+        assert [one.row for one in audit(Task(path, "log", shelf)).findings] == [1]
+
+
+@pytest.mark.parametrize("data", ["data", "items", "logs"])
+def test_a_document_of_one_long_line_is_no_jsonl(tmp_path: Path, data: str) -> None:
+    """As an API answers: all of it in one line, longer than what is looked at."""
+    path = put(tmp_path / "log.json", {"success": True, data: [NEW_API] * 400})
+    assert path.stat().st_size > 1 << 16
+    assert len(list(known(path).rows())) == 400
+    path.write_text((json.dumps({**NEW_API, "content": "x" * (1 << 17)}) + "\n") * 2)
+    assert len(list(known(path).rows())) == 2
+
+
 def test_litellm_spend_logs_are_read_at_twelve_decimals(tmp_path: Path) -> None:
     failed = {**LITELLM, "request_id": "2", "status": "failure", "spend": 0, "model": "what"}
     kept = {**LITELLM, "request_id": "3", "cache_hit": "True", "spend": 0}
@@ -166,11 +238,33 @@ def test_another_csv_is_read_by_a_map(tmp_path: Path) -> None:
         parse_map(("cost=Cost",))
 
 
+def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost,model_served=Model",))
+    path.write_text("Date;Model;In;Cost\n20261121;m;1000;0,00045\n")
+    (row,) = known(path, mapped).rows()
+    # Eight digits are a day, not a second of 1970.
+    assert (row.charge, row.created_at) == ("0.00045", "2026-11-21T00:00:00Z")
+    path.write_text('Date,Model,In,Cost\n2026-11-21,m,1000,"0,00045"\n')
+    with pytest.raises(UsageError, match=r"line 2: '0,00045' is no amount"):
+        list(known(path, mapped).rows())
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "\u0661\u0662", "$5", "1,5", "inf", "nan", "1e9999", "-"]
+)
+def test_a_number_is_written_in_ascii_digits(text: str) -> None:
+    for read in (money, whole):
+        with pytest.raises(ValueError, match="is no "):
+            read(text)
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
         ({"spend": "a lot"}, "record 2"),
         ({"startTime": "yesterday"}, "record 2"),
+        ({"startTime": "9" * 30}, "record 2"),
         ({"prompt_tokens": -1}, "record 2"),
         ({"prompt_tokens": 1.5}, "record 2"),
     ],
@@ -247,4 +341,8 @@ def test_a_file_with_tabs_or_one_document_is_told_what_to_do(tmp_path: Path) -> 
     path.write_text('[{"created_at": "2026-11-26T12:00:00Z", "charge": "1"}]')
     with pytest.raises(UsageError) as refused:
         open_export(str(path))
-    assert "jq" in (refused.value.hint or "")
+    assert "jq -c '.[]'" in (refused.value.hint or "")
+    path.write_text('{"schema": 1, "data": [{"created_at": "2026-11-26T12:00:00Z"}]}')
+    with pytest.raises(UsageError) as refused:
+        open_export(str(path))
+    assert "jq -c '.data[]'" in (refused.value.hint or "")

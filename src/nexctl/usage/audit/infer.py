@@ -157,9 +157,10 @@ def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
     own_reading, own_rounding = prices.reading_of(book), prices.rounding_of(book)
     candidates = _roundings(own_rounding, step)
     readings = _all_readings(own_reading, cases)
-    rest = [c for c in cases if not _comes_to(c, own_reading, own_rounding, own_reading)]
+    base = own_rounding if step is None else _at_step(cases, own_reading, own_rounding, step)
+    rest = [c for c in cases if not _comes_to(c, own_reading, base, own_reading)]
     own = len(cases) - len(rest)
-    best = (own, own_reading, own_rounding)
+    best = (own, own_reading, base)
     for reading, rounding in _promising(rest, readings, candidates, own_reading):
         found = _explained(cases, reading, rounding, own_reading)
         if found > best[0] and found >= own + LEAST:
@@ -172,6 +173,15 @@ def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
     return Inferred(
         book, best[1], best[2], own_reading, own_rounding, best[0], own, len(cases), deciding
     )
+
+
+def _at_step(cases: list[Case], reading: Reading, own: Rounding, step: int) -> Rounding:
+    """The book's rounding, or the one at the source's own step that explains more, be it one row.
+
+    That a source counts in steps is known, and needs no rows that show it.
+    """
+    at_step = [Rounding(step, mode) for mode in MODES]
+    return max([own, *at_step], key=lambda one: _explained(cases, reading, one, reading))
 
 
 def _promising(
@@ -243,7 +253,7 @@ def _exact(case: Case, reading: Reading, own: Reading) -> tuple[int, int, tuple[
 
 
 def _matters(case: Case, own: Reading, name: str) -> bool:
-    other = own._replace(**{name: not getattr(own, name)})
+    other = own.other(name)
     first, second = _exact(case, own, own), case.exact.get(other)
     if first is None or second is None:
         return other in case.exact

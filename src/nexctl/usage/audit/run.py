@@ -285,7 +285,7 @@ def _put_repeat(
     gathered: Gathered, row: Row, place: int, first: int, by_row: dict[int, Finding]
 ) -> None:
     billed = amounts([row.charge])[0]
-    if not billed:
+    if billed <= 0:
         return
     before = by_row.pop(place, None)
     if before is not None and before.rule not in ("balance", "sequence_gap"):
