@@ -75,11 +75,11 @@ def known(path: Path, mapped: dict[str, str] | None = None) -> Foreign:
     return found
 
 
-def audited(found: Foreign) -> Report:
+def audited(found: Foreign, book: str = "openai") -> Report:
+    shelf = Shelf(book)
+    shelf.groups, shelf.inside = found.groups, found.inside
     with spooled(found.rows()) as path:
-        return audit(
-            Task(path, "log", Shelf("openai"), grain=found.grain, step=found.step, says=found.says)
-        )
+        return audit(Task(path, "log", shelf, grain=found.grain, step=found.step, says=found.says))
 
 
 def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> None:
@@ -149,6 +149,53 @@ def test_one_row_is_enough_for_the_step_that_a_source_is_known_to_have(tmp_path:
     }
     found = known(put(tmp_path / "spend.json", [{**LITELLM, **spent}]))
     assert found.step == 1
+
+
+def test_counts_are_read_as_the_source_counts_and_not_as_the_provider_does(tmp_path: Path) -> None:
+    """Anthropic counts cached tokens beside input; LiteLLM and OpenRouter add them to it."""
+    # claude-sonnet-4-5: 500 x 3 + 400 x 0.3 + 100 x 3.75 + 200 x 15 of 10**-6 USD.
+    counts = {"prompt_tokens": 1000, "completion_tokens": 200}
+    kept = {"cache_read_input_tokens": 400, "cache_creation_input_tokens": 100}
+    spent = {**LITELLM, **counts, "model": "anthropic/claude-sonnet-4-5", "spend": 0.004995}
+    report = audited(
+        known(put(tmp_path / "a.json", [{**spent, "metadata": {"usage_object": kept}}])),
+        "anthropic",
+    )
+    assert report.clean
+    (row,) = report.readings
+    assert (row["read"], row["book_says"]) == ("cached tokens inside input", "source")
+    # Billed beside input after all: 1,000 x 3 and the rest.
+    spent = {**spent, "spend": 0.006495, "metadata": {"usage_object": kept}}
+    dear = audited(known(put(tmp_path / "b.json", [spent])), "anthropic")
+    assert [one.rule for one in dear.findings] == ["cached_counted_twice"]
+    # new-api marks what Claude's own format counted.
+    other = {"claude": True, "cache_tokens": 400, "cache_creation_tokens": 100}
+    log = {**NEW_API, "model_name": "claude-sonnet-4-5", **counts, "prompt_tokens": 500}
+    log = {**log, "quota": 2498, "other": json.dumps(other)}
+    found = known(put(tmp_path / "c.json", [log]))
+    (read,) = found.rows()
+    assert (read.input_tokens, audited(found, "anthropic").clean) == (1000, True)
+
+
+def test_a_file_that_reads_otherwise_than_its_source_is_a_finding(tmp_path: Path) -> None:
+    logs = []
+    for n in range(40):
+        cached = {"prompt_tokens_details": {"cached_tokens": 100 + n}}
+        spend = ((1000 + n) * 25 + (100 + n) * 125 // 10 + 500 * 100) / 10**7
+        logs.append(
+            {
+                **LITELLM,
+                "model": "gpt-4o",
+                "request_id": str(n),
+                "prompt_tokens": 1000 + n,
+                "spend": spend,
+                "metadata": {"usage_object": cached},
+            }
+        )
+    logs = [log for log in logs if log["prompt_tokens"] % 2 == 0]
+    (finding,) = audited(known(put(tmp_path / "log.json", logs))).findings
+    assert (finding.rule, finding.row) == ("reading", 0)
+    assert "the list's source counts otherwise" in finding.explanation
 
 
 def test_a_group_that_the_book_prices_is_priced_by_its_ratio(tmp_path: Path) -> None:

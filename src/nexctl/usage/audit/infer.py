@@ -31,6 +31,7 @@ class Inferred(NamedTuple):
 
     explained  rows of the sample that the winner comes to exactly, of `rows`
     deciding   by question (cached, reasoning, markup): rows on which the answer matters
+    inside     whether the source's counts are known to hold cached and reasoning tokens
     """
 
     book: Book
@@ -42,6 +43,12 @@ class Inferred(NamedTuple):
     own_explained: int
     rows: int
     deciding: dict[str, int]
+    inside: bool = False
+
+    def stated(self, name: str) -> str | None:
+        """Who says how a rule is: the list's source, or what `stated` tells of the book."""
+        source = self.inside and name in ("input_includes_cached", "output_includes_reasoning")
+        return "source" if source else stated(self.book, name)
 
 
 class Case(NamedTuple):
@@ -72,7 +79,7 @@ def infer(
             continue
         kept = by_book.setdefault(plan.book.id, (plan.book, []))
         kept[1].append(_case(shelf, plans, conditions, plan, line.usage, billed, row))
-    return {name: _best(book, cases, step) for name, (book, cases) in by_book.items()}
+    return {name: _best(shelf, book, cases, step) for name, (book, cases) in by_book.items()}
 
 
 def conditions_of(row: Row) -> Conditions:
@@ -153,8 +160,8 @@ def _readings(plan: prices.Plan, usage: Sequence[int]) -> list[Reading]:
     ]
 
 
-def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
-    own_reading, own_rounding = prices.reading_of(book), prices.rounding_of(book)
+def _best(shelf: Shelf, book: Book, cases: list[Case], step: int | None) -> Inferred:
+    own_reading, own_rounding = shelf.reading(book), prices.rounding_of(book)
     candidates = _roundings(own_rounding, step)
     readings = _all_readings(own_reading, cases)
     base = own_rounding if step is None else _at_step(cases, own_reading, own_rounding, step)
@@ -171,7 +178,16 @@ def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
         "markup": sum(_matters(case, own_reading, "markup_added") for case in cases),
     }
     return Inferred(
-        book, best[1], best[2], own_reading, own_rounding, best[0], own, len(cases), deciding
+        book,
+        best[1],
+        best[2],
+        own_reading,
+        own_rounding,
+        best[0],
+        own,
+        len(cases),
+        deciding,
+        shelf.inside,
     )
 
 

@@ -125,14 +125,15 @@ class Shelf:
 
     `default` is used where neither says anything; `folder` holds the user's own books. `groups`
     says that a tier which a book has not is the name of a price group: priced by it where the book
-    has that, and else no reason to price nothing.
+    has that, and else no reason to price nothing. `inside` says that the list's source counts
+    cached tokens in input and reasoning in output, whatever the book says of the provider's counts.
     """
 
     def __init__(
         self, book: str | None = None, *, default: str | None = None, folder: str | None = None
     ) -> None:
         self.book, self.default, self.folder = book, default, folder
-        self.groups = False
+        self.groups = self.inside = False
         self._found: dict[tuple[str, str, str | None], tuple[Book, bool]] = {}
         self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
@@ -143,6 +144,11 @@ class Shelf:
         if price_book:
             return price_book.partition("@")[0]
         return self.default
+
+    def reading(self, book: Book) -> Reading:
+        """How rows are read before anything is inferred."""
+        own = reading_of(book)
+        return Reading(True, True, own.markup_added) if self.inside else own
 
     def at(self, name: str, moment: str, label: str | None = None) -> tuple[Book, bool]:
         """(book in force then, whether that had to be assumed). UsageError for an unknown book.
@@ -271,7 +277,7 @@ class Pricing:
             plan.why = error.message
             return plan
         book = plan.book
-        plan.reading = reading or self.readings.get(book.id) or reading_of(book)
+        plan.reading = reading or self.readings.get(book.id) or self.shelf.reading(book)
         plan.rounding = self.roundings.get(book.id) or rounding_of(book)
         try:
             model = charged_model(book, conditions.served, conditions.requested)

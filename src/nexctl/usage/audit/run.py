@@ -135,7 +135,7 @@ def _rules(
     for name, found in inferred.items():
         kept = found.reading
         for field, rule in READING_RULES:
-            if infer.stated(found.book, rule):
+            if found.stated(rule):
                 kept = kept._replace(**{field: getattr(found.own_reading, field)})
         own_readings[name] = kept
         said = infer.stated_rounding(found.book)

@@ -28,11 +28,12 @@ def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> No
             f"with {what} {'inside' if getattr(found.reading, field) else 'beside'} {where}"
             for field, rule, _, what, where in QUESTIONS
             if getattr(found.reading, field) != getattr(found.own_reading, field)
-            and infer.stated(found.book, rule)
+            and found.stated(rule)
         ]
         rule = "reading" if parts else "rounding"
-        if found.reading.markup_added != found.own_reading.markup_added and infer.stated(
-            found.book, "markup_included"
+        who = "the list's source counts" if parts and found.inside else f"{found.book.version} says"
+        if found.reading.markup_added != found.own_reading.markup_added and found.stated(
+            "markup_included"
         ):
             rule = "reading"
             parts.append("with the stated markup on top of the listed price")
@@ -46,8 +47,7 @@ def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> No
                 None,
                 billed,
                 wanted,
-                f"{rows} rows come to what they bill {' and '.join(parts)}; "
-                f"{found.book.version} says otherwise",
+                f"{rows} rows come to what they bill {' and '.join(parts)}; {who} otherwise",
                 currency=_unit(gathered, found),
             )
         )
@@ -153,7 +153,7 @@ def _reading(found: infer.Inferred, key: str, read: str, rule: str) -> dict[str,
         "book": found.book.version,
         "question": key,
         "read": read,
-        "book_says": infer.stated(found.book, rule),
+        "book_says": found.stated(rule),
         "rows_deciding": found.deciding[key],
         "rows_sampled": found.rows,
         "explained": found.explained,

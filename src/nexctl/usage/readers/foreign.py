@@ -38,7 +38,8 @@ Record = Mapping[str, Any]
 class Foreign(NamedTuple):
     """A recognised file. `step` is a rounding of its money in pico, `grain` request or day.
 
-    `groups`: its tiers are names of price groups, of which a book need not know any.
+    `groups`: its tiers are names of price groups, of which a book need not know any. `inside`: its
+    counts are known to hold cached tokens in input and reasoning in output, for every provider.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Foreign(NamedTuple):
     says: tuple[str, ...]
     convert: Callable[[Record], Row | None]
     groups: bool = False
+    inside: bool = False
 
     def rows(self) -> Iterator[Row]:
         """Its records; UsageError naming the line, or the record's number in a document."""
@@ -100,12 +102,12 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
             "a group that the book has, as a price group or a billing tier, is priced by it, any "
             "other at list price",
         )
-        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api, groups=True)
+        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api, True, True)
     if "spend" in names and names & {"request_id", "startTime"}:
         says = ("spend is read at 12 decimals, for it is written as a binary fraction",)
-        return Foreign(path, "LiteLLM spend logs", "request", 1, says, _litellm)
+        return Foreign(path, "LiteLLM spend logs", "request", 1, says, _litellm, inside=True)
     if {"date", "model", "usage"} <= names:
-        return Foreign(path, "OpenRouter activity", "day", None, (), _openrouter)
+        return Foreign(path, "OpenRouter activity", "day", None, (), _openrouter, inside=True)
     return None
 
 
@@ -326,6 +328,11 @@ def _new_api(record: Record) -> Row | None:
     completion = money(other.get("completion_ratio"))
     into = None if ratio is None else Decimal(ratio) * 2
     out = None if into is None or completion is None else into * Decimal(completion)
+    prompt = whole(record.get("prompt_tokens"))
+    cached, written = whole(other.get("cache_tokens")), whole(other.get("cache_creation_tokens"))
+    if other.get("claude") and prompt is not None:
+        # Only of Claude's own format the prompt is what no cache held.
+        prompt += (cached or 0) + (written or 0)
     return Row(
         created_at=moment(record["created_at"]),
         request_id=record.get("request_id") or None,
@@ -335,10 +342,10 @@ def _new_api(record: Record) -> Row | None:
         model_requested=record["model_name"],
         model_served=record["model_name"],
         status="error" if kind == "5" else "ok",
-        input_tokens=whole(record.get("prompt_tokens")),
+        input_tokens=prompt,
         output_tokens=whole(record.get("completion_tokens")),
-        cached_input_tokens=whole(other.get("cache_tokens")),
-        cache_write_tokens=whole(other.get("cache_creation_tokens")),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
         rate_input=money(into),
         rate_output=money(out),
         multiplier=money(other.get("group_ratio")),
