@@ -83,6 +83,13 @@ class Row(msgspec.Struct, omit_defaults=True):
     ttft_ms: int | None = None
 
 
+class Inside(Row, omit_defaults=True):
+    """A record whose source counts cached tokens in input and reasoning tokens in output.
+
+    It does so for every provider, whatever that one's own usage report does.
+    """
+
+
 class Export:
     """A file of usage records that nexctl wrote, or one with the same column names.
 

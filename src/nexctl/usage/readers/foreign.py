@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Row, open_export, text_of
+from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, text_of
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
@@ -333,7 +333,7 @@ def _new_api(record: Record) -> Row | None:
     if other.get("claude") and prompt is not None:
         # Only of Claude's own format the prompt is what no cache held.
         prompt += (cached or 0) + (written or 0)
-    return Row(
+    return Inside(
         created_at=moment(record["created_at"]),
         request_id=record.get("request_id") or None,
         gateway="new-api",
@@ -364,7 +364,7 @@ def _litellm(record: Record) -> Row | None:
     failed = str(record.get("status") or details.get("status") or "success") == "failure"
     kept = str(record.get("cache_hit") or "").lower() == "true"
     cached = used.get("cache_read_input_tokens")
-    return Row(
+    return Inside(
         created_at=moment(record["startTime"]),
         request_id=record.get("request_id") or None,
         gateway="LiteLLM",
@@ -388,7 +388,7 @@ def _litellm(record: Record) -> Row | None:
 
 def _openrouter(record: Record) -> Row | None:
     """One day of one model and provider."""
-    return Row(
+    return Inside(
         created_at=moment(record["date"]),
         gateway="OpenRouter",
         endpoint=record.get("endpoint_id") or None,
