@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,8 @@ from nexctl.usage.styles import EXCEL, EXCEL_DE, RFC4180, Style
 MANIFEST = ".manifest.json"
 BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 20
+# How a list begins, a printed object, or what `-o json` writes.
+_DOCUMENT = re.compile(r'\[|\{\s*(\n|"(schema|data)"\s*:)')
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 
@@ -78,6 +81,13 @@ class Row(msgspec.Struct, omit_defaults=True):
     price_book: str | None = None
     latency_ms: int | None = None
     ttft_ms: int | None = None
+
+
+class Inside(Row, omit_defaults=True):
+    """A record whose source counts cached tokens in input and reasoning tokens in output.
+
+    It does so for every provider, whatever that one's own usage report does.
+    """
 
 
 class Export:
@@ -159,14 +169,16 @@ def open_export(path: str) -> Export:
         return Export(path, "parquet", columns=_parquet_columns(path))
     bom = head.startswith(BOM)
     text = text_of(head, path)
-    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
-        return Export(path, "jsonl")
-    if text.lstrip()[:1] == "[":
+    document = _DOCUMENT.match(text.lstrip())
+    if document:
+        records = ".[]" if document[0] == "[" else ".data[]"
         raise UsageError(
             f"{path}: this is one JSON document, not a record on each line",
-            hint="jq -c '.[]' FILE > usage.jsonl writes them so",
+            hint=f"jq -c '{records}' FILE > usage.jsonl writes them so",
             code="not_an_export",
         )
+    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
+        return Export(path, "jsonl")
     line = text.partition("\n")[0].rstrip("\r")
     style = EXCEL_DE if line.count(";") > line.count(",") else EXCEL if bom else RFC4180
     names = next(csv.reader([line], delimiter=style.delimiter), [])
