@@ -153,24 +153,21 @@ def test_a_home_that_takes_nothing(
         subprocess.run(["umount", str(home)], check=True)
 
 
-def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl, tmp_path: Path) -> None:
-    import socket
-    import sys
-    import time
+def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl) -> None:
+    import http.server
+    import threading
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    other = subprocess.Popen(
-        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    port = other.server_address[1]
+    threading.Thread(target=other.serve_forever, daemon=True).start()
     try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         done = nexctl("models", "list", NEXCTL_BASE_URL=f"https://127.0.0.1:{port}", **REMOTE)
         assert (done.exit, done.err.splitlines()) == (
             7,
@@ -186,8 +183,8 @@ def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl, tmp_pat
         assert done.exit == 1
         assert "choose another --port" in done.err
     finally:
-        other.kill()
-        other.wait(10)
+        other.shutdown()
+        other.server_close()
 
 
 def test_a_key_that_was_lost_with_the_store_of_an_embedded_gateway(nexctl: Nexctl) -> None:
