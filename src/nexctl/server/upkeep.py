@@ -10,9 +10,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
+from nexctl.server import falling_due
 from nexctl.server.events import sending
-from nexctl.server.ledger import events, files, idempotency, orders, semantic_entries
-from nexctl.server.payments import auto, included, outbox, subscribing
+from nexctl.server.ledger import events, files, idempotency, semantic_entries
+from nexctl.server.payments import outbox
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -25,11 +26,7 @@ RARE_BEATS = 720
 
 def once(house: House, *, rare: bool = True) -> None:
     """Everything that is due now; in a process without a server, whoever waits for it does it."""
-    house.ledger.sweep()
-    house.ledger.write(orders.expire_due)
-    included.grant_due(house)
-    subscribing.renew_due(house)
-    auto.work(house)
+    falling_due.work(house)
     outbox.work(house)
     while house.ledger.write(files.expire_due):
         pass

@@ -20,6 +20,7 @@ import msgspec
 from nexctl.money import text_of
 from nexctl.server.ledger import bonuses, codes, events, funds, ids, wallets
 from nexctl.server.ledger.chain import locked
+from nexctl.server.ledger.due import UNPAID
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 from nexctl.server.ledger.types import Credit
@@ -298,8 +299,7 @@ def expire_due(tx: Transaction, most: int = 100) -> int:
     """Orders that nobody paid in time; how many."""
     now = tx.clock.now()
     names = tx.all(
-        "SELECT id FROM orders WHERE state IN ('created', 'opened', 'under_review') "
-        "AND expires_at<=? ORDER BY id LIMIT ?",
+        f"SELECT id FROM orders WHERE {UNPAID} ORDER BY id LIMIT ?",
         *(now, most),
     )
     for (name,) in names:
