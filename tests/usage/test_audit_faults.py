@@ -185,6 +185,19 @@ def test_a_refund_is_told_and_no_finding(tmp_path: Path) -> None:
     assert "3 rows give back 25.0035 USD: refunds, which no price tells" in report.says
 
 
+def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    book.write_text(
+        OWN_BOOK.partition("[[models]]")[0]
+        + '[[models]]\nid = "m"\nrates = { input = "10", output = "40", image = "0.04" }\n'
+    )
+    row = {"model_served": "m", "input_tokens": 10, "output_tokens": 0, "images": 3}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "charge": "0.1501"})
+    (finding,) = audited(path, book=str(book)).findings
+    assert (finding.rule, finding.expected) == ("rate", 120_100_000_000)
+    assert "with 0.05 per image; own@2026-01-01 says 0.04" in finding.explanation
+
+
 def test_another_rounding_is_inferred_with_its_places_and_mode(tmp_path: Path) -> None:
     for book in ("nextoken", "openai"):
         made = write(tmp_path / "usage.jsonl", Shape(ROWS, book, places=6))

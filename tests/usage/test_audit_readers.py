@@ -297,6 +297,27 @@ def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> N
         list(known(path, mapped).rows())
 
 
+@pytest.mark.parametrize("status", ["failure", "FAILED", "Error", "500", "429", "false"])
+def test_what_another_list_calls_a_failure_is_one(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "Date,Model,State,In,Out,Cost\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,200,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,success,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,,1000,0,0.0025\n"
+    )
+    mapped = parse_map(
+        (
+            "created_at=Date,model_served=Model,status=State",
+            "input_tokens=In,output_tokens=Out,charge=Cost",
+        )
+    )
+    report = audited(known(path, mapped))
+    assert [(one.rule, one.row) for one in report.findings] == [("failed_charged", 2)]
+
+
 @pytest.mark.parametrize(
     "text", ["1_000", "\u0661\u0662", "$5", "1,5", "inf", "nan", "1e9999", "-"]
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexctl.usage.audit import chain
-from nexctl.usage.audit.terms import Finding, amount
+from nexctl.usage.audit.terms import TOKEN_METERS, Finding, amount
 
 # Findings that a report holds; beyond, only their counts and sums.
 MOST_KEPT = 20_000
@@ -186,7 +186,7 @@ class Gathered:
                 continue
             folded.add(model)
             what = "every rate times" if meter == "all" else f"{meter.replace('_', ' ')} at"
-            per = "" if meter == "all" else " per million"
+            per = " per million" if meter in TOKEN_METERS else "" if meter == "all" else " each"
             words = (
                 f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come to "
                 f"what they bill with {what} {implied}{per}; the book has no such change then"
