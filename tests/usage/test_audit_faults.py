@@ -198,6 +198,14 @@ def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None
     assert "with 0.05 per image; own@2026-01-01 says 0.04" in finding.explanation
 
 
+def test_a_row_names_a_book_and_opens_no_file(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("not a book")
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "1"}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "price_book": str(tmp_path / "own.toml")})
+    (finding,) = audited(path).findings
+    assert (finding.rule, finding.expected) == ("unpriced", None)
+
+
 def test_another_rounding_is_inferred_with_its_places_and_mode(tmp_path: Path) -> None:
     for book in ("nextoken", "openai"):
         made = write(tmp_path / "usage.jsonl", Shape(ROWS, book, places=6))
