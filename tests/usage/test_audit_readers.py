@@ -357,6 +357,16 @@ def test_lines_are_numbered_in_jsonl_and_csv(tmp_path: Path) -> None:
         list(known(path).rows())
 
 
+def test_an_export_without_a_record_is_one_in_jsonl_too(tmp_path: Path) -> None:
+    path = tmp_path / "october.jsonl"
+    path.write_bytes(b"")
+    with pytest.raises(UsageError, match="the file is empty"):
+        any_rows(str(path))
+    (tmp_path / "october.jsonl.manifest.json").write_text('{"format": "jsonl"}')
+    assert list(any_rows(str(path))[0]) == []
+    assert audit(Task(str(path), path.name, Shelf())).clean
+
+
 def test_nexctl_s_own_export_is_left_to_its_reader(tmp_path: Path) -> None:
     assert recognised(str(put(tmp_path / "a.jsonl", {"charge": "1", "created_at": "x"}))) is None
 

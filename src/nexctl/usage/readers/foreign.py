@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, text_of
+from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, says_jsonl, text_of
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
@@ -85,7 +85,7 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
     """What a file is by the fields of its first record; None where it has nexctl's own."""
     with _opened(path) as stream:
         head = stream.read(1 << 16)
-    if head[:4] == b"PAR1":
+    if head[:4] == b"PAR1" or (not head and says_jsonl(path)):
         return None
     first = next((record for _, record in records(path)), None)
     if mapped:
