@@ -56,6 +56,13 @@ def test_lists_of_two_currencies_are_not_compared() -> None:
         compare.lists(here, [row("a", "1", currency="EUR")], "theirs")
 
 
+def test_a_charge_that_is_no_amount_is_named() -> None:
+    with pytest.raises(UsageError, match=r"record 2 of theirs: charge: 'much'"):
+        compare.lists([row("a", "1")], [row("a", "1"), row("b", "much")], "theirs")
+    with pytest.raises(UsageError, match=r"record 1 of the list audited"):
+        compare.lists([row("a", "1.2.3")], [row("a", "1")], "theirs")
+
+
 def test_equal_lists_agree_in_any_order() -> None:
     rows = [row(f"r{n}", f"0.00{n}") for n in range(1, 50)]
     assert not compare.lists(rows, reversed(rows), "theirs")["differs"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def test_a_clean_file_has_no_finding(tmp_path: Path, book: str) -> None:
     assert report.matched == report.rows == ROWS
     assert report.totals[0].difference == 0
     assert not report.rounding or not report.rounding["inferred"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_amounts_may_be_written_as_a_spreadsheet_saves_them(tmp_path: Path, kind: str) -> None:
+    made = write(tmp_path / f"usage.{kind}", Shape(ROWS, "nextoken"))
+    saved = re.sub(r"\b0\.\d{7,}\b", lambda m: f"{Decimal(m[0]):E}", made.path.read_text())
+    assert saved.count("E-") > ROWS / 10
+    made.path.write_text(saved)
+    report = audited(made.path)
+    assert report.clean
+    assert report.matched == ROWS
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

@@ -84,7 +84,7 @@ def _checks(app: App, offline: bool) -> list[Check]:
         *here,
         kept,
         book,
-        *_gateway(app, profile, secrets, latest, offline, usable=kept.status == "ok"),
+        *_gateway(app, profile, secrets, latest, offline, usable=kept.status != "fail"),
         late,
         _extras(),
     ]

@@ -186,15 +186,13 @@ def _catch_up(house: House) -> None:
     from nexctl.server.ledger import due
     from nexctl.server.ledger.months import month_in
 
-    zone = str(house.book.rule("month_zone", "UTC"))
+    zone = house.month_zone
     if not house.read(due.anything, month_in(zone, house.now())[0]):
         return
-    from nexctl.server.payments import auto, included, subscribing
+    from nexctl.server import falling_due
 
     try:
-        included.grant_due(house)
-        subscribing.renew_due(house)
-        auto.work(house)
+        falling_due.work(house)
     except NexctlError as error:
         # A clock that jumped stops grants, not the gateway.
         house.alarm(f"what falls due: {error.message}")

@@ -14,6 +14,7 @@ import csv
 import os
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,7 @@ BLOCK = 1 << 20
 _DOCUMENT = re.compile(r'\[|\{\s*(\n|"(schema|data)"\s*:)')
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
+_SCIENTIFIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,24})?[eE](-[0-9]{1,2}|[+]?[01]?[0-9])").fullmatch
 
 
 class Row(msgspec.Struct, omit_defaults=True):
@@ -202,6 +204,11 @@ def rows(path: str) -> Iterator[Row]:
     return open_export(path).rows()
 
 
+def plain(text: str) -> str:
+    """An amount as a spreadsheet saves it (`1.5E-07`) as a plain decimal; other text as it is."""
+    return f"{Decimal(text):f}" if _SCIENTIFIC(text) else text
+
+
 def read_manifest(path: str) -> dict[str, Any] | None:
     """The manifest beside an export; None where there is none. UsageError for a broken one."""
     beside = path + MANIFEST
@@ -300,7 +307,7 @@ def _object(cell: str) -> dict[str, Any]:
 _READERS: dict[str, Callable[[str], Any]] = {
     "text": str,
     "time": str,
-    "decimal": str,
+    "decimal": plain,
     "whole": _whole,
     "truth": _truth,
     "json": _object,

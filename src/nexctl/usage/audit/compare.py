@@ -49,7 +49,7 @@ def lists(here: Iterable[Row], there: Iterable[Row], name: str) -> dict[str, Any
                 "CREATE TABLE rows (side INTEGER, request TEXT, day TEXT, model TEXT, key TEXT, "
                 "charge TEXT, currency TEXT)"
             )
-            rows = [_fill(base, 0, here), _fill(base, 1, there)]
+            rows = [_fill(base, 0, here, "the list audited"), _fill(base, 1, there, name)]
             _check_currency(base)
             by = "request" if _have_requests(base) else ", ".join(_BY)
             return _joined(base, by, rows, name)
@@ -57,20 +57,29 @@ def lists(here: Iterable[Row], there: Iterable[Row], name: str) -> dict[str, Any
             base.close()
 
 
-def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row]) -> int:
+def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row], name: str) -> int:
     count = 0
 
     def cells() -> Iterator[tuple[Any, ...]]:
         nonlocal count
         for row in rows:
             count += 1
+            try:
+                (charge,) = amounts([row.charge])
+            except ValueError:
+                text = str(row.charge)[:40]
+                raise UsageError(
+                    f"record {count} of {name}: charge: {text!r} is not a plain decimal number",
+                    hint="correct it, or export the list again",
+                    code="malformed",
+                ) from None
             yield (
                 side,
                 row.request_id,
                 (utc(row.created_at or "") or "")[:10],
                 row.model_served or row.model_requested or "",
                 row.key_name or row.key_id or "",
-                str(amounts([row.charge])[0]),
+                str(charge),
                 row.currency or "",
             )
 
