@@ -126,7 +126,7 @@ def _worth(price_book: str, currency: str) -> tuple[Fraction, str] | None:
         return None
     book = books.load(name)
     value = book.credit_value if book.is_credit and book.unit == currency else None
-    return None if value is None else (Fraction(value[0]) / Fraction(value[2]), value[1])
+    return None if value is None else (Fraction(Fraction(value[0]), Fraction(value[2])), value[1])
 
 
 def _charged(record: Any) -> list[dict[str, str]]:
