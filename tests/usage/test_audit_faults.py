@@ -195,7 +195,7 @@ def test_a_refund_is_told_and_no_finding(tmp_path: Path) -> None:
     assert (report.clean, report.matched) == (True, 4)
     (total,) = report.totals
     assert (total.billed, total.difference, total.unknown) == (-25 * 10**12, 0, 0)
-    assert "3 rows give back 25.0035 USD: refunds, which no price tells" in report.says
+    assert "3 rows give back 25.0035 USD: no price tells a refund" in report.says
 
 
 def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None:
@@ -281,6 +281,7 @@ def test_an_entry_that_is_nowhere_is_a_gap(tmp_path: Path) -> None:
     without_a_row(path, 120)
     (finding,) = audited(path).findings
     assert (finding.rule, finding.row) == ("sequence_gap", 120)
+    assert re.match(r"entry \d+ is neither in the file", finding.explanation)
 
 
 @pytest.mark.parametrize(

@@ -137,11 +137,9 @@ class Gathered:
         missing = [n for n in range(low + 1, min(high, low + 10_001)) if n not in self._others]
         if not missing:
             return
-        shown = str(missing[0]) if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
-        words = (
-            f"entries {shown} are neither in the file nor among the other entries that its "
-            "manifest lists"
-        )
+        one = len(missing) == 1
+        shown = f"entry {missing[0]} is" if one else f"entries {missing[0]} to {missing[-1]} are"
+        words = f"{shown} neither in the file nor among the other entries that its manifest lists"
         self.put(
             Finding("sequence_gap", "warning", row, None, None, None, words, customer_id=customer)
         )
