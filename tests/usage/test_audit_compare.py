@@ -52,7 +52,7 @@ def test_days_are_those_of_utc() -> None:
 def test_lists_of_two_currencies_are_not_compared() -> None:
     here = [row("a", "1", currency="USD"), row("b", "1", currency="usd"), row("c", "1")]
     assert not compare.lists(here, here, "theirs")["differs"]
-    with pytest.raises(UsageError, match="eur and usd"):
+    with pytest.raises(UsageError, match="EUR and USD"):
         compare.lists(here, [row("a", "1", currency="EUR")], "theirs")
 
 

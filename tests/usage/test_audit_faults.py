@@ -195,7 +195,28 @@ def test_a_refund_is_told_and_no_finding(tmp_path: Path) -> None:
     assert (report.clean, report.matched) == (True, 4)
     (total,) = report.totals
     assert (total.billed, total.difference, total.unknown) == (-25 * 10**12, 0, 0)
-    assert "3 rows give back 25.0035 USD: refunds, which no price tells" in report.says
+    assert "3 rows give back 25.0035 USD: no price tells a refund" in report.says
+
+
+def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    book.write_text(
+        OWN_BOOK.partition("[[models]]")[0]
+        + '[[models]]\nid = "m"\nrates = { input = "10", output = "40", image = "0.04" }\n'
+    )
+    row = {"model_served": "m", "input_tokens": 10, "output_tokens": 0, "images": 3}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "charge": "0.1501"})
+    (finding,) = audited(path, book=str(book)).findings
+    assert (finding.rule, finding.expected) == ("rate", 120_100_000_000)
+    assert "with 0.05 per image; own@2026-01-01 says 0.04" in finding.explanation
+
+
+def test_a_row_names_a_book_and_opens_no_file(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("not a book")
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "1"}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "price_book": str(tmp_path / "own.toml")})
+    (finding,) = audited(path).findings
+    assert (finding.rule, finding.expected) == ("unpriced", None)
 
 
 def test_another_rounding_is_inferred_with_its_places_and_mode(tmp_path: Path) -> None:
@@ -260,6 +281,7 @@ def test_an_entry_that_is_nowhere_is_a_gap(tmp_path: Path) -> None:
     without_a_row(path, 120)
     (finding,) = audited(path).findings
     assert (finding.rule, finding.row) == ("sequence_gap", 120)
+    assert re.match(r"entry \d+ is neither in the file", finding.explanation)
 
 
 @pytest.mark.parametrize(

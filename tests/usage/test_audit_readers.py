@@ -297,6 +297,27 @@ def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> N
         list(known(path, mapped).rows())
 
 
+@pytest.mark.parametrize("status", ["failure", "FAILED", "Error", "500", "429", "false"])
+def test_what_another_list_calls_a_failure_is_one(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "Date,Model,State,In,Out,Cost\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,200,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,success,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,,1000,0,0.0025\n"
+    )
+    mapped = parse_map(
+        (
+            "created_at=Date,model_served=Model,status=State",
+            "input_tokens=In,output_tokens=Out,charge=Cost",
+        )
+    )
+    report = audited(known(path, mapped))
+    assert [(one.rule, one.row) for one in report.findings] == [("failed_charged", 2)]
+
+
 @pytest.mark.parametrize(
     "text", ["1_000", "\u0661\u0662", "$5", "1,5", "inf", "nan", "1e9999", "-"]
 )
@@ -334,6 +355,16 @@ def test_lines_are_numbered_in_jsonl_and_csv(tmp_path: Path) -> None:
     path.write_text("request_id,startTime,spend,model\na,2026-11-21,1,m\nb,2026-11-21,x,m\n")
     with pytest.raises(UsageError, match="line 3"):
         list(known(path).rows())
+
+
+def test_an_export_without_a_record_is_one_in_jsonl_too(tmp_path: Path) -> None:
+    path = tmp_path / "october.jsonl"
+    path.write_bytes(b"")
+    with pytest.raises(UsageError, match="the file is empty"):
+        any_rows(str(path))
+    (tmp_path / "october.jsonl.manifest.json").write_text('{"format": "jsonl"}')
+    assert list(any_rows(str(path))[0]) == []
+    assert audit(Task(str(path), path.name, Shelf())).clean
 
 
 def test_nexctl_s_own_export_is_left_to_its_reader(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ class Export:
         return _csv_cells(self.path, self.style, self.columns)
 
 
-def _says_jsonl(path: str) -> bool:
+def says_jsonl(path: str) -> bool:
     """Whether an empty file is an export in JSONL, which has no header: its manifest says so."""
     found = read_manifest(path)
     return found is not None and found.get("format") == "jsonl"
@@ -179,7 +179,7 @@ def open_export(path: str) -> Export:
             hint=f"jq -c '{records}' FILE > usage.jsonl writes them so",
             code="not_an_export",
         )
-    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
+    if text.lstrip()[:1] == "{" or (not head and says_jsonl(path)):
         return Export(path, "jsonl")
     line = text.partition("\n")[0].rstrip("\r")
     style = EXCEL_DE if line.count(";") > line.count(",") else EXCEL if bom else RFC4180

@@ -80,7 +80,7 @@ def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row], name: str) -
                 row.model_served or row.model_requested or "",
                 row.key_name or row.key_id or "",
                 str(charge),
-                (row.currency or "").lower(),
+                row.currency or "",
             )
 
     base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?)", cells())
@@ -89,7 +89,9 @@ def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row], name: str) -
 
 def _check_currency(base: sqlite3.Connection) -> None:
     """Amounts of two currencies are neither compared nor added up."""
-    found = base.execute("SELECT DISTINCT currency FROM rows WHERE currency <> '' ORDER BY 1")
+    found = base.execute(
+        "SELECT min(currency) FROM rows WHERE currency <> '' GROUP BY lower(currency) ORDER BY 1"
+    )
     units = [unit for (unit,) in found]
     if len(units) > 1:
         raise UsageError(

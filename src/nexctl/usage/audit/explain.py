@@ -24,7 +24,7 @@ from nexctl.usage.audit.prices import (
     Plan,
     Pricing,
 )
-from nexctl.usage.audit.terms import Finding, Reading, amount
+from nexctl.usage.audit.terms import Finding, Reading, amount, rate_per
 
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
@@ -404,10 +404,11 @@ def _scaled(plan: Plan, line: Line) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str, str], ...]:
-    """(meter, price per million) of each rate that, changed alone, gives the billed amount.
+    """(meter, price) of each rate that, changed alone, gives the billed amount.
 
-    Of each meter the price with the fewest decimals is taken, the plainest first; ("all", factor)
-    where every rate moved alike. () where none is a number that somebody would publish.
+    Of each meter the price with the fewest decimals is taken, that of fewest digits first;
+    ("all", factor) where every rate moved alike. () where none is a number that somebody would
+    publish.
     """
     found: list[tuple[int, int, str, str]] = []
     parts = prices.billed_parts(plan, line.usage)
@@ -420,21 +421,26 @@ def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str,
         if short <= 0:
             continue
         for places in range(7):
-            # Price per million in units of 10**-places, before the row's multipliers.
-            below = 10 ** (6 + places) * bottom
+            # The price in units of 10**-places, before the row's multipliers.
+            below = rate_per(METERS[index]) * 10**places * bottom
             one = quantity * form.denominator * 10**12 * top
             rate = rounded(short * below, one, 0)
             redone = rest * below + rate * one
             if prices.stepped(redone, form.denominator * below, plan.rounding) == line.billed:
-                found.append((places, index, METERS[index], text_of_ratio(rate, 10**places)))
+                found.append((_digits(rate), index, METERS[index], text_of_ratio(rate, 10**places)))
                 break
     for places in range(4):
         unit = 10**places
         factor = rounded(line.billed * form.denominator * unit, total, 0) if total > 0 else 0
         if prices.stepped(total * factor, form.denominator * unit, plan.rounding) == line.billed:
-            found.append((places + 1, len(METERS), "all", text_of_ratio(factor, unit)))
+            found.append((_digits(factor) + 1, len(METERS), "all", text_of_ratio(factor, unit)))
             break
     return tuple((meter, rate) for _, _, meter, rate in sorted(found))
+
+
+def _digits(number: int) -> int:
+    """Digits without the zeros at the end: published prices have few."""
+    return len(str(number).rstrip("0"))
 
 
 def _factor(plan: Plan, index: int) -> tuple[int, int]:
@@ -465,9 +471,10 @@ def _rate_words(
         return f"it comes to that with every rate of {version} times {implied}{said}"
     index = METERS.index(meter)
     top, bottom = _factor(plan, index)
-    own = text_of_ratio(form.own[index] * 10**6 * bottom, form.denominator * 10**12 * top)
-    what = meter.replace("_", " ")
-    return f"it comes to that with {implied} per million {what}; {version} says {own}{said}"
+    per = rate_per(meter)
+    own = text_of_ratio(form.own[index] * per * bottom, form.denominator * 10**12 * top)
+    what = f"{'million ' if per > 1 else ''}{meter.replace('_', ' ')}"
+    return f"it comes to that with {implied} per {what}; {version} says {own}{said}"
 
 
 def _over_limit(plan: Plan, line: Line) -> Finding | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexctl.usage.audit import chain
-from nexctl.usage.audit.terms import Finding, amount
+from nexctl.usage.audit.terms import TOKEN_METERS, Finding, amount
 
 # Findings that a report holds; beyond, only their counts and sums.
 MOST_KEPT = 20_000
@@ -137,11 +137,9 @@ class Gathered:
         missing = [n for n in range(low + 1, min(high, low + 10_001)) if n not in self._others]
         if not missing:
             return
-        shown = str(missing[0]) if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
-        words = (
-            f"entries {shown} are neither in the file nor among the other entries that its "
-            "manifest lists"
-        )
+        one = len(missing) == 1
+        shown = f"entry {missing[0]} is" if one else f"entries {missing[0]} to {missing[-1]} are"
+        words = f"{shown} neither in the file nor among the other entries that its manifest lists"
         self.put(
             Finding("sequence_gap", "warning", row, None, None, None, words, customer_id=customer)
         )
@@ -186,7 +184,7 @@ class Gathered:
                 continue
             folded.add(model)
             what = "every rate times" if meter == "all" else f"{meter.replace('_', ' ')} at"
-            per = "" if meter == "all" else " per million"
+            per = " per million" if meter in TOKEN_METERS else "" if meter == "all" else " each"
             words = (
                 f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come to "
                 f"what they bill with {what} {implied}{per}; the book has no such change then"

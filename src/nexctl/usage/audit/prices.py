@@ -138,12 +138,12 @@ class Shelf:
         self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
     def name_for(self, price_book: str | None) -> str | None:
-        """The book that a row is priced by: an id or a path."""
+        """The book that a row is priced by: an id, or a path that was asked for."""
         if self.book is not None:
             return self.book
-        if price_book:
-            return price_book.partition("@")[0]
-        return self.default
+        name = (price_book or "").partition("@")[0]
+        # A row names a book; it opens no file here.
+        return name if name and not _is_path(name) else self.default
 
     def reading(self, book: Book) -> Reading:
         """How rows are read before anything is inferred."""

@@ -181,13 +181,17 @@ def _books(gathered: Gathered) -> list[dict[str, Any]]:
     ]
 
 
+def _rows(count: int, one: str, more: str) -> str:
+    return f"{count} row {one}" if count == 1 else f"{count} rows {more}"
+
+
 def _says(task: Task, gathered: Gathered) -> list[str]:
     found = []
     for row in _books(gathered):
         if row["price_assumed"]:
             found.append(
-                f"{row['price_assumed']} rows are older than the first price of {row['version']} "
-                "that is at hand: price assumed"
+                f"{_rows(row['price_assumed'], 'is', 'are')} older than the first price of "
+                f"{row['version']} that is at hand: price assumed"
             )
     for (tier, percent), rows in sorted(gathered.agreed.items()):
         found.append(
@@ -196,7 +200,7 @@ def _says(task: Task, gathered: Gathered) -> list[str]:
         )
     for unit, (rows, given) in sorted(gathered.refunds.items()):
         found.append(
-            f"{rows} rows give back {amount(-given)} {unit}: refunds, which no price tells"
+            f"{_rows(rows, 'gives', 'give')} back {amount(-given)} {unit}: no price tells a refund"
         )
     if gathered.note_count > len(gathered.notes):
         found.append(f"{gathered.note_count} rows exceed a limit; the first ones are listed")

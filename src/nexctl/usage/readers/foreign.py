@@ -22,13 +22,15 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, text_of
+from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, says_jsonl, text_of
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
+# How lists of others say that a request failed: a word, a status of HTTP, "success: false".
+_FAILED = re.compile(r"fail\w*|err\w*|[45][0-9][0-9]|false", re.ASCII | re.IGNORECASE)
 # So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
 _DAY_DIGITS = 8
 
@@ -83,7 +85,7 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
     """What a file is by the fields of its first record; None where it has nexctl's own."""
     with _opened(path) as stream:
         head = stream.read(1 << 16)
-    if head[:4] == b"PAR1":
+    if head[:4] == b"PAR1" or (not head and says_jsonl(path)):
         return None
     first = next((record for _, record in records(path)), None)
     if mapped:
@@ -441,7 +443,8 @@ def _mapped(record: Record, mapped: Mapping[str, str], comma: bool) -> Row:
         found[name] = _READ[_KINDS[name]](value)
     if found.get("created_at") is None:
         raise ValueError("created_at is not mapped")
-    found.setdefault("status", "ok")
+    status = found.get("status") or "ok"
+    found["status"] = "error" if _FAILED.fullmatch(status) else status
     return Row(**found)
 
 
