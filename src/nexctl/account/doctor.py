@@ -105,7 +105,7 @@ def _full(folder: str) -> Check | None:
         hint = "make it writable, or name a folder of yours: NEXCTL_CONFIG_DIR=FOLDER"
         return Check("stores", WARN, f"{folder}: nothing can be written there", hint)
     disk = os.statvfs(folder)
-    if 0 < disk.f_blocks and disk.f_bavail * disk.f_frsize < LEAST_ROOM:
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < LEAST_ROOM:
         return Check("stores", WARN, f"{folder}: that disk is full", "make room on it")
     return None
 
