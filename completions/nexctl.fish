@@ -14,7 +14,7 @@ function __nexctl_commands
     case 'provider-keys'
       set -g __nexctl_R list set remove
     case 'wallet'
-      set -g __nexctl_R show topup topups submit redeem ledger packs policies list create grants runway auto-topup
+      set -g __nexctl_R show topup topups submit redeem ledger packs policies list create set grants runway auto-topup
     case 'wallet auto-topup'
       set -g __nexctl_R set show off
     case 'subscription'
@@ -165,6 +165,8 @@ function __nexctl_options
       set -g __nexctl_R --from --to --kind --wallet --limit --org -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet create'
       set -g __nexctl_R --key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+    case 'wallet set'
+      set -g __nexctl_R --name --key --no-keys -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet runway'
       set -g __nexctl_R --min-days --by --history --usage -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'wallet auto-topup set'
@@ -250,7 +252,7 @@ function __nexctl_options
     case 'admin customers suspend'
       set -g __nexctl_R --resume --reason -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers credit'
-      set -g __nexctl_R --note --take --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --note --take --request-id --idempotency-key -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers review'
       set -g __nexctl_R --note --wallet --forgive-debt -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin customers policy'
@@ -372,6 +374,8 @@ function __nexctl_arguments
     case 'wallet policies'
       set -g __nexctl_A 3
     case 'wallet create'
+      set -g __nexctl_A 3
+    case 'wallet set'
       set -g __nexctl_A 3
     case 'wallet grants'
       set -g __nexctl_A 3 3
@@ -779,17 +783,24 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
+    case '--name'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
+    case '--key'
+      switch "$argv[1]"
+        case 'wallet create' 'wallet set'
+          set -g __nexctl_V 3
+        case '*'
+          set -g __nexctl_V 9
+      end
     case '--plan'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
       end
     case '--at'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--name'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
@@ -808,13 +819,6 @@ function __nexctl_takes
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3
-      end
-    case '--key'
-      switch "$argv[1]"
-        case 'wallet create'
-          set -g __nexctl_V 3
-        case '*'
-          set -g __nexctl_V 9
       end
     case '--tier'
       switch "$argv[1]"
@@ -1002,6 +1006,11 @@ function __nexctl_takes
         case 'batch make'
           set -g __nexctl_V 4
       end
+    case '--request-id'
+      switch "$argv[1]"
+        case 'chat' 'admin customers credit'
+          set -g __nexctl_V 3
+      end
     case '--budget'
       switch "$argv[1]"
         case 'keys create' 'keys update'
@@ -1120,11 +1129,6 @@ function __nexctl_takes
     case '--requests'
       switch "$argv[1]"
         case 'prices compare'
-          set -g __nexctl_V 3
-      end
-    case '--request-id'
-      switch "$argv[1]"
-        case 'chat'
           set -g __nexctl_V 3
       end
     case '--overlap'

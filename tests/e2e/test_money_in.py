@@ -110,6 +110,43 @@ def test_another_wallet_is_made_topped_up_and_listed(nexctl: Nexctl) -> None:
     assert (said["closing"], said["entries"]) == ("7", 1)
 
 
+def test_a_wallet_gets_another_name_and_other_keys(nexctl: Nexctl) -> None:
+    made = nexctl("wallet", "create", "research", "-o", "json").data["id"]
+    one, two = (
+        nexctl("keys", "create", "--name", name, "-o", "json").data["id"] for name in ("a", "b")
+    )
+    for keys in ((one, two), (two,), ()):
+        words = [word for key in keys for word in ("--key", key)] or ["--no-keys"]
+        done = nexctl("wallet", "set", made, *words, "-o", "json")
+        assert sorted(done.data["keys"]) == sorted(keys)
+    assert nexctl("wallet", "set", made, "--name", "lab", "-o", "json").data["name"] == "lab"
+    assert [row["name"] for row in nexctl("wallet", "list", "-o", "json").data] == ["main", "lab"]
+    taken = nexctl("wallet", "set", made, "--name", "main", "-o", "json")
+    assert (taken.exit, taken.error["code"]) == (1, "name_taken")
+    for wrong in ((), ("--key", one, "--no-keys")):
+        assert nexctl("wallet", "set", made, *wrong).exit == 2
+    assert nexctl("wallet", "set", "wal_none", "--name", "x").exit == 3
+    assert nexctl("wallet", "set", made, "--key", "key_none").exit == 3
+
+
+def test_a_charge_is_given_back_for_the_request_that_it_names(nexctl: Nexctl) -> None:
+    assert nexctl("chat", "-", "--request-id", "r-1", stdin="Hello there").exit == 0
+    charged = nexctl("usage", "list", "-o", "json").data[0]["charge"]
+    (customer,) = nexctl("admin", "customers", "list", "-o", "name").out.split()
+    credit = ("admin", "customers", "credit", customer)
+    done = nexctl(*credit, charged, "--request-id", "r-1", "--note", "ours", "--yes", "-o", "json")
+    assert done.data["reverses"]
+    assert nexctl("wallet", "show", "-o", "json").data["balance"] == "30"
+    again = nexctl(*credit, charged, "--request-id", "r-1", "--note", "ours", "--yes", "-o", "json")
+    assert (again.exit, again.error["code"]) == (1, "not_refundable")
+    both = nexctl(*credit, "1", "--take", "--request-id", "r-1", "--note", "x", "--yes")
+    assert both.exit == 2
+    assert nexctl("gateway", "verify").exit == 0
+    said = nexctl("usage", "export", "u.jsonl", "-o", "json").data
+    assert said["balance"]["matches"] is True
+    assert nexctl("usage", "audit", "u.jsonl").exit == 0
+
+
 def test_a_promotional_code_is_made_and_used_once(nexctl: Nexctl) -> None:
     made = nexctl("admin", "codes", "create", "10%", "--promo", "--yes", "-q")
     assert made.exit == 0, made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -95,6 +96,30 @@ def test_credits_are_given_and_taken_in_the_customers_book(rig: Rig) -> None:
     for amount in ("0", "x", "1e3", "--5", "9" * 13):
         got = admin(rig, "POST", path, {"amount": amount, "note": "x"})
         assert got.code == "invalid_request", amount
+    assert verify(rig.house.ledger).violations == ()
+
+
+def test_a_charge_is_given_back_by_an_entry_that_names_the_debit(rig: Rig) -> None:
+    path = f"{me(rig)}/wallet/adjustments"
+    answer = rig.chat().body
+    charged = Decimal(answer["nex"]["charge"])
+    before = Decimal(rig.wallet()["balance"])
+    body = {"note": "billed twice", "request_id": answer["nex"]["request_id"]}
+    part = charged / 4
+    got = admin(rig, "POST", path, {**body, "amount": f"{part:f}"}).body
+    (debit,) = rig.ask("GET", "/v1/wallet/ledger?kind=usage").body["data"]
+    assert got["reverses"] == debit["sequence"]
+    assert Decimal(got["balance"]) == before + part
+    assert admin(rig, "POST", path, {**body, "amount": f"{charged:f}"}).code == "not_refundable"
+    assert admin(rig, "POST", path, {**body, "amount": f"-{part:f}"}).code == "invalid_request"
+    assert admin(rig, "POST", path, {**body, "amount": f"{charged - part:f}"}).status == 200
+    assert Decimal(rig.wallet()["balance"]) == before + charged
+    unknown = {**body, "amount": "1", "request_id": "no-such"}
+    assert admin(rig, "POST", path, unknown).code == "not_found"
+    rows = rig.ask("GET", "/v1/wallet/ledger?kind=reversal").body["data"]
+    assert [(row["reverses"], row["description"]) for row in rows] == [
+        (debit["sequence"], "billed twice")
+    ] * 2
     assert verify(rig.house.ledger).violations == ()
 
 

@@ -71,6 +71,7 @@ def test_every_credited_order_has_one_invoice_and_no_other_has(make: Callable[..
         "country": None,
         "tax_id": None,
         "email": None,
+        "tax_status": "GST-registered in Singapore",
     }
     assert paper["policies"]["refund_policy"].startswith("3 (sha256 ")
     assert proved(rig)
@@ -111,6 +112,8 @@ def test_refunds_make_credit_notes_whose_tax_adds_up(make: Callable[..., Rig]) -
     from decimal import Decimal
 
     assert sum(Decimal(row["tax"]) for row in notes) == Decimal("9.5")
+    cents = [Decimal(row[name]) * 100 for row in notes for name in ("net", "tax", "total")]
+    assert [cent % 1 for cent in cents] == [0] * 12, "no paper splits a cent"
     assert sum(Decimal(row["total"]) for row in notes) == Decimal("59.5")
     invoice = next(row for row in papers(rig) if row["kind"] == "invoice")
     assert (invoice["state"], invoice["total"]) == ("credited", "59.5")
@@ -219,7 +222,14 @@ def test_the_pdf_is_one_page_with_what_the_paper_says(make: Callable[..., Rig]) 
     text = document[0].get_textpage().get_text_range()
     for part in ("Invoice", "NT-000001", "Acme Pte. Ltd.", "Straße 1", "PO-77", "UEN 202421160G"):
         assert part in text, part
-    for part in ("50.00", "9.50 (19 %)", "59.50", "VAT 19 %", "Refund policy: version 3"):
+    for part in (
+        "GST-registered in Singapore",
+        "50.00",
+        "9.50 (19 %)",
+        "59.50",
+        "VAT 19 %",
+        "Refund policy: version 3",
+    ):
         assert part in text, part
     assert "PLAY" not in text
 

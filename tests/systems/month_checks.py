@@ -155,7 +155,7 @@ def check_person(month: Month, who: int) -> None:
             made["grant"] -= parse_units(entry["amount"], scale)
             made["included"] += parse_units(entry["amount"], scale)
 
-    for kind in ("topup", "adjustment", "tier_credit", "grant"):
+    for kind in ("topup", "adjustment", "tier_credit", "grant", "reversal"):
         assert made[kind] == person.entries[kind], (kind, made, person.entries)
     wallet = month.ask(who, "GET", "/v1/wallet").body
     debt = parse_units(wallet["debt"], scale)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nexctl.money import parse_units
+from nexctl.money import parse_units, text_of
 from nexctl.safety import signing
 from nexctl.server import upkeep
 from nexctl.server.ledger.months import month_in
@@ -65,6 +65,7 @@ class Month(Traffic):
         )
         self.promos: dict[str, str] = {}
         self.back: Counter[str] = Counter()
+        self.corrected: Counter[str] = Counter()
         self.calendar = Calendar(self.rig)
         # The 24th of the month after this one: what comes crosses the end of a month.
         month = month_in(sold.zone, self.rig.house.now())[2]
@@ -265,6 +266,25 @@ class Month(Traffic):
         path = f"/customers/{self.people[who].id}/wallet/adjustments"
         if self.operate("POST", path, body).status == 200:
             self.people[who].entries["adjustment"] += parse_units(amount, self.sold.scale)
+
+    def correct(self, who: int, a: int, b: int) -> None:
+        """The operator gives back some of what a request was charged: at most that, in all."""
+        person, scale = self.people[who], self.sold.scale
+        if not person.rows:
+            return self.adjust(who, a, b)
+        row = person.rows[a % len(person.rows)]
+        units = parse_units(row["charge"], scale) * (1 + b % 3) // 3
+        body = {"amount": text_of(units, scale), "note": "ours", "request_id": row["request_id"]}
+        got = self.operate("POST", f"/customers/{person.id}/wallet/adjustments", body)
+        self.done["corrected" if got.status == 200 else got.code] += 1
+        given = self.corrected[row["request_id"]] + units
+        fits = units > 0 and given <= parse_units(row["charge"], scale)
+        assert fits or got.status != 200, (row, got)
+        if got.status == 200:
+            assert got.body["reverses"] == row["sequence"]
+            self.corrected[row["request_id"]] = given
+            person.entries["reversal"] += units
+        return None
 
     def automatic(self, who: int, a: int, b: int) -> None:
         """An automatic top-up is agreed, and done when the wallet is low."""

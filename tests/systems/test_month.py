@@ -35,7 +35,7 @@ MONEY = (
     "agree",
 )
 STEP = st.tuples(
-    st.sampled_from((*TRAFFIC, *TRAFFIC, *MONEY, "spend", "spend", "rest")),
+    st.sampled_from((*TRAFFIC, *TRAFFIC, *MONEY, "correct", "spend", "spend", "rest")),
     st.integers(0, 2),
     st.integers(0, 99),
     st.integers(0, 39),
@@ -92,7 +92,8 @@ def full_month() -> list[Step]:
         (name, n % 3, drawn.randrange(100), drawn.randrange(40)) for n, name in enumerate(names)
     ]
     thresholds = [("topup", 0, 3, 1), *[("spend", 0, 5, 39) for _ in range(3)]]
-    return [*mixed, *thresholds, ("topup", 1, 0, 1), ("code", 1, 1, 20)]
+    corrected = [("correct", who, who, times) for who in range(3) for times in (0, 1, 2)]
+    return [*mixed, *thresholds, ("topup", 1, 0, 1), ("code", 1, 1, 20), *corrected]
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)
@@ -124,8 +125,10 @@ def test_a_month_with_everything_in_it_agrees(full: Month) -> None:
     if sold.amounts:
         assert full.done["refunded"]
         assert full.done["disputed"]
+    assert full.done["corrected"]
+    assert full.done["not_refundable"], "what was given back is not given twice"
     kinds = {e["kind"] for who in range(3) for e in checks.entries_of(full, who)}
-    assert {"grant", "expiry", "usage"} <= kinds
+    assert {"grant", "expiry", "usage", "reversal"} <= kinds
     assert len(checks.months(full)) > 1
     checks.agree(full)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nexctl.account.customers import Imported
 
 CUSTOMER = ("id", "name", "state", "plan", "balance", "held", "currency")
-ADJUSTED = ("customer_id", "sequence", "amount", "balance", "currency")
+ADJUSTED = ("customer_id", "sequence", "amount", "balance", "currency", "reverses")
 POLICY = (
     "customer_id",
     "models",
@@ -67,19 +67,38 @@ def suspend(app: App, customer: str, resume: bool, reason: str | None) -> View:
     argument("amount", metavar="AMOUNT", required=True, help="How much, like 10."),
     option("--note", metavar="TEXT", required=True, help="What for; the customer reads it."),
     flag("--take", help="Take it away instead of giving it."),
+    option("--request-id", metavar="ID", help="Give it back of what this request was charged."),
     option("--idempotency-key", metavar="KEY", help="Ask again under the key of an earlier try."),
     name="credit",
     changes=True,
-    examples=("nexctl admin customers credit cus_123 10 --note 'outage of May 3'",),
+    examples=(
+        "nexctl admin customers credit cus_123 10 --note 'outage of May 3'",
+        "nexctl admin customers credit cus_123 0.02 --request-id req_7 --note 'billed twice'",
+    ),
 )
 def credit(
-    app: App, customer: str, amount: str, note: str, take: bool, idempotency_key: str | None
+    app: App,
+    customer: str,
+    amount: str,
+    note: str,
+    take: bool,
+    request_id: str | None,
+    idempotency_key: str | None,
 ) -> View:
-    """Give a customer credits, or take some that nothing holds; an entry in its book says why."""
+    """Give a customer credits, or take some that nothing holds; an entry in its book says why.
+
+    With --request-id it corrects a debit: at most what that request was charged, to the wallet that
+    paid, and the entry names the debit that it reverses.
+    """
     from nexctl.wire.operators import Adjustment
 
     money = terms.parse_positive(amount, what="AMOUNT")
-    body = converted({"amount": f"-{money}" if take else money, "note": note}, Adjustment)
+    if take and request_id is not None:
+        raise UsageError(
+            "--take and --request-id exclude each other", hint="a correction only gives back"
+        )
+    signed = f"-{money}" if take else money
+    body = converted({"amount": signed, "note": note, "request_id": request_id}, Adjustment)
     if app.dry_run:
         return dry(app, Planned("customers.adjust", customer, body=body))
     key = new_key(idempotency_key)

@@ -20,7 +20,7 @@ from nexctl.cli.wallet_report import (
     write_preview,
 )
 from nexctl.cli.wallet_runway import runway
-from nexctl.cli.wallets import create, grants, list_
+from nexctl.cli.wallets import create, grants, list_, set_
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 
 if TYPE_CHECKING:
@@ -340,6 +340,7 @@ COMMANDS = (
     policies,
     list_,
     create,
+    set_,
     grants,
     runway,
     Entry(

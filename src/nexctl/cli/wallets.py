@@ -1,11 +1,11 @@
-"""`nexctl wallet list`, `create`, `grants`: several wallets, and credits that can be claimed."""
+"""`nexctl wallet list`, `create`, `set`, `grants`: several wallets, credits to be claimed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.base import App, argument, command, flag, option
 from nexctl.cli.changes import Planned, done, dry, new_key, repeatable
 from nexctl.cli.facts import facts_view, rows_view
 from nexctl.cli.figures import money
@@ -13,6 +13,9 @@ from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nexctl.wire.funding import WalletFacts
     from nexctl.wire.wallet import Grant, Task
 
 _FIELDS = ("id", "name", "balance", "held", "currency", "state", "first", "keys")
@@ -48,14 +51,49 @@ def create(app: App, name: str, key: tuple[str, ...]) -> View:
         return dry(app, Planned("wallets.create", body=body))
     with connect.gateway(app) as gateway, repeatable():
         made = gateway.funding.create_wallet(body)
+    hint = [f"top it up: nexctl wallet topup AMOUNT --wallet {made.id}"]
+    return _shown(app, made, f"wallet {made.id} is made", hint)
+
+
+@command(
+    argument("wallet", metavar="ID", required=True, help="Which one: 'wallet list' shows them."),
+    option("--name", metavar="NAME", help="Another name."),
+    option("--key", many=True, metavar="ID", help="The keys that spend from it; repeatable."),
+    flag("--no-keys", help="No key spends from it alone."),
+    name="set",
+    changes=True,
+    examples=(
+        "nexctl wallet set wal_123 --name research",
+        "nexctl wallet set wal_123 --key key_1 --key key_2",
+    ),
+)
+def set_(app: App, wallet: str, name: str | None, key: tuple[str, ...], no_keys: bool) -> View:
+    """Rename a wallet, or choose its keys: those that are named, and no others."""
+    from nexctl.cli.admin import converted
+    from nexctl.wire.funding import WalletUpdate
+
+    if key and no_keys:
+        raise UsageError("--key and --no-keys exclude each other", hint="give one of them")
+    given = {"name": name, "keys": list(key) if key or no_keys else None}
+    body = converted(
+        {word: value for word, value in given.items() if value is not None}, WalletUpdate
+    )
+    if name is None and not key and not no_keys:
+        raise UsageError("nothing to change", hint="give --name, --key or --no-keys")
+    if app.dry_run:
+        return dry(app, Planned("wallets.update", wallet, body=body))
+    with connect.gateway(app) as gateway:
+        made = gateway.funding.update_wallet(wallet, body)
+    return _shown(app, made, f"wallet {made.id} is changed")
+
+
+def _shown(app: App, made: WalletFacts, said: str, notes: Sequence[str] = ()) -> View:
     pairs = (
         ("name", made.name),
         ("balance", money(made.balance, made.currency)),
         ("keys", ", ".join(made.keys)),
     )
-    hint = [f"top it up: nexctl wallet topup AMOUNT --wallet {made.id}"]
-    said = done(app, f"wallet {made.id} is made")
-    return facts_view(app, made, said, pairs, name=made.id, notes=hint)
+    return facts_view(app, made, done(app, said), pairs, name=made.id, notes=notes)
 
 
 @command(

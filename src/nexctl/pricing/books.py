@@ -29,7 +29,6 @@ __all__ = [
     "who_prices",
 ]
 
-At = "datetime.date | str | None"
 _loaded: dict[str, Book] = {}
 
 

@@ -49,22 +49,6 @@ class Charge(NamedTuple):
     currency: str
 
 
-class Line(NamedTuple):
-    """One meter's part of a charge.
-
-    `rate` is the price per `per` units (decimal text or N/D), `factor` what multiplies it, `exact`
-    the part in whole currency as a ratio. `units` add up to the charge's units.
-    """
-
-    meter: str
-    quantity: int
-    rate: str
-    per: int
-    factor: str
-    exact: Ratio
-    units: int
-
-
 class Pricer:
     """Charges usage of one model of one book, in force at one instant, under fixed conditions."""
 
@@ -208,33 +192,6 @@ class Pricer:
         )
         low, high = charges[0], charges[-1]
         return low, low if low.units == high.units else None, high
-
-    def explain(self, usage: Usage) -> tuple[Line, ...]:
-        """Return one Line per meter used; their units add up to the charge's units exactly.
-
-        Quantities are the billed ones: where input includes cached, the input line is what is left.
-        """
-        charge = self.charge(usage)
-        chosen = self._tier(usage, self._forms[0])
-        rows = []
-        for index, quantity in enumerate(self._billed(usage)):
-            meter = chosen.meters[index]
-            if quantity and meter.rate is not None:
-                share = (quantity * chosen.coefficients[index], chosen.denominator)
-                rows.append((METERS[index], quantity, meter, share))
-        units = _apportioned(charge.units, [row[3] for row in rows], self.book.scale)
-        return tuple(
-            Line(
-                name,
-                quantity,
-                meter.rate or "",
-                meter.per,
-                text_of_ratio(*meter.factor),
-                share,
-                got,
-            )
-            for (name, quantity, meter, share), got in zip(rows, units, strict=True)
-        )
 
     def multiplier(self) -> str:
         """Product of semantic, batch and billing-tier factors, as text.
@@ -533,21 +490,3 @@ def _kept_rates(chosen: RateSet) -> dict[str, dict[str, Any]]:
         for name, meter in zip(METERS, chosen.meters, strict=True)
         if meter.rate is not None
     }
-
-
-def _apportioned(units: int, shares: list[Ratio], scale: int) -> list[int]:
-    """Split `units` over exact shares so that they add up: the largest remainders get the rest."""
-    floors = [top * 10**scale // bottom for top, bottom in shares]
-    rests = [
-        (top * 10**scale % bottom * 10**30 // bottom, -index)
-        for index, (top, bottom) in enumerate(shares)
-    ]
-    missing = units - sum(floors)
-    for _rest, index in sorted(rests, reverse=True):
-        if missing <= 0:
-            break
-        floors[-index] += 1
-        missing -= 1
-    if missing and floors:
-        floors[0] += missing
-    return floors

@@ -186,7 +186,7 @@ def _catch_up(house: House) -> None:
     from nexctl.server.ledger import due
     from nexctl.server.ledger.months import month_in
 
-    zone = str(house.book.rule("month_zone", "UTC"))
+    zone = house.month_zone
     if not house.read(due.anything, month_in(zone, house.now())[0]):
         return
     from nexctl.server import falling_due

@@ -222,6 +222,11 @@ class House:
         """What answers call this gateway: the book's id."""
         return self.book.id
 
+    @property
+    def month_zone(self) -> str:
+        """The zone whose midnight ends a month."""
+        return str(self.book.rule("month_zone", "UTC"))
+
     def now(self) -> int:
         """Microseconds since 1970 UTC, by the ledger's clock."""
         return self.ledger.clock.now()

@@ -61,8 +61,8 @@ class Upkeep:
         while True:
             try:
                 await asyncio.to_thread(sending.due, self._house)
-            except NexctlError as error:
-                self._house.alarm(f"events: {error.message}")
+            except Exception as error:  # noqa: BLE001 - what failed once may do better next time
+                self._house.alarm(f"events: {_words(error)}")
             await asyncio.sleep(SEND_SECONDS)
 
     async def _work(self) -> None:
@@ -72,7 +72,11 @@ class Upkeep:
                 await asyncio.to_thread(self._house.ledger.beat)
                 if beats % SWEEP_BEATS == 0:
                     await asyncio.to_thread(once, self._house, rare=beats % RARE_BEATS == 0)
-            except NexctlError as error:
-                self._house.alarm(f"upkeep: {error.message}")
+            except Exception as error:  # noqa: BLE001 - whatever fails, the heartbeat goes on
+                self._house.alarm(f"upkeep: {_words(error)}")
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, NexctlError) else type(error).__name__

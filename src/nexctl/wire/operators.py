@@ -18,6 +18,7 @@ from nexctl.wire.base import (
     PageQuery,
     Percent,
     Request,
+    RequestId,
     Time,
     UnsetType,
 )
@@ -69,20 +70,29 @@ class Suspend(Request):
 
 
 class Adjustment(Request):
-    """Add credits to a customer's wallet, or with a minus take some away; what for."""
+    """Add credits to a customer's wallet, or with a minus take some away; what for.
+
+    With `request_id` it corrects what that request was charged: it gives back at most that, to the
+    wallet that paid.
+    """
 
     amount: Signed
     note: Annotated[str, Meta(min_length=1, max_length=500)]
+    request_id: RequestId | None = None
 
 
 class Adjusted(Answer):
-    """The entry that it made in the customer's book, and the balance after it."""
+    """The entry that it made in the customer's book, and the balance after it.
+
+    `reverses` is the sequence of the debit that it corrects.
+    """
 
     customer_id: str
     sequence: int
     amount: Money
     balance: Money
     currency: str
+    reverses: int | None = None
 
 
 class Review(Request):

@@ -259,8 +259,6 @@ def test_an_idempotent_write_answers_the_first_answer(ledger: Ledger) -> None:
         ledger.write(idempotency.begin, *scope, sha("other"))
     assert said.value.code == "idempotency_conflict"
     assert ledger.write(idempotency.begin, "other", *scope[1:], sha("other")) is None
-    ledger.write(idempotency.give_up, "other", *scope[1:])
-    assert ledger.write(idempotency.begin, "other", *scope[1:], sha("new")) is None
     assert ledger.write(idempotency.forget, -1) == 2
 
 

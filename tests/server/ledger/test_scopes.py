@@ -100,21 +100,6 @@ def test_an_allowance_of_cached_tokens_holds_all_input_for_any_of_it_may_be_cach
     assert proved(hands.ledger)
 
 
-def test_models_whose_budget_is_spent_are_skipped_by_a_route_and_refused_when_named(
-    hands: Hands,
-) -> None:
-    hands.ledger.put_budget(
-        hands.customer, "customer", hands.customer, 5, models=["dear"], name="high_cost"
-    )
-    asked = (budgets.spent_out, hands.customer, ["dear", "cheap"])
-    assert hands.ledger.read(*asked) == frozenset()
-    hands.spend(5, model="dear")
-    assert hands.ledger.read(*asked) == frozenset(["dear"])
-    said = hands.refused(1, model="dear")
-    assert said.layer is not None
-    assert (said.code, said.layer.name) == ("budget_exceeded", "high_cost")
-
-
 def test_a_rolling_budget_tells_its_threshold_once_a_window(hands: Hands, wall: Wall) -> None:
     hands.ledger.put_budget(
         hands.customer, "customer", hands.customer, 10, span="1d", hard=False, alert_at=[50]

@@ -32,7 +32,7 @@ Rows outside money are functions of their modules that take a transaction first;
 
     customers  keys  operators  providers  orders  codes  idempotency  books  settings  budgets
     wallets (show, freeze)   funds (topup, grant, adjust, refund, dispute ...)
-    entries (entries, usage, is_closed)   lots   holds (by_request, listed, write_off, resolve)
+    entries (entries, usage, is_closed)   lots   holds (by_request, listed, resolve)
 
 Several of them in one function of your own are one transaction. Such a function may be run again
 from the start, so it must have no effect besides its statements.

@@ -496,19 +496,6 @@ def replace_all(
             remove(tx, customer, found.budget.id, origin=origin)
 
 
-def spent_out(tx: Transaction, customer: str, models: Sequence[str]) -> frozenset[str]:
-    """Those of `models` that a hard budget of the customer's leaves nothing for: routes skip them.
-
-    An explicit request for one is refused by its own reserve.
-    """
-    at = tx.clock.now()
-    gone: set[str] = set()
-    for budget in applying(tx, customer, None, None, None):
-        if budget.hard and budget.models and state(tx, budget, at).remaining <= 0:
-            gone.update(budget.models)
-    return frozenset(gone.intersection(models))
-
-
 def dumped(values: Any) -> str:
     """Parts as they are kept on a hold."""
     return msgspec.json.encode(values).decode()

@@ -174,9 +174,7 @@ def grant(
     return made
 
 
-def adjust(
-    tx: Transaction, wallet: str, amount: int, *, note: str, by: str, reverses: int | None = None
-) -> Credit:
+def adjust(tx: Transaction, wallet: str, amount: int, *, note: str, by: str) -> Credit:
     """The operator adds (a lot of its own) or takes away (at most what no hold keeps)."""
     head = locked(tx, wallet)
     if amount > 0:
@@ -203,7 +201,6 @@ def adjust(
         lots.lines(draws, ADJUSTMENTS),
         reference=by,
         note=note,
-        reverses=reverses,
     )
     return Credit(wallet, head.seq, amount, head.balance)
 

@@ -419,11 +419,6 @@ def release(tx: Transaction, hold: int, why: str) -> bool:
     return _not_given(tx, hold)
 
 
-def write_off(tx: Transaction, hold: int, why: str) -> bool:
-    """The operator's decision that a request without a known outcome is not charged."""
-    return give_back(tx, hold, why, ("unknown",)) or _not_given(tx, hold)
-
-
 def _not_given(tx: Transaction, hold: int) -> bool:
     state = tx.value("SELECT state FROM holds WHERE id=?", hold)
     if state == "released":

@@ -83,14 +83,6 @@ def finish(
     )
 
 
-def give_up(tx: Transaction, customer: str, key: str, method: str, path: str, name: str) -> None:
-    """Free a claimed name whose request failed without effect."""
-    tx.run(
-        f"DELETE FROM idempotency WHERE status IS NULL AND {_SCOPE}",
-        *(customer, key, method, path, name),
-    )
-
-
 def forget(tx: Transaction, older_than: int = 30 * DAY) -> int:
     """Drop answers older than this; how many."""
     return tx.run("DELETE FROM idempotency WHERE created_at<?", tx.clock.now() - older_than)

@@ -221,12 +221,7 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
     A transaction is good for one order: state_conflict where another has it.
     """
     found = locked_one(tx, order)
-    taken = tx.one(
-        "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
-        *(found.method, transaction, order),
-    )
-    if taken is not None:
-        raise Refused("state_conflict", "that transaction was given for another order")
+    _not_taken(tx, found, transaction)
     move(
         tx,
         found,
@@ -237,6 +232,15 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
         submitted_at=tx.clock.now(),
     )
     return there(tx, order)
+
+
+def _not_taken(tx: Transaction, found: Order, transaction: str) -> None:
+    taken = tx.one(
+        "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
+        *(found.method, transaction, found.id),
+    )
+    if taken is not None:
+        raise Refused("state_conflict", "that transaction was given for another order")
 
 
 def accept(tx: Transaction, order: str, *, by: str, note: str | None = None) -> Order:
@@ -269,6 +273,7 @@ def approve(
         raise Refused("approver_is_submitter", "who submitted a payment cannot approve it")
     fields: dict[str, Any] = {"decided_by": by, "decided_at": tx.clock.now(), "note": note}
     if transaction is not None:
+        _not_taken(tx, found, transaction)
         fields["transaction_ref"] = transaction
     move(tx, found, "approved", **fields)
     made = credit(tx, locked_one(tx, order))

@@ -12,6 +12,7 @@ from nexctl.money import round_half_even, text_of
 from nexctl.server.ledger import customers, invoices, profiles
 from nexctl.server.ledger.invoices import INVOICE, NOTE
 from nexctl.server.payments import recharged
+from nexctl.server.payments.figures import CENT_UNITS
 from nexctl.server.payments.rules import Rules, rules_of
 
 if TYPE_CHECKING:
@@ -96,9 +97,11 @@ def _credit_note(tx: Transaction, rules: Rules, order: Order) -> None:
     part = order.refunded - done
     if part <= 0:
         return
-    # The tax of all that went back so far, less what earlier notes gave: no cent is lost.
-    whole = round_half_even(order.tax * order.refunded, order.total)
-    tax = whole - sum(int(note.body.get("tax_units", 0)) for note in before)
+    # The tax of all that went back so far in whole cents, less what earlier notes gave: no cent is
+    # lost, and none is split.
+    whole = round_half_even(order.tax * order.refunded, order.total * CENT_UNITS) * CENT_UNITS
+    given = sum(int(note.body.get("tax_units", 0)) for note in before)
+    tax = max(0, min(part, whole - given))
     kept = order.details.get("tax")
     kept = kept if isinstance(kept, dict) else {}
     body = {

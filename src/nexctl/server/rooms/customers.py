@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.money import parse_units
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
-from nexctl.server.ledger import customers, events, funds, keys, wallets
+from nexctl.server.ledger import customers, entries, events, funds, keys, settings, wallets
 from nexctl.server.payments import included
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
@@ -82,17 +82,31 @@ def suspend(tx: Transaction, call: Call) -> wire.Customer:
     if found.state != state:
         what = "suspended" if body.suspended else "resumed"
         events.emit(tx, f"customer.{what}", found.id, {"id": found.id, "reason": body.reason})
+        if not body.suspended and not settings.clock_stopped(tx):
+            # The month may have begun while it was suspended.
+            included.month_of(tx, call.house, found.id, found.plan)
     return wire.Customer(**_fields(tx, call.house, done))
 
 
 def adjust(tx: Transaction, call: Call) -> wire_operators.Adjusted:
-    """Give credits, or take some that no hold keeps."""
+    """Give credits, or take some that no hold keeps; or correct what one request was charged."""
     house, body = call.house, call.body
     found = _there(tx, call.id)
     units = parse_units(body.amount, house.scale)
     if not units or abs(units) > MOST_UNITS:
         raise Refuse("invalid_request", "an adjustment is not nothing and fits", param="amount")
-    made = funds.adjust(tx, found.id, units, note=body.note, by=call.caller.id)
+    debit = None
+    if body.request_id is None:
+        made = funds.adjust(tx, found.id, units, note=body.note, by=call.caller.id)
+    else:
+        debit = entries.usage_of(tx, found.id, body.request_id)
+        if debit is None:
+            raise Refuse("not_found", "no such request was charged", param="request_id")
+        if units < 0:
+            raise Refuse("invalid_request", "a correction only gives back", param="amount")
+        made = funds.reverse_usage(
+            tx, debit.wallet, debit.seq, units, note=body.note, by=call.caller.id
+        )
     events.emit(
         tx,
         "balance.adjusted",
@@ -105,6 +119,7 @@ def adjust(tx: Transaction, call: Call) -> wire_operators.Adjusted:
         amount=str(house.money(made.amount)),
         balance=str(house.money(made.balance)),
         currency=house.unit,
+        reverses=None if debit is None else debit.seq,
     )
 
 

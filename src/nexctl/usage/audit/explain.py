@@ -90,12 +90,16 @@ class Explainer:
 
     def __init__(self, pricing: Pricing) -> None:
         self.pricing = pricing
-        self._plans: dict[tuple[Conditions, str | None], Plan] = {}
+        self._plans: dict[tuple[Conditions, str | None, Reading | None], Plan] = {}
         # Rows by (tier, the percent that was agreed for it).
         self.agreed: dict[tuple[str, str], int] = {}
+        # [rows, pico] that were given back, by currency.
+        self.refunds: dict[str, list[int]] = {}
 
     def judge(self, plan: Plan, line: Line) -> Judged:
         """Compare one row with its price, and explain a difference."""
+        if line.billed < 0:
+            return self._refunded(plan, line)
         if plan.agrees:
             plan = self._agreed(plan, line)
         if plan.instants:
@@ -134,6 +138,13 @@ class Explainer:
         told = (plan.conditions.tier or "", percent)
         self.agreed[told] = self.agreed.get(told, 0) + 1
         return self._plan(plan.conditions._replace(agreed=percent))
+
+    def _refunded(self, plan: Plan, line: Line) -> Judged:
+        """Money that is given back is no charge: no price tells how much it has to be."""
+        sums = self.refunds.setdefault(plan.unit, [0, 0])
+        sums[0] += 1
+        sums[1] += line.billed
+        return Judged(None, None, line.billed)
 
     def _failed(self, plan: Plan, line: Line) -> Judged:
         if line.billed == 0:
@@ -248,7 +259,7 @@ class Explainer:
         cached = line.usage[CACHED] or line.usage[WRITE]
         inside = plan.reading.cached_inside
         if cached:
-            other = plan.reading._replace(cached_inside=not inside)
+            other = plan.reading.other("cached_inside")
             rule = "cached_counted_twice" if inside else "reading"
             words = (
                 "it comes to that when cached tokens are billed beside an input that already "
@@ -259,7 +270,7 @@ class Explainer:
             yield self._reread(plan, other), rule, words
         if line.usage[REASONING]:
             inside = plan.reading.reasoning_inside
-            other = plan.reading._replace(reasoning_inside=not inside)
+            other = plan.reading.other("reasoning_inside")
             rule = "reasoning_counted_twice" if inside else "reading"
             words = (
                 "it comes to that when reasoning tokens are billed beside an output that already "
@@ -269,7 +280,7 @@ class Explainer:
             )
             yield self._reread(plan, other), rule, words
         if plan.model is not None and plan.model.markup["stated"]:
-            other = plan.reading._replace(markup_added=not plan.reading.markup_added)
+            other = plan.reading.other("markup_added")
             share = plan.model.markup["stated"]
             how = "on top of" if other.markup_added else "without"
             words = f"it comes to that {how} the stated markup of {share}"
@@ -331,20 +342,38 @@ class Explainer:
                     other = self._plan(plan.conditions._replace(day=near))
                     yield "rate", f"it comes to that by the prices in force on {near}", other
 
-    def _reread(self, plan: Plan, reading: Reading) -> Plan:
-        book = plan.book
-        if book is None:
-            return plan
-        pricing = Pricing(self.pricing.shelf, {book.id: reading}, self.pricing.roundings)
-        moment = plan.pricer.at if plan.pricer is not None else None
-        return pricing.plan(plan.conditions, moment)
+    def other_reading(self, plan: Plan, line: Line, field: str) -> int:
+        """What a row would come to more with one question of the reading answered the other way.
 
-    def _plan(self, conditions: Conditions, moment: str | None = None) -> Plan:
-        found = self._plans.get((conditions, moment))
+        0 where its counts do not allow that.
+        """
+        other = self._reread(plan, plan.reading.other(field))
+        if not prices.fits(other, line.usage):
+            return 0
+        read = prices.expected(other, self._form(other, line.usage), line.usage)
+        own = prices.expected(plan, self._form(plan, line.usage), line.usage)
+        return 0 if read is None or own is None else read - own
+
+    def _form(self, plan: Plan, usage: Quantities) -> Form:
+        # How a day's requests lie on the context tiers is not known.
+        forms = plan.forms[0]
+        return forms[0] if self.pricing.by_day else prices.form_for(plan, forms, usage)
+
+    def _reread(self, plan: Plan, reading: Reading) -> Plan:
+        if plan.book is None:
+            return plan
+        moment = plan.pricer.at if plan.pricer is not None else None
+        return self._plan(plan.conditions, moment, reading)
+
+    def _plan(
+        self, conditions: Conditions, moment: str | None = None, reading: Reading | None = None
+    ) -> Plan:
+        key = (conditions, moment, reading)
+        found = self._plans.get(key)
         if found is None:
             if len(self._plans) > 50_000:
                 self._plans.clear()
-            found = self._plans[conditions, moment] = self.pricing.plan(conditions, moment)
+            found = self._plans[key] = self.pricing.plan(conditions, moment, reading)
         return found
 
 
@@ -492,7 +521,7 @@ def _finding(
         line.billed,
         expected,
         words,
-        currency=plan.conditions.currency or (plan.book.unit if plan.book else None),
+        currency=plan.unit or None,
         model=plan.model_name,
         created_at=line.row.created_at,
         customer_id=line.row.customer_id,

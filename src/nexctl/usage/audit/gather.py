@@ -51,8 +51,9 @@ class Gathered:
         self.unknown: dict[str, int] = {}
         self.plans: dict[tuple[str, str, str, bool], int] = {}
         self.agreed: dict[tuple[str, str], int] = {}
-        self.readings: dict[str, list[int]] = {}
+        self.readings: dict[tuple[str, str], list[int]] = {}
         self.reference: dict[str, list[int]] = {}
+        self.refunds: dict[str, list[int]] = {}
         self.debits = 0
         self.drifted = 0
         self.bases: list[tuple[Any, int]] = []
@@ -76,10 +77,10 @@ class Gathered:
         _sum(self.unknown, result["unknown"])
         _sum(self.plans, result["plans"])
         _sum(self.agreed, result["agreed"])
-        for name in ("readings", "reference"):
-            held: dict[str, list[int]] = getattr(self, name)
-            for book, sums in result[name].items():
-                kept = held.setdefault(book, [0] * len(sums))
+        for name in ("readings", "reference", "refunds"):
+            held: dict[Any, list[int]] = getattr(self, name)
+            for key, sums in result[name].items():
+                kept = held.setdefault(key, [0] * len(sums))
                 for place, value in enumerate(sums):
                     kept[place] += value
         self.debits += result["debits"]

@@ -49,6 +49,10 @@ class Reading(NamedTuple):
     reasoning_inside: bool
     markup_added: bool = False
 
+    def other(self, field: str) -> Reading:
+        """The reading that answers one question the other way."""
+        return self._replace(**{field: not getattr(self, field)})
+
 
 class Rounding(NamedTuple):
     """One rounding: to multiples of `step` pico, by `mode`, per request or per component."""
