@@ -65,6 +65,11 @@ class Words:
         headers = [(b"x-gateway-error-category", refusal.type.encode())]
         if refuse.seconds is not None:
             headers.append((b"retry-after", str(max(1, refuse.seconds)).encode()))
+        told = refuse.details or {}
+        if told.get("kind") == "rpm":
+            headers += rate_headers(told["limit"], 0, max(1, refuse.seconds or 0))
+        if "allowed" in told:
+            headers.append((b"allow", ", ".join(told["allowed"]).encode()))
         problem: dict[str, Any] = {
             "type": refusal.type,
             "code": code,
@@ -79,6 +84,15 @@ class Words:
         if details:
             problem["details"] = details
         return status, headers, {"error": problem}
+
+
+def rate_headers(most: int, remaining: int, seconds: int) -> list[tuple[bytes, bytes]]:
+    """X-RateLimit-* of a limit on starts."""
+    return [
+        (b"x-ratelimit-limit-requests", str(most).encode()),
+        (b"x-ratelimit-remaining-requests", str(remaining).encode()),
+        (b"x-ratelimit-reset-requests", f"{seconds}s".encode()),
+    ]
 
 
 def of_error(error: NexctlError) -> Refuse:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.records import Usage
+from nexctl.server import refusing
 from nexctl.server.house import COST_LABELS
 from nexctl.server.ledger import holds, ids, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
@@ -341,8 +342,4 @@ def rate_headers(held: Held) -> tuple[tuple[bytes, bytes], ...]:
         return ()
     tightest = min(rates, key=lambda rate: rate.remaining)
     reset = max(1, -((held.reservation.created_at - tightest.resets_at) // 1_000_000))
-    return (
-        (b"x-ratelimit-limit-requests", str(tightest.most).encode()),
-        (b"x-ratelimit-remaining-requests", str(tightest.remaining).encode()),
-        (b"x-ratelimit-reset-requests", f"{reset}s".encode()),
-    )
+    return tuple(refusing.rate_headers(tightest.most, tightest.remaining, reset))
