@@ -421,10 +421,12 @@ def test_a_retry_after_that_says_nothing_is_no_retry_after(value: str) -> None:
 @given(st.text(max_size=40))
 def test_any_retry_after_gives_seconds_or_nothing(value: str) -> None:
     found = retry.retry_after({"retry-after": value, "date": value})
-    assert found is None or 0 <= found < 10**12
+    assert found is None or found >= 0
 
 
-@pytest.mark.parametrize("asked", ["61", "86400", "999999999"])
+@pytest.mark.parametrize(
+    "asked", ["61", "86400", "999999999", "9" * 10, "9" * 400, "9" * 20 + ".5"]
+)
 def test_a_long_retry_after_is_told_not_slept(gateway: LoopbackGateway, asked: str) -> None:
     gateway.expect("GET", "/v1/me", reply(429, retry_after=asked))
     sleeper = Sleeper()

@@ -56,6 +56,13 @@ def test_bad_bodies_are_400(rig: Rig, what: str, path: str) -> None:
     assert rig.wallet()["held"] == "0"
 
 
+@pytest.mark.parametrize(("labels", "param"), [({"": "x"}, "labels"), ({"a": 1}, "labels[...]")])
+def test_a_wrong_key_of_an_object_is_named_by_its_place(rig: Rig, labels: Any, param: str) -> None:
+    got = rig.ask("POST", "/v1/keys", {"name": "x", "labels": labels})
+    error = got.body["error"]
+    assert (error["param"], "`key`" in error["message"]) == (param, False)
+
+
 def test_a_body_over_its_limit_is_413_before_it_is_read(rig: Rig) -> None:
     assert rig.raw("POST", "/v1/keys", b" " * (64 * 1024 + 1), key=rig.management).status == 413
     assert rig.raw("POST", "/v1/keys", b" " * (64 * 1024 + 1)).status == 413

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from server_kit import Rig
 
+from nexctl.server import access
 from nexctl.server.providers.echo import Echo
 
 
@@ -111,6 +112,17 @@ def test_a_call_in_this_process_has_no_address(rig: Rig) -> None:
     assert (got.status, got.code) == (403, "ip_not_allowed")
 
 
+def test_an_address_of_ipv4_in_ipv6s_form_is_ipv4s(rig: Rig) -> None:
+    rig.key("a", ip_allowlist=["::ffff:10.1.2.3", "::ffff:192.168.0.0/112", "::/0", "10.0.0.1/8"])
+    kept = rig.ask("GET", f"/v1/keys/{rig.key_id('a')}").body["ip_allowlist"]
+    assert kept == ["10.1.2.3/32", "192.168.0.0/16", "::/0", "10.0.0.0/8"]
+    assert access.inside("10.1.2.3", ("::ffff:10.1.2.3/128",))
+    assert access.inside("::ffff:10.1.2.3", ("10.1.2.0/24",))
+    assert not access.inside("10.1.2.3", ("::/0",))
+    got = rig.ask("POST", "/v1/keys", {"name": "b", "ip_allowlist": ["fe80::1%eth0"]})
+    assert (got.status, got.body["error"]["param"]) == (400, "ip_allowlist")
+
+
 def test_a_suspended_customer_may_read_and_not_spend(rig: Rig) -> None:
     from nexctl.server.ledger import customers
 
@@ -189,6 +201,9 @@ def test_requests_a_minute(make: Callable[..., Rig], where: str, sent: list[str]
     got = rig.chat(key, max_tokens=5)
     assert (got.status, got.code) == (429, "rate_limited")
     assert 0 < int(got.headers["retry-after"]) <= 60
+    assert got.headers["x-ratelimit-limit-requests"] == str(most)
+    assert got.headers["x-ratelimit-remaining-requests"] == "0"
+    assert got.headers["x-ratelimit-reset-requests"] == got.headers["retry-after"] + "s"
     assert got.details["limit"] == most
     assert got.headers["x-ratelimit-limit-requests"] == str(most)
     assert got.headers["x-ratelimit-remaining-requests"] == "0"

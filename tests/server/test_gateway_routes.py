@@ -222,6 +222,7 @@ def test_another_customers_objects_are_not_there(rig: Rig) -> None:
 
 
 def test_method_and_path(rig: Rig) -> None:
-    assert rig.ask("PUT", "/v1/keys").code == "method_not_allowed"
+    got = rig.ask("PUT", "/v1/keys")
+    assert (got.code, got.headers["allow"]) == ("method_not_allowed", "GET, POST")
     assert rig.ask("GET", "/v1/nothing").code == "not_found"
     assert rig.ask("HEAD", "/v1/keys").status == 405

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -140,6 +141,66 @@ def test_a_slow_body_has_a_deadline(served: Served, monkeypatch: pytest.MonkeyPa
         answer = slow.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"request_timeout" in answer
+
+
+def knock(served: Served) -> socket.socket:
+    host, port = served.url.removeprefix("http://").split(":")
+    knocking = socket.create_connection((host, int(port)))
+    knocking.settimeout(10)
+    return knocking
+
+
+def test_an_endless_head_is_not_kept(served: Served) -> None:
+    with knock(served) as endless:
+        endless.sendall(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-a: ")
+        sent = 0
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                sent += endless.send(b"a" * 64 * 1024)
+                time.sleep(0.002)
+    assert sent < 16 * 1024 * 1024
+    assert post(served, served.key).status_code == 200
+
+
+def test_a_long_head_is_refused_in_words(served: Served) -> None:
+    with knock(served) as long:
+        long.sendall(b"GET /v1/models HTTP/1.1\r\nx-a: " + b"a" * 70_000)
+        assert long.recv(4096).startswith(b"HTTP/1.1 431")
+        assert long.recv(4096) == b""
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /v1/models HTTP/1.1\r\nhost: loc", b"\r\n"])
+def test_a_connection_that_brings_no_request_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("nexctl.server.connections.READING_SECONDS", 0.3)
+    with knock(served) as idle:
+        idle.sendall(begun)
+        assert idle.recv(100) == b""
+
+
+def test_bytes_after_an_answer_do_not_keep_a_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nexctl.server.connections.READING_SECONDS", 0.5)
+    with knock(served) as trickling:
+        trickling.sendall(
+            b"POST /v1/keys HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9999999\r\n\r\n"
+        )
+        assert trickling.recv(4096).startswith(b"HTTP/1.1 413")
+        ended = time.monotonic() + 10
+        trickling.settimeout(0.01)
+        closed = False
+        while not closed and time.monotonic() < ended:
+            time.sleep(0.05)
+            try:
+                trickling.sendall(b"x")
+                closed = trickling.recv(4096) == b""
+            except TimeoutError:
+                pass
+            except OSError:
+                closed = True
+        assert closed
 
 
 def test_a_slow_reader_does_not_keep_its_stream(

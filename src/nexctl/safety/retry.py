@@ -12,7 +12,7 @@ LONGEST_SECONDS = 8.0
 # A gateway that asks for more than this is not waited for; the caller is told the time instead.
 RETRY_AFTER_CAP = 60.0
 
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 def retried_status(status: int) -> bool:

@@ -17,7 +17,7 @@ from nexctl.wire import routes
 
 NO_SUCH_FIELD = "there is no such field"
 
-_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]{0,200})`$")
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]{0,200})`$")
 _UNKNOWN = re.compile(r"contains unknown field `([^`]{1,100})`")
 
 

@@ -204,8 +204,13 @@ def _house(ledger: Ledger, options: Options) -> House:
 
     facts: Any = ledger.read(settings.get, FACTS)
     stored = ledger.read(books.in_force)
-    if facts is None or stored is None:
+    if facts is None:
         raise ConfigError("there is no gateway in that database", hint="nexctl gateway init")
+    if stored is None:
+        raise ConfigError(
+            "the gateway's ledger holds no price book that is in force",
+            hint="put a backup in its place: nexctl gateway restore FILE",
+        )
     return House(ledger, stored_book(stored.body), options=options, facts=facts)
 
 

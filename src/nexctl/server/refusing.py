@@ -65,8 +65,11 @@ class Words:
         headers = [(b"x-gateway-error-category", refusal.type.encode())]
         if refuse.seconds is not None:
             headers.append((b"retry-after", str(max(1, refuse.seconds)).encode()))
-            if refuse.details and refuse.details.get("kind") == "rpm":
-                headers += rate_headers(refuse.details["limit"], 0, refuse.seconds)
+        told = refuse.details or {}
+        if told.get("kind") == "rpm":
+            headers += rate_headers(told["limit"], 0, refuse.seconds or 0)
+        if "allowed" in told:
+            headers.append((b"allow", ", ".join(told["allowed"]).encode()))
         problem: dict[str, Any] = {
             "type": refusal.type,
             "code": code,

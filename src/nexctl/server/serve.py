@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
-from nexctl.server import bootstrap
+from nexctl.server import bootstrap, connections
 from nexctl.server.house import LOOPBACK, House, Options
 from nexctl.settings.profiles import is_loopback
 
@@ -130,6 +130,7 @@ def how(terms: Terms) -> dict[str, Any]:
     """What uvicorn is told. Forwarded addresses are ours to believe or not, never its."""
     config: dict[str, Any] = {
         "lifespan": "on",
+        "http": connections.protocol(),
         "ws": "none",
         "access_log": False,
         "log_config": None,

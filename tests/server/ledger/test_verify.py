@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, funds
+from nexctl.server.ledger import anchors, funds, wallets
 from nexctl.server.ledger.state import digest
 from nexctl.server.ledger.verify import CHECKS, verify
 from tests.server.ledger.conftest import Opener
@@ -19,7 +19,7 @@ from tests.server.ledger.kit import KEY, Hands, proved
 def work(hands: Hands) -> None:
     """A bit of everything."""
     write = hands.ledger.write
-    hands.topup(50, bonus=5, reference="ord_x")
+    hands.topup(50, bonus=5)
     hands.ledger.put_budget(hands.customer, "customer", hands.customer, 1000)
     for charge in (3, 4, 5):
         hands.spend(charge)
@@ -133,6 +133,62 @@ TABLE: dict[str, tuple[Break, set[str]]] = {
     "a price snapshot edited": (
         lambda run, _: run("UPDATE price_snapshots SET body='{\"free\":true}'"),
         {"prices"},
+    ),
+    "a usage record made unreadable": (
+        lambda run, _: run("UPDATE usage_records SET record='x' WHERE seq=5"),
+        {"chain", "usage"},
+    ),
+    "an open hold's budgets made unreadable": (
+        lambda run, _: run("UPDATE holds SET layers='[x]' WHERE state='reserved'"),
+        {"held", "budgets"},
+    ),
+    "a settled hold's budgets made unreadable": (
+        lambda run, _: run("UPDATE holds SET layers='[x]' WHERE seq=5"),
+        {"usage", "budgets"},
+    ),
+    "a budget made unreadable": (
+        lambda run, _: run("UPDATE budgets SET models='x'"),
+        {"budgets"},
+    ),
+    "a budget deleted": (lambda run, _: run("DELETE FROM budgets"), {"budgets"}),
+    "a bucket deleted": (lambda run, _: run("DELETE FROM buckets"), {"budgets"}),
+    "a wallet deleted": (lambda run, _: run("DELETE FROM wallets"), {"belongs"}),
+    "a wallet given to another customer": (
+        lambda run, _: (
+            run(
+                "INSERT INTO customers SELECT 'mallory', 'mallory', state, plan, email, "
+                "external_id, labels, policy, created_at FROM customers"
+            )
+            and run("UPDATE wallets SET customer_id='mallory'")
+        ),
+        {"belongs"},
+    ),
+    "the lifetime edited": (lambda run, _: run("UPDATE wallets SET lifetime=9"), {"orders"}),
+    "a hold given to another key": (
+        lambda run, _: run("UPDATE holds SET key_id='key_x' WHERE seq=5"),
+        {"exactly_once"},
+    ),
+    "a lot given to another order": (
+        lambda run, _: run("UPDATE lots SET order_id='ord_y' WHERE kind='paid'"),
+        {"lots"},
+    ),
+    "postings of no entry": (
+        lambda run, customer: run(
+            f"INSERT INTO postings VALUES ('{customer}', 99, 0, 'wallet', 1, 5)"
+        ),
+        {"belongs"},
+    ),
+    "a given lot said to be paid": (
+        lambda run, _: run("UPDATE lots SET kind='paid' WHERE kind='included'"),
+        {"grants"},
+    ),
+    "a bonus said to be paid": (
+        lambda run, _: run("UPDATE lots SET kind='paid' WHERE kind='bonus'"),
+        {"lots"},
+    ),
+    "a grant deleted, so that it may be given again": (
+        lambda run, _: run("DELETE FROM grants"),
+        {"grants"},
     ),
     "a grant without credit": (
         lambda run, customer: run(
@@ -273,3 +329,12 @@ def test_a_dropped_or_weakened_trigger_is_found(hands: Hands, place: str) -> Non
         "trigger postings_no_delete was changed",
         "trigger sly was added",
     }
+
+
+def test_a_budget_of_two_wallets_counts_what_was_charged_as_its_models_alone(hands: Hands) -> None:
+    """A request that may be answered as one of its models is held for it, and maybe not spent."""
+    hands.ledger.write(wallets.create, hands.customer, "USD", 9, wallet="second", name="second")
+    hands.ledger.put_budget(hands.customer, "customer", hands.customer, 50, models=["dear"])
+    hands.settle(hands.sent(9, model="cheap", others=("dear",)), 4, charged="cheap")
+    hands.settle(hands.sent(9, model="cheap", others=("dear",)), 6, charged="dear")
+    assert proved(hands.ledger)

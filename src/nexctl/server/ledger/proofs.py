@@ -1,4 +1,4 @@
-"""Proofs about money in that `verify` runs: billing tiers, fees, codes, papers.
+"""Proofs about money in that `verify` runs: orders, grants, billing tiers, fees, codes, papers.
 
 What a tier earns is asked of the book's rules, where they were handed in (`Shared.tiering`).
 """
@@ -9,8 +9,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from nexctl.server.ledger import tiers
+from nexctl.server.ledger import funds, refunds, tiers
 from nexctl.server.ledger.port import Row, Transaction
+
+# the kind of the lot that an entry makes, and the entries that name an order
+_LOTS = {
+    "topup": "paid",
+    "bonus": "bonus",
+    "dispute_won": "paid",
+    "adjustment": "adjustment",
+    "reversal": "adjustment",
+}
+_OF_ORDERS = ("topup", "bonus", "dispute_won")
 
 
 class Report(Protocol):
@@ -18,6 +28,133 @@ class Report(Protocol):
 
     def check(self, check: str, holds: bool, place: str, text: str) -> None:
         """One thing looked at."""
+
+
+def count_money_in(
+    book: Any,
+    seq: int,
+    kind: str,
+    amount: int,
+    reference: str | None,
+    postings: list[tuple[str, int | None, int]],
+) -> None:
+    """Keep what an entry that is no debit says, and what it moved from or to a payer."""
+    book.money_in[seq] = (kind, amount, reference)
+    paid = sum(part for account, _, part in postings if account.startswith(f"{funds.PAYMENTS}:"))
+    if paid:
+        order = reference or ""
+        book.paid_in[order] = book.paid_in.get(order, 0) - paid
+
+
+def wallet_money(tx: Transaction, report: Report, book: Any, owner: str) -> None:
+    """A wallet's orders and grants against its entries, both ways, and whose it is."""
+    place = book.wallet
+    total = sum(book.paid_in.values())
+    lifetime = tx.value("SELECT lifetime FROM wallets WHERE id=?", place)
+    report.check("orders", lifetime == total, place, f"the lifetime is {lifetime}, not {total}")
+    for caller in sorted(book.callers - {owner}):
+        member = tx.one(
+            "SELECT 1 FROM members WHERE org_id=? AND customer_id=?", caller, owner
+        )  # an organisation's request may be paid by a member
+        report.check("belongs", member is not None, place, f"{caller} paid from it")
+    _orders(tx, report, book, owner)
+    _grants(tx, report, book)
+
+
+def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
+    made: dict[str, dict[tuple[str, int], int]] = {}
+    for seq, (kind, amount, reference) in book.money_in.items():
+        if kind in ("topup", "bonus") and reference:
+            made.setdefault(reference, {})[kind, seq] = amount
+    for order, customer, state, bought, bonus, paid_lot, bonus_lot, total, back in tx.all(
+        "SELECT id, customer_id, state, credits, bonus, paid_lot, bonus_lot, total, "
+        "refunded+disputed FROM orders WHERE wallet=?",
+        book.wallet,
+    ):
+        report.check("belongs", customer == owner, order, "its wallet is another's")
+        wanted: dict[tuple[str, int], int] = {}
+        left = 0
+        if state in ("credited", "refunded"):
+            wanted["topup", paid_lot] = bought
+            if bonus:
+                wanted["bonus", bonus_lot] = bonus
+            left = bought - refunds.upto(bought, total, back)
+        said = made.pop(order, {})
+        report.check("orders", said == wanted, order, f"{state}: credited {said}")
+        paid = book.paid_in.get(order, 0)
+        report.check("orders", paid == left, order, f"{left} of it stay paid, entries make {paid}")
+    for order in made:
+        gone = order.startswith("ord_")  # who tops up without an order names what they like
+        report.check("orders", not gone, order, "its credits are there, the order is gone")
+    for lot, kind, order in tx.all(
+        "SELECT lot, kind, order_id FROM lots WHERE wallet=?", book.wallet
+    ):
+        entry, _, reference = book.money_in.get(lot, ("", 0, None))
+        if entry in _LOTS:
+            wanted_lot = (_LOTS[entry], reference if entry in _OF_ORDERS else None)
+            place = f"{book.wallet} lot {lot}"
+            report.check("lots", (kind, order) == wanted_lot, place, f"it is not {wanted_lot[0]}")
+
+
+def _grants(tx: Transaction, report: Report, book: Any) -> None:
+    given = {seq for seq, row in book.money_in.items() if row[0] == "grant"}
+    for grant, lot, kind, lot_kind, code in tx.all(
+        "SELECT g.id, g.lot, g.kind, l.kind, c.state FROM grants g "
+        "LEFT JOIN lots l ON l.wallet=g.wallet AND l.lot=g.lot "
+        "LEFT JOIN codes c ON c.grant_id=g.id WHERE g.wallet=?",
+        book.wallet,
+    ):
+        report.check("grants", lot in given, grant, f"there is no credit {lot}")
+        given.discard(lot)
+        report.check("grants", kind == lot_kind, grant, f"it is {kind}, its lot {lot_kind}")
+        redeemed = kind != "code" or code == "redeemed"
+        report.check("codes", redeemed, grant, "no redeemed code has this grant")
+    for lot in sorted(given):
+        report.check("grants", False, f"{book.wallet} {lot}", "the credit's grant is gone")
+
+
+_WALLETS_OF = """
+WITH RECURSIVE named (wallet) AS (
+    SELECT min(wallet) FROM {table}
+    UNION ALL
+    SELECT (SELECT min(t.wallet) FROM {table} t WHERE t.wallet > named.wallet) FROM named
+    WHERE named.wallet IS NOT NULL
+)
+SELECT n.wallet FROM named n LEFT JOIN wallets w ON w.id = n.wallet
+WHERE n.wallet IS NOT NULL AND w.id IS NULL
+"""
+
+
+def belonging(tx: Transaction, report: Report) -> None:
+    """Nothing is left of a wallet, a customer, an entry or a budget whose row was taken away."""
+    for wallet, owner, known, own in tx.all(
+        "SELECT w.id, w.customer_id, c.id, o.id FROM wallets w "
+        "LEFT JOIN customers c ON c.id=w.customer_id LEFT JOIN customers o ON o.id=w.id"
+    ):
+        report.check("belongs", known is not None, wallet, "its customer is gone")
+        # A customer's first wallet bears the customer's name.
+        report.check("belongs", own in (None, owner), wallet, f"it is said to be {owner}'s")
+    for table in ("entries", "postings", "usage_records", "lots"):
+        for (wallet,) in tx.all(_WALLETS_OF.format(table=table)):
+            report.check("belongs", False, wallet, f"the wallet is gone, its {table} are not")
+    for table in ("holds", "orders", "grants"):
+        for (wallet,) in tx.all(
+            f"SELECT DISTINCT t.wallet FROM {table} t "  # noqa: S608 - our own names
+            "LEFT JOIN wallets w ON w.id=t.wallet WHERE w.id IS NULL"
+        ):
+            report.check("belongs", False, wallet, f"the wallet is gone, its {table} are not")
+    for table in ("postings", "usage_records"):
+        for wallet, last, seq in tx.all(
+            f"SELECT w.id, (SELECT max(t.seq) FROM {table} t "  # noqa: S608 - our own names
+            "WHERE t.wallet=w.id), w.seq FROM wallets w"
+        ):
+            fits = last is None or last <= seq
+            report.check("belongs", fits, f"{wallet} {last}", f"{table} without an entry")
+    for (budget,) in tx.all(
+        "SELECT DISTINCT b.budget FROM buckets b LEFT JOIN budgets g ON g.id=b.budget "
+        "WHERE g.id IS NULL"
+    ):
+        report.check("budgets", False, f"budget {budget}", "its buckets have no budget")
 
 
 def count_month(report: Report, book: Any, row: Row, place: str) -> None:
@@ -43,8 +180,6 @@ def months(tx: Transaction, report: Report, book: Any, customer: str) -> None:
             "SELECT month, gross, cut, credited FROM tier_months WHERE customer_id=?", customer
         )
     }
-    if not kept:
-        return
     if tiering is None:
         return
     made: dict[str, list[int]] = {}
@@ -109,7 +244,15 @@ def _credits(
 
 
 def money_in(tx: Transaction, report: Report) -> None:
-    """Codes' uses, fees and papers."""
+    """Codes, fees and papers."""
+    for code, state, grant, amount, given in tx.all(
+        "SELECT c.id, c.state, c.grant_id, c.amount, l.amount FROM codes c "
+        "LEFT JOIN grants g ON g.id=c.grant_id "
+        "LEFT JOIN lots l ON l.wallet=g.wallet AND l.lot=g.lot "
+        "WHERE c.state='redeemed' OR c.grant_id IS NOT NULL"
+    ):
+        fits = grant == "retired" or (state == "redeemed" and amount == given)
+        report.check("codes", fits, code, f"{state}: {amount} was given as {given}")
     for code, used, uses, counted in tx.all(
         "SELECT c.id, c.used, c.uses, count(u.customer_id) FROM codes c "
         "LEFT JOIN code_uses u ON u.code_id=c.id WHERE c.kind='promo' GROUP BY c.id, c.used, c.uses"

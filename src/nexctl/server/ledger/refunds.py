@@ -187,4 +187,9 @@ def in_money(found: Order, units: int) -> int:
 
 
 def _upto(found: Order, money: int) -> int:
-    return -(-found.credits * money // found.total) if found.total else 0
+    return upto(found.credits, found.total, money)
+
+
+def upto(credits: int, total: int, money: int) -> int:
+    """The credits of an order that `money` of its total stands for, rounded up."""
+    return -(-credits * money // total) if total else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,10 @@ class Report(Protocol):
     def check(self, check: str, holds: bool, place: str, text: str) -> None:
         """Count one thing, and name it where it does not hold."""
 
+    def readable(self, check: str, place: str) -> AbstractContextManager[None]:
+        """Name what cannot be read."""
+        ...
+
 
 def is_joined(tx: Transaction, customer: str) -> bool:
     """Whether a key's budget may count requests of another account: an organisation's."""
@@ -30,36 +35,46 @@ def is_joined(tx: Transaction, customer: str) -> bool:
 def shared_budgets(tx: Transaction, report: Report, customer: str) -> None:
     """Budgets whose requests lie in several books, on one snapshot: added up from the holds."""
     for found in tx.all("SELECT id FROM budgets WHERE customer_id=?", customer):
-        budget = budgets.by_id(tx, found[0])
-        if budget is None:
-            continue
-        made: dict[int, list[int]] = {}
-        for state, layers, charge, record in tx.all(
-            "SELECT h.state, h.layers, u.charge, u.record FROM holds h "
-            "LEFT JOIN usage_records u ON u.wallet=h.wallet AND u.seq=h.seq "
-            "WHERE h.state IN ('reserved', 'dispatched', 'unknown', 'settled') "
-            "AND h.layers LIKE ?",
-            f'%"{budget.id}"%',
-        ):
-            for part in budgets.parts_of(layers):
-                if part.budget != budget.id:
-                    continue
-                sums = made.setdefault(part.start, [0, 0])
-                if state == "settled":
-                    usage = Usage(request=0)._replace(**msgspec.json.decode(record)["usage"])
-                    sums[0] += budgets.counted(budget, charge, usage)
-                else:
-                    sums[1] += part.amount
-        for start, opening, spent, held in tx.all(
-            "SELECT start, opening, spent, held FROM buckets WHERE budget=?", budget.id
-        ):
-            said, real = [spent - opening, held], made.get(start, [0, 0])
-            report.check(
-                "budgets",
-                said == real,
-                f"budget {budget.id} from {start}",
-                f"spent and held are {said}, its requests make {real}",
-            )
+        with report.readable("budgets", f"budget {found[0]}"):
+            _shared(tx, report, found[0])
+
+
+def _shared(tx: Transaction, report: Report, name: str) -> None:
+    budget = budgets.by_id(tx, name)
+    if budget is None:
+        return
+    made: dict[int, list[int]] = {}
+    for state, layers, model, charge, record in tx.all(
+        "SELECT h.state, h.layers, h.model, u.charge, u.record FROM holds h "
+        "LEFT JOIN usage_records u ON u.wallet=h.wallet AND u.seq=h.seq "
+        "WHERE h.state IN ('reserved', 'dispatched', 'unknown', 'settled') "
+        "AND h.layers LIKE ?",
+        f'%"{budget.id}"%',
+    ):
+        for part in budgets.parts_of(layers):
+            if part.budget != budget.id:
+                continue
+            sums = made.setdefault(part.start, [0, 0])
+            if state == "settled" and not budgets.meets(budget, model):
+                continue  # held for it, as others might have answered: charged as another
+            if state == "settled":
+                usage = Usage(request=0)._replace(**msgspec.json.decode(record)["usage"])
+                sums[0] += budgets.counted(budget, charge, usage)
+            else:
+                sums[1] += part.amount
+    for start, opening, spent, held in tx.all(
+        "SELECT start, opening, spent, held FROM buckets WHERE budget=?", budget.id
+    ):
+        said, real = [spent - opening, held], made.pop(start, [0, 0])
+        report.check(
+            "budgets",
+            said == real,
+            f"budget {budget.id} from {start}",
+            f"spent and held are {said}, its requests make {real}",
+        )
+    for start in made:
+        place = f"budget {budget.id} from {start}"
+        report.check("budgets", False, place, "its requests are counted nowhere")
 
 
 def organisations(tx: Transaction, report: Report) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nexctl.server.access import network_of
 from nexctl.server.calls import Call
 from nexctl.server.house import COST_LABELS, instant, micros
 from nexctl.server.inference.policy import find
@@ -193,7 +193,7 @@ def _addresses(texts: Sequence[str] | None) -> list[str] | None:
     if texts is None:
         return None
     try:
-        return [str(ipaddress.ip_network(text, strict=False)) for text in texts]
+        return [str(network_of(text)) for text in texts]
     except ValueError:
         raise Refuse(
             "invalid_request", "not an address or a network", param="ip_allowlist"
@@ -241,13 +241,10 @@ def _inside_parent(
 def _within(addresses: Sequence[str], allowed: Sequence[str] | None) -> bool:
     if allowed is None:
         return True
-    networks = [ipaddress.ip_network(text, strict=False) for text in allowed]
+    networks = [network_of(text) for text in allowed]
     return all(
-        any(
-            one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
-            for other in networks
-        )
-        for one in (ipaddress.ip_network(text, strict=False) for text in addresses)
+        any(one.version == other.version and one.subnet_of(other) for other in networks)
+        for one in (network_of(text) for text in addresses)
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nexctl.server.access import network_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.inference.policy import find
@@ -367,7 +367,7 @@ def _wanted(org: Org, scope: str, scope_id: str) -> list[dict[str, Any]]:
 
 def _networks(texts: list[str]) -> list[str]:
     try:
-        return [str(ipaddress.ip_network(text, strict=False)) for text in texts]
+        return [str(network_of(text)) for text in texts]
     except ValueError:
         raise Refuse("invalid_request", "not an address or a network", param="addresses") from None
 
