@@ -169,7 +169,9 @@ def test_papers_are_never_edited_and_a_gap_is_found(make: Callable[..., Rig]) ->
         "INSERT OR REPLACE INTO invoices SELECT * FROM invoices",
         "DELETE FROM invoice_series",
     ):
-        with pytest.raises(Exception, match=r"append-only|never-deleted"):
+        if "REPLACE" in sql and ledger.executor.database.dialect != "sqlite":
+            continue  # only SQLite has it
+        with pytest.raises(Exception, match=r"append-only|never-deleted|denied"):
             ledger.write(lambda tx, sql=sql: tx.run(sql))
     ledger.write(lambda tx: tx.run("UPDATE invoice_series SET last=7"))
     assert {row.check for row in verify(ledger).violations} == {"papers"}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from nexctl.errors import ConfigError, NexctlError, UsageError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.files import private_folder
 from nexctl.server.house import House, Options
 from nexctl.server.ledger import settings
@@ -189,13 +189,12 @@ def _catch_up(house: House) -> None:
     zone = house.month_zone
     if not house.read(due.anything, month_in(zone, house.now())[0]):
         return
-    from nexctl.server import falling_due
+    from nexctl.server import falling_due, telling
 
     try:
         falling_due.work(house)
-    except NexctlError as error:
-        # A clock that jumped stops grants, not the gateway.
-        house.alarm(f"what falls due: {error.message}")
+    except Exception as error:  # noqa: BLE001 - a fault in it must not stop every other command
+        house.alarm(f"what falls due: {telling.words(error)}")
 
 
 def _house(ledger: Ledger, options: Options) -> House:

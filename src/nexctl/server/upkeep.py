@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from nexctl.errors import NexctlError
-from nexctl.server import falling_due
+from nexctl.server import falling_due, telling
 from nexctl.server.events import sending
 from nexctl.server.ledger import events, files, idempotency, semantic_entries
 from nexctl.server.payments import outbox
@@ -62,7 +61,7 @@ class Upkeep:
             try:
                 await asyncio.to_thread(sending.due, self._house)
             except Exception as error:  # noqa: BLE001 - what failed once may do better next time
-                self._house.alarm(f"events: {_words(error)}")
+                self._house.alarm(f"events: {telling.words(error)}")
             await asyncio.sleep(SEND_SECONDS)
 
     async def _work(self) -> None:
@@ -73,10 +72,6 @@ class Upkeep:
                 if beats % SWEEP_BEATS == 0:
                     await asyncio.to_thread(once, self._house, rare=beats % RARE_BEATS == 0)
             except Exception as error:  # noqa: BLE001 - whatever fails, the heartbeat goes on
-                self._house.alarm(f"upkeep: {_words(error)}")
+                self._house.alarm(f"upkeep: {telling.words(error)}")
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)
-
-
-def _words(error: Exception) -> str:
-    return error.message if isinstance(error, NexctlError) else type(error).__name__
