@@ -2,6 +2,8 @@
 
 Explanations are tried in a fixed order; the first under which the row comes to exactly the billed
 amount is named. The words say what was computed, never why somebody billed otherwise.
+
+Long because the order of the explanations is the rule: all of them stand in one list.
 """
 
 from __future__ import annotations
