@@ -254,8 +254,8 @@ def test_events_about_other_things_are_received_and_unknown_orders_told_again(
     assert deliver(rig, event("customer.created", {"id": "cus_1"}, "evt_c")).status == 200
     nobody = {**made, "id": "ord_nobody"}
     assert deliver(rig, completed(nobody)).status == 404
-    dispute = {"payment_intent": "pi_x", "amount": 1, "currency": "usd", "status": "x"}
-    assert deliver(rig, event("charge.dispute.created", dispute, "evt_x")).status == 404
+    lost = {"id": "dp_x", "payment_intent": "pi_x", "amount": 1, "currency": "usd", "status": "x"}
+    assert deliver(rig, event("charge.dispute.created", lost, "evt_x")).status == 404
 
 
 def test_forged_and_stale_events_are_refused(rig: StripeRig) -> None:
@@ -387,3 +387,66 @@ def test_amounts_are_exact_in_stripes_smallest_unit() -> None:
     assert stripe.minor(50 * 10**9, "KWD") == 50_000
     with pytest.raises(Refuse):
         stripe.minor(10**7 // 10, "USD")
+
+
+def dispute(order: dict[str, Any], what: str, status: str, name: str) -> dict[str, Any]:
+    """charge.dispute.*, by the fields of Stripe's API reference: the order is not named."""
+    found = {
+        "id": "dp_1",
+        "object": "dispute",
+        "payment_intent": f"pi_{order['id']}",
+        "amount": 5000,
+        "currency": "usd",
+        "status": status,
+        "metadata": {},
+    }
+    return event(f"charge.dispute.{what}", found, name)
+
+
+def test_an_inquiry_takes_nothing_until_its_funds_are_withdrawn(rig: StripeRig) -> None:
+    """Stripe: `warning_...` is no chargeback; it ends as `warning_closed` or takes the funds."""
+    made = ordered(rig)
+    deliver(rig, completed(made))
+    deliver(rig, dispute(made, "created", "warning_needs_response", "evt_1a"))
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    deliver(rig, dispute(made, "closed", "warning_closed", "evt_1b"))
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    deliver(rig, dispute(made, "funds_withdrawn", "needs_response", "evt_1c"))
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("5", "frozen")
+    assert proved(rig)
+
+
+def test_a_dispute_told_by_several_events_is_one(rig: StripeRig) -> None:
+    made = ordered(rig)
+    deliver(rig, completed(made))
+    for name, what in (("evt_a", "created"), ("evt_b", "funds_withdrawn"), ("evt_c", "created")):
+        assert deliver(rig, dispute(made, what, "needs_response", name)).status == 200
+    assert rig.wallet()["balance"] == "5"
+    for name, what in (("evt_d", "closed"), ("evt_e", "funds_reinstated")):
+        assert deliver(rig, dispute(made, what, "won", name)).status == 200
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    assert proved(rig)
+
+
+def test_a_dispute_that_is_won_before_it_is_told_leaves_nothing_frozen(rig: StripeRig) -> None:
+    made = ordered(rig)
+    deliver(rig, completed(made))
+    assert deliver(rig, dispute(made, "closed", "won", "evt_w")).status == 200
+    assert rig.wallet()["balance"] == "55"
+    assert deliver(rig, dispute(made, "created", "needs_response", "evt_d")).status == 200
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    deliver(rig, dispute(made, "closed", "won", "evt_w2"))
+    assert rig.wallet()["balance"] == "55"
+    assert proved(rig)
+
+
+def test_a_won_dispute_told_before_its_payment_leaves_the_credits(rig: StripeRig) -> None:
+    made = ordered(rig)
+    # Where the order is named these wait for the payment; in the worst order.
+    for what, status in (("closed", "won"), ("created", "needs_response")):
+        early = dispute(made, what, status, f"evt_{what}")
+        early["data"]["object"]["metadata"] = {"order_id": made["id"]}
+        assert deliver(rig, early).status == 200
+    assert deliver(rig, completed(made)).body["credited"] is True
+    assert (rig.wallet()["balance"], rig.wallet()["state"]) == ("55", "active")
+    assert proved(rig)

@@ -325,3 +325,23 @@ def test_the_measure_does_not_depend_on_the_order(one: str, two: str) -> None:
 @given(st.integers(), st.integers())
 def test_two_numbers_are_never_one(one: int, two: int) -> None:
     assert alike(f"add {one} to it", f"add {two} to it") == (one == two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("Is x ≤ y?", "Is x ≥ y?"),
+        ("What is A ∧ B", "What is A ∨ B"),
+        ("What does 😀 mean?", "What does 😢 mean?"),
+        ("Cost in ₹?", "Cost in ₽?"),
+        ("What is C# good for?", "What is C good for?"),
+        ("Is C++ better than C", "Is C better than C++"),
+        ("Explain .NET", "Explain net"),
+        ("What is \\n", "What is n"),
+        ("राम का घर", "राम की घर"),
+        ("กิน", "กัน"),
+    ],
+)
+def test_signs_and_vowel_signs_are_part_of_the_question(one: str, two: str) -> None:
+    first, second = similarity.prepared(one), similarity.prepared(two)
+    assert (first.words, first.fixed) != (second.words, second.fixed)

@@ -2,9 +2,9 @@
 
 A prompt is normalised: Unicode NFKC, lower case, contractions written out, -ise as -ize,
 punctuation and surplus blanks dropped. What must be equal is taken out of it: numbers, identifiers,
-quotations and code as they are written, and the content words in their order, that is every word
-but the few of LIGHT. What is left to differ are light words, punctuation and blanks; how far is
-measured by the cosine of the counts of words, word pairs and character triples. See
+quotations and code as they are written, and the content words and signs in their order, that is
+every word but the few of LIGHT. What is left to differ are light words, punctuation and blanks;
+how far is measured by the cosine of the counts of words, word pairs and character triples. See
 docs/explanation/semantic-cache.md.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -63,11 +64,6 @@ def _contractions() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(pattern), words) for pattern, words in _CONTRACTIONS)
 
 
-@cache
-def _word() -> re.Pattern[str]:
-    return re.compile(r"[^\W_]+")
-
-
 def prepared(text: str) -> Prompt:
     """A prompt in its normal form."""
     plain = unicodedata.normalize("NFKC", text).replace("’", "'")
@@ -76,10 +72,36 @@ def prepared(text: str) -> Prompt:
     for pattern, words in _contractions():
         low = pattern.sub(words, low)
     found: list[str] = []
-    for word in _word().findall(low):
-        found += _split(word)
+    for piece in _pieces(low):
+        found += _split(piece)
     content = tuple(w for w in found if w not in LIGHT and w not in _LIGHT_CHARACTERS)
     return Prompt(" ".join(found), content, tuple(f.rstrip(".,:") or f for f in fixed))
+
+
+# Punctuation that is no mark of a sentence: it says as much as a word does.
+_SIGNS = frozenset("#%&*-/@\\§¶†‡‰‱′″‴※⁄")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Words, with the marks that belong to their letters, and signs, each at its place."""
+    word = ""
+    for at, letter in enumerate(text):
+        kind = unicodedata.category(letter)[0]
+        if letter.isalnum() or kind == "M":
+            word += letter
+            continue
+        if word:
+            yield word
+            word = ""
+        if kind == "S" or letter in _SIGNS or (letter in ".!" and _begins(text, at)):
+            yield letter
+    if word:
+        yield word
+
+
+def _begins(text: str, at: int) -> bool:
+    """Whether a character stands before a word and after none, as in ".NET" or "!done"."""
+    return text[at + 1 : at + 2].isalnum() and not (at and text[at - 1].isalnum())
 
 
 def _split(word: str) -> list[str]:

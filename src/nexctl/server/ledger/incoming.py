@@ -56,6 +56,8 @@ def receive(tx: Transaction, event: Event) -> Received:
         outcome = _act(tx, found, event)
         _tell(tx, found, event, outcome)
     _keep(tx, event, outcome)
+    if outcome == "disputed":
+        _won_before(tx, event)
     return Received(outcome, orders.get(tx, event.order), outcome == "credited")
 
 
@@ -127,7 +129,7 @@ def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
         return "disputed"
     if event.kind == "payment.dispute_won":
         if not 0 < event.amount <= found.disputed:
-            return "mismatch"
+            return "not_disputed" if _is_early(tx, event) else "mismatch"
         funds.dispute_won(
             tx,
             found.wallet,
@@ -164,14 +166,39 @@ def _paid(tx: Transaction, found: Order, event: Event) -> str:
     return "credited"
 
 
+_TAKEN, _WON = ":payment.disputed", ":payment.dispute_won"
+
+
+def _is_early(tx: Transaction, event: Event) -> bool:
+    """Whether a dispute that its provider names was won here before it was told."""
+    name = event.id.removesuffix(_WON)
+    taken = "SELECT 1 FROM payment_events WHERE provider=? AND event_id=?"
+    return name != event.id and tx.one(taken, event.provider, name + _TAKEN) is None
+
+
+def _won_before(tx: Transaction, event: Event) -> None:
+    """Act on what was told too early: that the dispute which has come now was won."""
+    name = event.id.removesuffix(_TAKEN)
+    _late(tx, event.order, event.provider, "not_disputed", name + _WON)
+
+
 def _catch_up(tx: Transaction, found: Order) -> None:
     """Refunds and disputes that were told before the payment that they are about."""
+    _late(tx, found.id, found.provider, "not_credited")
+
+
+def _late(
+    tx: Transaction, order: str, provider: str, outcome: str, only: str | None = None
+) -> None:
+    """Act on events that came too early, a dispute before that it was won."""
     for id_, kind, payment, amount, currency in tx.all(
         "SELECT event_id, kind, payment_id, amount, currency FROM payment_events "
-        "WHERE order_id=? AND provider=? AND outcome='not_credited' ORDER BY received_at, event_id",
-        *(found.id, found.provider),
+        "WHERE order_id=? AND provider=? AND outcome=? AND event_id=coalesce(?, event_id) "
+        "ORDER BY CASE kind WHEN 'payment.dispute_won' THEN 1 ELSE 0 END, received_at, event_id",
+        *(order, provider, outcome, only),
     ):
-        event = Event(found.provider, f"{id_}:late", kind, found.id, payment, amount, currency)
-        outcome = _act(tx, orders.locked_one(tx, found.id), event)
-        _tell(tx, found, event, outcome)
-        _keep(tx, event, outcome)
+        event = Event(provider, f"{id_}:late", kind, order, payment, amount, currency)
+        found = orders.locked_one(tx, order)
+        done = _act(tx, found, event)
+        _tell(tx, found, event, done)
+        _keep(tx, event, done)

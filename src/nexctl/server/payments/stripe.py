@@ -174,11 +174,24 @@ def read_event(said: Any) -> Event | None:
     if kind == "charge.refunded":
         kept = _order_of(found)
         return _event(name, "payment.refunded_to", kept, found, found["amount_refunded"])
-    if kind == "charge.dispute.created":
-        return _event(name, "payment.disputed", _order_of(found), found, found["amount"])
-    if kind == "charge.dispute.closed" and found["status"] == "won":
-        return _event(name, "payment.dispute_won", _order_of(found), found, found["amount"])
+    if kind.startswith("charge.dispute."):
+        return _dispute(kind.removeprefix("charge.dispute."), found)
     return None
+
+
+def _dispute(what: str, found: Any) -> Event | None:
+    """A dispute that took money, or one whose money is back; each is told by two events, so its
+    own name makes it one. An inquiry (`warning_...`) takes nothing.
+    """
+    status = str(found["status"])
+    if what in ("created", "funds_withdrawn") and not status.startswith("warning_"):
+        kind = "payment.disputed"
+    elif what == "funds_reinstated" or (what == "closed" and status == "won"):
+        kind = "payment.dispute_won"
+    else:
+        return None
+    name = f"{found['id']}:{kind}"
+    return _event(name, kind, _order_of(found), found, found["amount"])
 
 
 def _order_of(found: Any) -> str:
