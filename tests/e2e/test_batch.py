@@ -340,3 +340,37 @@ def test_no_key_is_4_and_no_gateway_is_7(nexctl: Nexctl, tmp_path: Path) -> None
     assert (quoted.exit, quoted.data["spendable"], quoted.data["refused"]) == (0, None, None)
     where["NEXCTL_API_KEY"] = "sk-x"
     assert nexctl("batch", "submit", "r.jsonl", "-y", "--timeout", "1", **where).exit == 7
+
+
+def test_a_gateway_that_charges_in_credits_is_told_in_its_own_unit(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    """A quote in money and a charge in credits each name their unit; the wallet is worth money."""
+    nexctl("gateway", "init", "relay", "--book", "nexrelay", "--payments", "sandbox", "--use")
+    order = nexctl("wallet", "topup", "9", "-o", "json").data
+    nexctl("gateway", "pay", order["id"])
+    body = {"model": "gpt-5.2", "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    entry = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    (tmp_path / "in.jsonl").write_text(json.dumps(entry) + "\n")
+    quote = nexctl("batch", "quote", "in.jsonl", "-o", "json").data
+    assert (quote["currency"], quote["refused"]) == ("USD", False)
+    assert Decimal(quote["spendable"]) <= Decimal("9")
+    limit = ("--max-cost", quote["charge"]["high"])
+    done = nexctl("batch", "run", "in.jsonl", "--yes", *limit, "-o", "json")
+    assert done.exit == 0, done
+    used = done.data["input_tokens"] + done.data["output_tokens"]
+    assert (done.data["charge"], done.data["currency"]) == (str(used), "credits")
+    assert done.data["quote"]["currency"] == "USD"
+    told = nexctl("batch", "status", done.data["id"], "-o", "table").out
+    assert f"charge {used}.0000 credits" in told or f"charge {used} credits" in told
+
+
+def test_what_a_job_has_cost_in_credits_counts_by_their_value_against_a_limit() -> None:
+    from types import SimpleNamespace as Some
+
+    from nexctl.batch import quoting
+
+    scan: Any = Some(estimator=Some(books=(books.load("nexrelay"),)))
+    assert quoting.in_quoted(scan, 436 * 10**9, "credits") == 436_000
+    assert quoting.in_quoted(scan, 436, "USD") == 436
+    assert quoting.in_quoted(scan, 436, "EUR") is None

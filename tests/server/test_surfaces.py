@@ -397,3 +397,28 @@ def test_a_plan_is_refused_where_the_book_lets_nobody_choose_one(tmp_path: Path,
 
     with pytest.raises(UsageError, match="plan"):
         bootstrap.create(str(tmp_path / "x" / "db"), Kept(), book=books.load(book), plan="pro")
+
+
+def test_a_video_may_be_asked_for_by_a_form(studio: Rig) -> None:
+    """OpenAI's SDK sends `multipart/form-data` here, with or without a file."""
+
+    def asked(*parts: tuple[str, str]) -> Any:
+        lines = [
+            f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in parts
+        ]
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        body = "".join((*lines, "--b--\r\n")).encode()
+        return studio.raw("POST", "/v1/videos", body, key=studio.management, headers=kind)
+
+    good = (("model", "film-1"), ("prompt", "a cat\r\n--c"), ("seconds", "4"))
+    got = asked(*good)
+    assert (got.status, got.body["status"]) == (200, "completed")
+    assert asked(*good, ("seconds", "4")).code == "invalid_request"
+    assert asked(*good, ("metadata[a]", "b")).status == 400
+    assert asked(("model", "film-1"), ("prompt", "\x00")).code == "invalid_request"
+    picture = ('input_reference"; filename="a.png', "PNG")
+    assert asked(*good, picture).code == "unsupported_parameter"
+    json_only = {"content-type": "multipart/form-data; boundary=b"}
+    got = studio.raw("POST", "/v1/tokenize", b"--b--", key=studio.management, headers=json_only)
+    assert got.status == 415

@@ -192,7 +192,11 @@ def test_images_and_videos_are_charged_at_the_operators_rates(open_shop: Open) -
     assert (status, film["status"]) == (200, "completed")
     assert Decimal(film["nex"]["charge"]) == Decimal("0.112")
     assert before - shop.balance() == Decimal("0.233")
-    pictures, films = shop.data("usage", "list")
+    # OpenAI's own library sends a form, a body of parts, where it has no file too.
+    again = shop.sdk(key).videos.create(model="film-1", prompt="a cat", seconds="4")
+    assert again.status == "completed"
+    assert Decimal(again.model_extra["nex"]["charge"]) == Decimal("0.108")
+    pictures, films, _ = shop.data("usage", "list")
     assert (pictures["images"], pictures["input_tokens"]) == (3, 0)
     assert (films["videos"], films["gpu_seconds"]) == (1, 6)
     # The grid's own row has no number, so it is not charged for and makes nothing.

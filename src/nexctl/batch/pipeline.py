@@ -125,13 +125,23 @@ def keep(journal: Journal, job: Job, outcome: dict[str, Any]) -> dict[str, Any]:
     return outcome
 
 
-def spent_nano(job: Job) -> int:
-    """What a job and its retries cost so far, in 10**-9: the most that it may where unknown."""
+def spent(job: Job) -> tuple[int, str]:
+    """What a job and its retries cost so far, in 10**-9 of the unit beside it: the most that it may
+    where unknown.
+    """
+    charge, unit = _charged(job)
+    if charge is None and job.quoted is not None:
+        charge = job.quoted["charge"]["high"]
+    return (parse_units(charge, NANO) if charge is not None else 0), unit or ""
+
+
+def _charged(job: Job) -> tuple[str | None, str | None]:
+    """What a job was charged, in its gateway's own unit, which may not be the quote's."""
     found, quoted = job.found, job.quoted
-    charge = found["charge"] if found is not None else None
-    if charge is None and quoted is not None:
-        charge = quoted["charge"]["high"]
-    return parse_units(charge, NANO) if charge is not None else 0
+    unit = quoted["currency"] if quoted is not None else None
+    if found is None or found["charge"] is None:
+        return None, unit
+    return found["charge"], found.get("currency") or unit
 
 
 def cancel(journal: Journal, job: Job, remote: Remote, note: Callable[[str], object]) -> Job:
@@ -150,6 +160,7 @@ def report(journal: Journal, job: Job) -> dict[str, Any]:
     """The documented fields of `batch status` and `batch run`."""
     shards = journal.shards(job.id)
     found, quoted = job.found, job.quoted
+    charge, unit = _charged(job)
     ends = [shard.ends_at for shard in shards if shard.ends_at]
     models = list(dict.fromkeys(shard.model for shard in shards))
     urls = list(dict.fromkeys(shard.url for shard in shards))
@@ -165,8 +176,8 @@ def report(journal: Journal, job: Job) -> dict[str, Any]:
         "shards": [_shard(shard) for shard in shards],
         "counts": found["counts"] if found is not None else _counts(job, shards),
         "quote": quoted,
-        "charge": found["charge"] if found is not None else None,
-        "currency": quoted["currency"] if quoted is not None else None,
+        "charge": charge,
+        "currency": unit,
         "input_tokens": found["input_tokens"] if found is not None else None,
         "output_tokens": found["output_tokens"] if found is not None else None,
         "parent": job.parent,

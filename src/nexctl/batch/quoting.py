@@ -84,11 +84,15 @@ class Quote(NamedTuple):
 
         It is refused where the most that it may cost is more than what can be spent.
         """
-        if self.spendable is None or self.high is None:
+        if self._spendable is None or self.high is None:
             return None
-        if self.spendable.currency != self.currency:
-            return None
-        return self.high > self.spendable.units
+        return self.high > self._spendable
+
+    @property
+    def _spendable(self) -> int | None:
+        """What can be spent in the quote's own currency; an amount of another one is not told."""
+        has = self.spendable
+        return has.units if has is not None and has.currency == self.currency else None
 
     def as_json(self) -> dict[str, Any]:
         """The documented fields."""
@@ -103,7 +107,7 @@ class Quote(NamedTuple):
             "charge": {"low": _text(self.low), "high": _text(self.high)},
             "sync_charge": {"low": _text(self.sync_low), "high": _text(self.sync_high)},
             "currency": self.currency,
-            "spendable": _text(self.spendable.units) if self.spendable else None,
+            "spendable": _text(self._spendable),
             "refused": self.refused,
             "batch_rules": {**self.rules._asdict(), "order": list(self.rules.order)},
             "notes": list(self.notes),
@@ -171,14 +175,28 @@ def spendable(gateway: Gateway) -> Spendable | None:
         raise
 
 
-def gate(found: Quote, limit: int | None, *, spent: int = 0) -> gates.Gate | None:
+def in_quoted(scan: Scan, units: int, unit: str) -> int | None:
+    """10**-9 of the quote's currency for 10**-9 of what a gateway charges in.
+
+    A credit counts by its published value. None where nothing says what the one is in the other.
+    """
+    estimator = scan.estimator
+    for book in estimator.books if estimator is not None else ():
+        if unit == currency_of(book):
+            return units
+        if unit == book.unit:
+            return worth(book, units * 10**book.scale // 10**NANO)
+    return None
+
+
+def gate(found: Quote, limit: int | None, *, spent: int | None = 0) -> gates.Gate | None:
     """Compare the most that a batch may cost with `--max-cost` (10**-12); None without one.
 
-    `spent` is what the job has cost already, in 10**-9.
+    `spent` is what the job has cost already, in 10**-9; None where that is in another unit.
     """
     if limit is None:
         return None
-    if found.high is None:
+    if found.high is None or spent is None:
         raise UnpricedError("what the batch may cost is not known, so no limit can hold")
     return gates.max_cost(found.high + spent, NANO, found.currency, gates.HIGH, limit)
 

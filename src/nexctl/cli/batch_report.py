@@ -134,7 +134,8 @@ def job_view(report: dict[str, Any]) -> View:
         screen.line(f"of {plural(counts['total'], 'line')}: {', '.join(words) or 'none done'}")
         unit = report["currency"] or ""
         if report["quote"] is not None:
-            screen.line(f"quote {_between(report['quote']['charge'], unit)}")
+            quoted = report["quote"]
+            screen.line(f"quote {_between(quoted['charge'], quoted['currency'])}")
         if report["charge"] is not None:
             screen.line(f"charge {money(report['charge'], unit)}")
         if len(report["shards"]) > 1 or report["state"] not in ("completed",):

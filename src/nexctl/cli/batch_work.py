@@ -228,7 +228,11 @@ def _priced(
     limit = parse_max_cost(text) if text is not None else None
     scan, quote = pipeline.price(wanted, progress)
     if gateway is not None:
-        quote = quote._replace(spendable=quoting.spendable(gateway))
+        found = quoting.spendable(gateway)
+        units = quoting.in_quoted(scan, found.units, found.currency) if found is not None else None
+        if found is not None and units is not None:
+            found = found._replace(units=units, currency=quote.currency)
+        quote = quote._replace(spendable=found)
     return Priced(wanted, scan, quote, limit)
 
 
@@ -260,7 +264,9 @@ def prepared(
         return job
     with app.progress("read", total=None, unit="bytes") as step:
         answer = _priced(app, wanted, options, work.gateway, step)
-    gate = quoting.gate(answer.quote, answer.limit, spent=int(options.get("spent", 0)))
+    spent = options.get("spent")
+    before = quoting.in_quoted(answer.scan, *spent) if spent is not None else 0
+    gate = quoting.gate(answer.quote, answer.limit, spent=before)
     quoting.stop(gate)
     if app.dry_run:
         from nexctl.cli.batch_report import quote_view
@@ -392,7 +398,7 @@ def retried(app: App, work: Work, job_id: str, options: dict[str, Any]) -> tuple
         **options,
         "split": bool(root.mixed),
         "max_cost": options["max_cost"] or root.max_cost,
-        "spent": pipeline.spent_nano(root),
+        "spent": pipeline.spent(root),
         "idempotency_key": f"retry-{len(children) + 1}",
         "max_tokens": None,
     }

@@ -213,6 +213,10 @@ class Gateway:
             return
         if not call.raw and route.optional_body:
             call.plain = {}
+        elif route.form_too and _is_form(request):
+            from nexctl.server.batches import forms
+
+            call.plain = forms.fields(request.headers["content-type"], call.raw)
         else:
             _check_media(request)
             call.plain = bodies.plain(call.raw)
@@ -220,6 +224,11 @@ class Gateway:
                 # No database keeps that character in a text.
                 raise Refuse("invalid_request", "a text holds the character U+0000")
         call.body = bodies.request(call.plain, route)
+
+
+def _is_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    return kind.strip().lower() == "multipart/form-data"
 
 
 def _check_media(request: Request) -> None:

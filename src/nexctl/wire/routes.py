@@ -48,7 +48,7 @@ class Route(NamedTuple):
     `refusals` are the codes of its own; `refusals_of` adds what every route may answer.
     `body_limit` in bytes, `idempotent` whether Idempotency-Key counts, `streaming` the type of an
     event when the request asks for a stream. `form` is the type of a multipart form, which the
-    handler reads as it comes.
+    handler reads as it comes; `form_too` says that a form's fields do as well as the JSON body.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Route(NamedTuple):
     status: int = 200
     optional_body: bool = False
     form: str | None = None
+    form_too: bool = False
 
     @property
     def template(self) -> str:
@@ -179,10 +180,11 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "videos.create",
-        *("POST", "/v1/videos", "Make a video", _ANY_KEY),
+        *("POST", "/v1/videos", "Make a video; a form will do, as OpenAI's SDK sends", _ANY_KEY),
         *("media.Video", "media.VideoRequest"),
         refusals=_PAID,
         body_limit=PROMPT,
+        form_too=True,
     ),
     # ------------------------------------------------------------------ routing, own keys
     Route(

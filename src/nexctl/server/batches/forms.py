@@ -117,6 +117,32 @@ class Form:
         raise _no_form()
 
 
+def fields(content_type: str, raw: bytes) -> dict[str, str]:
+    """The texts of a small form by name. Refused: files, a name twice, what is no text."""
+    form = Form(content_type)
+    found: dict[str, bytes] = {}
+    name = ""
+    for piece in form.feed(raw):
+        if isinstance(piece, bytes):
+            found[name] += piece
+            continue
+        name = piece.name
+        if piece.filename is not None:
+            raise Refuse("unsupported_parameter", param=name[:100])
+        if name in found:
+            raise Refuse("invalid_request", "a field of the form stands there twice")
+        found[name] = b""
+    if not form.ended:
+        raise Refuse("invalid_request", "the form breaks off")
+    try:
+        told = {name: value.decode() for name, value in found.items()}
+    except UnicodeDecodeError:
+        raise Refuse("invalid_request", "the form is not text in UTF-8") from None
+    if any("\x00" in value for value in told.values()):
+        raise Refuse("invalid_request", "a text holds the character U+0000")
+    return told
+
+
 def _plain(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text).replace("%22", '"').replace("%0D", "").replace("%0A", "")
 
