@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests import places
 # What a property says does not depend on how busy the machine is.
 settings.register_profile("nexctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nexctl")
+
+# A shell starts what it puts into the background with interrupts ignored, and everything that such
+# a run starts inherits that: tests that interrupt a program need them back.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REQUIRE_TOOLS = os.environ.get("NEXCTL_REQUIRE_TOOLS") == "1"
 

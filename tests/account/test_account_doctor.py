@@ -77,6 +77,22 @@ def test_what_others_may_read_is_a_fault_of_the_configuration(tmp_path: Path) ->
     assert doctor.stores([str(file)], "x").hint == f"chmod 600 '{file}'"
 
 
+def test_a_folder_that_takes_nothing_is_a_warning_and_nothing_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "not/made/yet"
+    assert doctor.stores([str(state)], "x").status == "ok"
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    found = doctor.stores([str(state)], "x")
+    assert (found.status, found.detail) == ("warn", f"{tmp_path}: nothing can be written there")
+    monkeypatch.undo()
+    full = os.statvfs_result((4096, 4096, 100, 0, 0, 100, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    found = doctor.stores([str(state)], "x")
+    assert (found.status, found.detail) == ("warn", f"{tmp_path}: that disk is full")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_overdue_rotation_is_named_with_the_command_that_ends_it(tmp_path: Path) -> None:
     assert doctor.rotations(str(tmp_path), NOW).status == "ok"
     journal = Journal(str(tmp_path), "rotations")

@@ -42,6 +42,9 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path, own_
             check=False,
         )
         said = f"{where}: $ {step.command}\n{done.stdout}{done.stderr}"
+        missing = re.search(r"sh: \d+: (\S+): not found", done.stderr)
+        if done.returncode == 127 and missing is not None:
+            pytest.skip(f"needs {missing[1]}")
         assert done.returncode == step.exit, said
         if step.shown is not None and any(line.strip() for line in step.shown):
             printed = done.stdout if matches(step.shown, done.stdout) else done.stdout + done.stderr

@@ -32,7 +32,7 @@ def test_credits_are_given_and_taken(nexctl: Nexctl) -> None:
         *("-o", "json"),
     ).data
     assert set(given) == {
-        *("customer_id", "sequence", "amount", "balance", "currency", "profile"),
+        *("customer_id", "sequence", "amount", "balance", "currency", "reverses", "profile"),
     }
     assert (given["amount"], given["balance"]) == ("2.5", "32.5")
     assert nexctl("admin", "customers", "credit", customer, "1", "--yes").exit == 2, "no --note"

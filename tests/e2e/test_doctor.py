@@ -80,6 +80,18 @@ def test_the_embedded_gateway_is_asked(nexctl: Nexctl) -> None:
     assert "\x1b" not in report
 
 
+def test_a_clock_that_was_set_back_is_found_without_another_to_hold_it_against(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    """The embedded gateway's clock is this machine's, and says nothing against it."""
+    nexctl("keys", "list")
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.time = lambda: 1_600_000_000.0\n")
+    done = nexctl("doctor", "-o", "json", PYTHONPATH=str(tmp_path))
+    found = checks(done)["clock"]
+    assert (done.exit, found["status"]) == (0, "warn")
+    assert found["detail"].startswith("this machine says 2020-09-13, before the price book")
+
+
 def test_a_served_gateway_and_its_key(nexctl: Nexctl, served: str) -> None:
     address = {"NEXCTL_BASE_URL": served, "NEXCTL_DRIVER": "nexctl"}
     done = nexctl("doctor", "-o", "json", **address)

@@ -17,6 +17,7 @@ from tests.e2e.conftest import Nexctl
 def opened(nexctl: Nexctl) -> None:
     """A shop that sells one model at 15 % over its cost, a credit for a cent."""
     made = nexctl("gateway", "init", "shop", "--book", "tokenok", "--payments", "sandbox", "--use")
+    assert made.out.splitlines()[-1] == "profile shop is the default now"
     assert made.exit == 0, made
     assert nexctl("admin", "providers", "cost", "echo", "--book", "openai").exit == 0
     draft = nexctl(

@@ -143,7 +143,7 @@ def test_another_book_prices_the_same_list(nexctl: Nexctl, used: Path, tmp_path:
     [
         ("", "empty"),
         ('{"charge": "1", "created_at": "2026-11-26T00:00:00Z"}\n{oops}\n', "line 2"),
-        ('{"charge": "1e5", "created_at": "2026-11-26T00:00:00Z"}\n', "line 1"),
+        ('{"charge": "1..5", "created_at": "2026-11-26T00:00:00Z"}\n', "line 1"),
         ("a,b\n1,2\n", "no export"),
     ],
 )

@@ -148,7 +148,7 @@ def test_ctrl_c_keeps_what_came_and_exits_130(nexctl: Nexctl, door: Door, tmp_pa
     while door.pages < 10:
         time.sleep(0.002)
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=20)
+    out, err = program.communicate(timeout=60)
     assert (program.returncode, out, "--resume" in err) == (130, "", True)
     assert nexctl("usage", "export", "u.csv", *OCTOBER, "--resume", **environ(door)).exit == 0
 
@@ -193,7 +193,7 @@ def test_tail_follows_and_ends_cleanly_on_ctrl_c(used: Nexctl, tmp_path: Path) -
     assert used("chat", "-", "-q", stdin="While it looks").exit == 0
     assert json.loads(program.stdout.readline())["sequence"] == 6
     program.send_signal(signal.SIGINT)
-    out, err = program.communicate(timeout=20)
+    out, err = program.communicate(timeout=60)
     assert (program.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert used("usage", "tail", "-o", "json").exit == 2

@@ -6,6 +6,7 @@ The words are looked at here because a person reads them; scripts go by codes (d
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -22,6 +23,13 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("estimate /dev/null", {}, 2, "a device, not a file", "name a file"),
     ("estimate bad.md", {}, 2, "not UTF-8: byte 0xff at offset 0", "iconv"),
     ("estimate bad.json", {}, 2, "bad.json:1: broken JSON", "one document"),
+    ("estimate cut.json", {}, 2, "Unterminated string starting at column 14", "one document"),
+    ("estimate digits.json", {}, 2, "a number has too many digits", "one document"),
+    ("estimate wide.md", {}, 2, "a binary file: NUL byte at offset 3", "iconv -f utf-16"),
+    ("chat half.json", {}, 2, "half a character", "go in pairs"),
+    ("keys create --name a\udcff", {}, 2, "the command line is not UTF-8", "type it in UTF-8"),
+    ("keys show a\udcff", {}, 2, "the command line is not UTF-8", "type it in UTF-8"),
+    ("usage list --model a\udcff", {}, 2, "the command line is not UTF-8", "type it in UTF-8"),
     ("estimate empty", {}, 2, "no prompts in this folder", "named is always read"),
     ("estimate prompt.md -m gpt4o", {}, 2, "has no model 'gpt4o'", "did you mean gpt-4o"),
     ("estimate prompt.md --on nowhere", {}, 2, "no price book 'nowhere'", "books: nextoken"),
@@ -89,7 +97,9 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "code", "said", "hint"), WRONG, ids=[f"{w[0]}|{w[3]}"[:60] for w in WRONG]
+    ("words", "env", "code", "said", "hint"),
+    WRONG,
+    ids=[f"{w[0]}|{w[3]}"[:60].encode("ascii", "replace").decode() for w in WRONG],
 )
 def test_two_plain_lines(
     nexctl: Nexctl, tmp_path: Path, words: str, env: dict[str, str], code: int, said: str, hint: str
@@ -99,6 +109,11 @@ def test_two_plain_lines(
     (tmp_path / "prompt.md").write_text("Say hello to the customer.\n")
     (tmp_path / "bad.md").write_bytes(b"\xff\xfe")
     (tmp_path / "bad.json").write_text("{bad\n")
+    (tmp_path / "cut.json").write_text('{"messages": "Hi')
+    (tmp_path / "digits.json").write_text(f'{{"max_tokens": {"9" * 5000}}}')
+    (tmp_path / "wide.md").write_text("Hello", "utf-16")
+    said_half = {"role": "user", "content": "half \ud800"}
+    (tmp_path / "half.json").write_text(json.dumps({"messages": [said_half]}))
     (tmp_path / "bad.toml").write_text("x = [\n")
     (tmp_path / "empty").mkdir()
     if words.startswith(("gateway restore", "gateway backup")):
@@ -171,24 +186,21 @@ def test_a_disk_that_has_become_full(nexctl: Nexctl, tmp_path: Path) -> None:
         subprocess.run(["umount", str(home)], check=True)
 
 
-def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl, tmp_path: Path) -> None:
-    import socket
-    import sys
-    import time
+def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl) -> None:
+    import http.server
+    import threading
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    other = subprocess.Popen(
-        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    port = other.server_address[1]
+    threading.Thread(target=other.serve_forever, daemon=True).start()
     try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         done = nexctl("models", "list", NEXCTL_BASE_URL=f"https://127.0.0.1:{port}", **REMOTE)
         assert (done.exit, done.err.splitlines()) == (
             7,
@@ -204,8 +216,8 @@ def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl, tmp_pat
         assert done.exit == 1
         assert "choose another --port" in done.err
     finally:
-        other.kill()
-        other.wait(10)
+        other.shutdown()
+        other.server_close()
 
 
 def test_a_key_that_was_lost_with_the_store_of_an_embedded_gateway(nexctl: Nexctl) -> None:

@@ -122,6 +122,7 @@ def test_a_budget_names_its_layer_and_when_it_resets() -> None:
                     "id": "key_1",
                     "name": "team",
                     "remaining": "0.25",
+                    "currency": "USD",
                     "resets_at": "2026-12-01T00:00:00Z",
                 },
             }
@@ -129,11 +130,11 @@ def test_a_budget_names_its_layer_and_when_it_resets() -> None:
         {"x-request-id": "req_1"},
     )
     assert error.message == (
-        "home: the budget does not cover this (binding: parent team, 0.25 left)"
+        "home: the budget does not cover this (binding: parent team, 0.25 USD left)"
     )
     assert error.hint is not None
     assert error.hint.startswith("it resets at 2026-12-01T00:00:00Z")
-    assert error.details["layer"] == "parent"
+    assert (error.details["layer"], error.details["currency"]) == ("parent", "USD")
     assert error.details["request_id"] == "req_1"
     assert error.details["status"] == 403
 

@@ -203,17 +203,17 @@ def test_the_total_time_holds_however_the_answer_drips(gateway: LoopbackGateway,
     seconds, error = took(GET, client_of(gateway, seconds=0.5, tries=1))
     assert error.code == "timeout"
     assert error.exit == 7
-    assert 0.4 < seconds < 4  # 100,000 bytes at this pace would last over an hour
+    assert 0.4 < seconds < 30  # 100,000 bytes at this pace would last over an hour
 
 
 def test_silence_after_a_late_beginning_does_not_get_the_whole_time_again(
     gateway: LoopbackGateway,
 ) -> None:
-    late = raw_bytes(b"", OK_HEAD + b"Content-Length: 9\r\n\r\n", b"", b"", b"", pause=0.7)
+    late = raw_bytes(b"", OK_HEAD + b"Content-Length: 9\r\n\r\n", b"", b"", b"", pause=1.5)
     gateway.expect("GET", "/v1/me", late)
-    seconds, error = took(GET, client_of(gateway, seconds=1.0, tries=1))
+    seconds, error = took(GET, client_of(gateway, seconds=2.0, tries=1))
     assert error.code == "timeout"
-    assert 0.9 < seconds < 1.6  # the whole time again would be 1.7
+    assert 1.9 < seconds < 3.4  # the whole time again would be 3.5
 
 
 def test_tries_share_one_total_time(gateway: LoopbackGateway) -> None:
@@ -228,8 +228,8 @@ def test_a_stream_may_last_longer_than_the_time_between_its_pieces(
     gateway: LoopbackGateway,
 ) -> None:
     head = OK_HEAD + b"Connection: close\r\n\r\n"
-    gateway.expect("POST", "/v1/s", raw_bytes(head, *[b"x"] * 8, pause=0.1))
-    client = client_of(gateway, seconds=0.5)
+    gateway.expect("POST", "/v1/s", raw_bytes(head, *[b"x"] * 8, pause=0.2))
+    client = client_of(gateway, seconds=1.2)
     found = client.send(Call("POST", "/v1/s", body=b"{}", stream=True))
     assert b"".join(found.pieces()) == b"x" * 8
 
@@ -237,7 +237,7 @@ def test_a_stream_may_last_longer_than_the_time_between_its_pieces(
 def test_a_stream_that_falls_silent_ends(gateway: LoopbackGateway) -> None:
     head = OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
     gateway.expect("POST", "/v1/s", endless(head, b"", 0.05))
-    found = client_of(gateway, seconds=0.4).send(Call("POST", "/v1/s", stream=True))
+    found = client_of(gateway, seconds=1.0).send(Call("POST", "/v1/s", stream=True))
     pieces = found.pieces()
     assert next(pieces) == b"x"
     with pytest.raises(NetworkError) as caught:

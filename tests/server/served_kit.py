@@ -44,7 +44,7 @@ class Served:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     def _run(self) -> None:
         import uvicorn
@@ -74,7 +74,7 @@ class Served:
         return self.app.house.ledger.wallet(self.made.customer).held
 
     def settled(self) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while self.held() or self.app.pending():
             assert time.monotonic() < until, "a hold is left"
             time.sleep(0.01)

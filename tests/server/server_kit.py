@@ -169,7 +169,7 @@ class Rig:
 
     def settled(self) -> None:
         """Wait until no hold is open."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if self.wallet()["held"] == "0" and not self.app.pending():
                 return

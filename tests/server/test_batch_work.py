@@ -300,7 +300,7 @@ def some_done(kit: Batches, rows: list[Any]) -> dict[str, Any]:
     rig = kit.rig
     owner = Batches(rig, rig.key("four", rpm=4))
     batch = owner.made(rows)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while owner.show(batch["id"], 1)["request_counts"]["completed"] < 4:
         assert time.monotonic() < until
     return owner.show(batch["id"], 1)
@@ -356,7 +356,11 @@ def test_lines_under_way_end_as_they_would_and_are_billed(kit: Batches) -> None:
     kit.show(batch["id"], 0)
     worker = threading.Thread(target=kit.show, args=(batch["id"], 1))
     worker.start()
-    time.sleep(0.2)
+    until = time.monotonic() + 60
+    ledger = kit.rig.house.ledger
+    while not ledger.read(holds.listed, None, ("dispatched",)):  # sent, and stalling
+        assert time.monotonic() < until
+        time.sleep(0.01)
     kit.rig.ask("POST", f"/v1/batches/{batch['id']}/cancel")
     worker.join()
     done = kit.done(batch["id"])

@@ -177,6 +177,27 @@ def test_codes_of_credits_and_promotional_codes_are_not_each_others(shop: Rig) -
     assert (got.status, got.code) == (404, "code_not_found")
 
 
+def test_a_promotional_code_that_is_used_up_says_so(shop: Rig) -> None:
+    """Until an order ends unpaid: then it can be used again."""
+
+    def states(query: str = "") -> list[str]:
+        got = shop.ask("GET", f"/admin/v1/codes{query}", key=shop.operator)
+        return [row["state"] for row in got.body["data"]]
+
+    code = promo(shop, amount="7")
+    promo(shop, amount="7", uses=2)
+    made = ordered(shop, "50", promo_code=code)
+    assert sorted(states()) == ["open", "redeemed"]
+    assert (states("?state=open"), states("?state=redeemed")) == (["open"], ["redeemed"])
+    other = shop.customer("other")
+    body = {"amount": "50", "promo_code": code}
+    got = shop.ask("POST", "/v1/wallet/top-ups", body, key=other)
+    assert (got.code, got.body["error"]["message"]) == ("code_used", "the code is redeemed")
+    path = f"/admin/v1/payments/{made['id']}/reject"
+    assert shop.ask("POST", path, {"reason": "no"}, key=shop.operator).status == 200
+    assert states() == ["open", "open"]
+
+
 def test_guessing_codes_is_limited(shop: Rig) -> None:
     body = {"amount": "50", "promo_code": "AAAAA-BBBBB", "preview": True}
     codes = [shop.ask("POST", "/v1/wallet/top-ups", body).code for _ in range(12)]

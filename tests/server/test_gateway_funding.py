@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from server_kit import Rig
 from test_gateway_bonuses import ordered, paid, proved, set_terms, topup
 
 from nexctl.server import upkeep
-from nexctl.server.ledger import autotopup, funds
+from nexctl.server.ledger import autotopup, customers, funds, subscriptions
+from nexctl.server.ledger.clock import HOUR
 from nexctl.server.payments import auto, included, sandbox, subscribing
 
 UNIT = 10**9
@@ -83,6 +85,38 @@ def test_an_invoice_order_is_for_the_business_pack(make: Callable[..., Rig]) -> 
     assert proved(rig)
 
 
+@pytest.mark.parametrize("ended", ["expired", "voided"])
+def test_an_invoice_order_that_is_paid_after_all_has_an_invoice_that_counts(
+    make: Callable[..., Rig], ended: str
+) -> None:
+    """Its first paper is void: the money that came late has one of its own, and reconciles."""
+    rig = make(book="deeptoken", plan=None, payments="manual")
+    made = ordered(rig, "5000", pack="business", method="invoice")
+    if ended == "expired":
+        clock(rig, rig.house.now() + 31 * 24 * HOUR)
+        upkeep.once(rig.house)
+    else:
+        (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
+        path = f"/admin/v1/invoices/{paper['number']}/void"
+        got = rig.ask("POST", path, {"reason": "typing error"}, key=rig.operator)
+        assert got.status == 200, got
+    (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
+    assert paper["state"] == "void"
+    rig.ask("POST", f"/v1/wallet/top-ups/{made['id']}", {"transaction": "wire-late"})
+    approve = f"/admin/v1/payments/{made['id']}/approve"
+    assert rig.ask("POST", approve, {}, key=rig.operator).body["state"] == "credited"
+    papers = rig.ask("GET", "/v1/invoices").body["data"]
+    assert [row["state"] for row in papers] == ["paid", "void"]
+    assert {row["subject"] for row in papers} == {made["id"]}
+    refund = f"/admin/v1/payments/{made['id']}/refund"
+    assert rig.ask("POST", refund, {"amount": "1000"}, key=rig.operator).status == 200
+    note = rig.ask("GET", "/v1/invoices").body["data"][0]
+    assert (note["kind"], note["corrects"]) == ("credit_note", papers[0]["number"])
+    found = rig.ask("GET", "/admin/v1/reconcile", key=rig.operator).body
+    assert (found["clean"], found["findings"]) == (True, [])
+    assert proved(rig)
+
+
 def test_each_open_usdt_order_has_an_amount_of_its_own(make: Callable[..., Rig]) -> None:
     rig = make(book="nexrelay", plan=None, payments="manual")
     made = [ordered(rig, "29", method="usdt", network="TRC20") for _ in range(40)]
@@ -102,10 +136,22 @@ def test_one_hash_pays_one_order_however_it_is_spelled(make: Callable[..., Rig])
     digits = "AbCd" * 16
     one = rig.ask("POST", f"/v1/wallet/top-ups/{first['id']}", {"transaction": "0x" + digits})
     assert one.body["state"] == "submitted"
-    for spelled in (digits.lower(), " 0X" + digits.upper(), digits):
-        spelled = spelled.replace("0X", "0x")
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in digits)
+    page = "https://tronscan.org/#/transaction/" + digits
+    for spelled in (digits.lower(), " 0X" + digits.upper(), digits, wide, page, page + "?lang=en"):
         got = rig.ask("POST", f"/v1/wallet/top-ups/{second['id']}", {"transaction": spelled})
-        assert (got.status, got.code) == (409, "state_conflict")
+        assert (got.status, got.code) == (409, "state_conflict"), spelled
+    # Nor does who approves give it to another order.
+    got = rig.ask("POST", f"/v1/wallet/top-ups/{second['id']}", {"transaction": "cd" * 32})
+    assert got.body["state"] == "submitted"
+    got = rig.ask(
+        "POST",
+        f"/admin/v1/payments/{second['id']}/approve",
+        {"transaction": "0X" + digits},
+        key=rig.operator,
+    )
+    assert (got.status, got.code) == (409, "state_conflict")
+    assert "for another order" in got.body["error"]["message"]
 
 
 # ---------------------------------------------------------------- automatic top-up
@@ -176,6 +222,35 @@ def test_automatic_top_up_is_the_plans_and_the_books(make: Callable[..., Rig]) -
     got = agree(rig, amount="9")
     assert (got.status, got.code) == (400, "topup_below_minimum")
     assert rig.ask("GET", "/v1/wallet/auto-top-up").body["enabled"] is False
+
+
+def test_automatic_top_up_ends_with_the_plan_that_has_it(make: Callable[..., Rig]) -> None:
+    """nextoken.biz/pricing.html: auto top-up from Pro on, whatever was agreed before."""
+    rig = make(plan="pro")
+    agree(rig)
+    change_plan(rig, "developer")
+    burn(rig, 9 * UNIT)
+    upkeep.once(rig.house)
+    assert rig.ask("GET", "/v1/wallet/top-ups").body["data"] == []
+    assert "Developer" in rig.ask("GET", "/v1/wallet/auto-top-up").body["note"]
+    change_plan(rig, "business")
+    burn(rig, 1 * UNIT)
+    clock(rig, rig.house.now() + HOUR)
+    upkeep.once(rig.house)
+    (order,) = rig.ask("GET", "/v1/wallet/top-ups").body["data"]
+    assert (order["automatic"], order["state"]) == (True, "credited")
+
+
+def test_nothing_is_bought_for_a_suspended_customer(make: Callable[..., Rig]) -> None:
+    rig = make()
+    agree(rig)
+    suspend(rig, True)
+    burn(rig, 21 * UNIT)
+    upkeep.once(rig.house)
+    assert rig.wallet()["balance"] == "9"
+    suspend(rig, False)
+    upkeep.once(rig.house)
+    assert rig.wallet()["balance"] == "59"
 
 
 # ---------------------------------------------------------------- wallets
@@ -289,6 +364,14 @@ def test_a_fee_that_nobody_has_said_is_no_zero(make: Callable[..., Rig]) -> None
     assert rig.ask("GET", "/v1/subscription").body["fee"] is None
 
 
+def test_a_fee_has_no_part_of_a_cent(make: Callable[..., Rig]) -> None:
+    rig = make()
+    got = rig.ask("PUT", "/admin/v1/terms", {"plan_fees": {"pro": "5.001"}}, key=rig.operator)
+    assert (got.status, got.code, got.body["error"]["param"]) == (
+        *(400, "invalid_request", "plan_fees"),
+    )
+
+
 def test_a_fee_of_nothing_is_no_entry(make: Callable[..., Rig]) -> None:
     rig = make(plan="developer")
     set_terms(rig, {"plan_fees": {"pro": "0"}})
@@ -334,7 +417,84 @@ def test_a_month_that_cannot_be_paid_waits_with_its_credits(make: Callable[..., 
     assert proved(rig)
 
 
+def clock(rig: Rig, at: int) -> None:
+    rig.house.ledger.clock._floor = at
+
+
+def change_plan(rig: Rig, plan: str) -> None:
+    path = f"/admin/v1/subscriptions/{rig.made.customer}"
+    assert rig.ask("PUT", path, {"plan": plan}, key=rig.operator).status == 200
+
+
+def suspend(rig: Rig, suspended: bool) -> None:
+    path = f"/admin/v1/customers/{rig.made.customer}/suspend"
+    assert rig.ask("POST", path, {"suspended": suspended}, key=rig.operator).status == 200
+
+
 def next_month(rig: Rig) -> int:
     from nexctl.server.ledger.months import month_in
 
     return month_in("UTC", rig.house.now())[2] + 3_600_000_000
+
+
+def test_a_fee_that_is_said_no_more_is_owed_and_stops_nobody(make: Callable[..., Rig]) -> None:
+    """The operator's next terms leave a fee out: the gateway goes on, for the others too."""
+    rig = make(plan="developer")
+    set_terms(rig, FEES)
+    topup(rig, "100")
+    assert rig.ask("PUT", "/v1/subscription", {"plan": "pro"}).status == 200
+    other = rig.customer("zoe", plan="pro")
+    set_terms(rig, {"minimum": "5"})
+    clock(rig, next_month(rig))
+    upkeep.once(rig.house)
+    assert rig.ask("GET", "/v1/subscription").body["state"] == "past_due"
+    assert rig.wallet(other)["balance"] == "10"
+    assert any("pro" in alarm and "not published" in alarm for alarm in rig.house.alarms)
+    assert len(rig.house.alarms) == 1
+    upkeep.once(rig.house)
+    assert len(rig.house.alarms) == 1, "told once"
+    set_terms(rig, FEES)
+    upkeep.once(rig.house)
+    assert rig.ask("GET", "/v1/subscription").body["state"] == "active"
+    assert rig.wallet()["balance"] == "52", "100 - 29 - 29 and this month's 10"
+    assert proved(rig)
+
+
+def test_a_month_that_began_while_suspended_is_charged_and_given_afterwards(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(plan="developer")
+    set_terms(rig, FEES)
+    topup(rig, "100")
+    assert rig.ask("PUT", "/v1/subscription", {"plan": "pro"}).status == 200
+    suspend(rig, True)
+    clock(rig, next_month(rig))
+    upkeep.once(rig.house)
+    assert rig.wallet()["balance"] == "71", "100 - 29, and nothing of the new month"
+    suspend(rig, False)
+    assert rig.wallet()["balance"] == "52"
+    suspend(rig, True)
+    suspend(rig, False)
+    assert rig.wallet()["balance"] == "52", "once"
+    assert proved(rig)
+
+
+def test_fees_are_tried_again_for_everybody_and_for_nobody_who_is_suspended(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(plan="developer")
+    set_terms(rig, FEES)
+
+    def owe(tx: Any) -> None:
+        for number in range(103):
+            made = customers.create(tx, f"c{number}", currency="USD", plan="pro")
+            subscriptions.put(tx, made.id, "pro", "past_due")
+
+    rig.house.ledger.write(owe)
+    rows = rig.house.read(lambda tx: subscriptions.past_due(tx, most=999))
+    owing = [row.customer for row in rows]
+    for able in (*owing[-2:], owing[0]):
+        rig.house.ledger.write(funds.adjust, able, 50 * UNIT, note="paid in", by="test")
+    rig.house.ledger.write(customers.change, owing[-1], state="suspended")
+    assert subscribing.renew_due(rig.house) == 2
+    assert rig.house.read(autotopup.free_of, owing[-1]) == 50 * UNIT

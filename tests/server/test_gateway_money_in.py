@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from server_kit import Calendar, Got, Rig
 
 from nexctl.safety import signing
 from nexctl.server import upkeep
+from nexctl.server.ledger.clock import Clock
 from nexctl.server.payments import included, sandbox
 from nexctl.wire.base import encode
 
@@ -283,6 +285,22 @@ def test_a_clock_that_was_set_back_gives_and_charges_no_month_that_is_over(
     rig.again()  # another process, whose clock is right by no calendar but its own
     assert included.grant_due(rig.house) == 0
     assert rig.wallet(late)["balance"] == before
+
+
+def test_what_has_ended_is_written_off_before_the_next_command_looks(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No server's upkeep ran meanwhile: credits of November and an unpaid order of it."""
+    order = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "50"}).body
+    later = Clock(lambda: time.time_ns() + 40 * 86_400 * 10**9)
+    monkeypatch.setattr("nexctl.server.ledger.main.Clock", lambda: later)
+    rig.again()
+    shown = rig.wallet()
+    assert shown["balance"] == shown["spendable"]
+    kinds = [row["kind"] for row in rig.ask("GET", "/v1/wallet/ledger").body["data"]]
+    assert kinds == ["grant", "expiry", "grant"]
+    (seen,) = rig.ask("GET", "/v1/wallet/top-ups").body["data"]
+    assert (seen["id"], seen["state"]) == (order["id"], "expired")
 
 
 def test_a_custom_plan_gives_nothing_by_itself(rig: Rig) -> None:

@@ -205,6 +205,9 @@ def test_requests_a_minute(make: Callable[..., Rig], where: str, sent: list[str]
     assert got.headers["x-ratelimit-remaining-requests"] == "0"
     assert got.headers["x-ratelimit-reset-requests"] == got.headers["retry-after"] + "s"
     assert got.details["limit"] == most
+    assert got.headers["x-ratelimit-limit-requests"] == str(most)
+    assert got.headers["x-ratelimit-remaining-requests"] == "0"
+    assert got.headers["x-ratelimit-reset-requests"] == f"{got.headers['retry-after']}s"
     assert len(sent) == most
 
 

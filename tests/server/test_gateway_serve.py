@@ -274,7 +274,10 @@ def test_a_signal_ends_it_after_what_is_under_way(rig: Rig, stop: signal.Signals
             )
         )
         thread.start()
-        time.sleep(0.2)
+        until = time.monotonic() + 60
+        while rig.wallet()["held"] == "0":  # held before it stalls
+            assert time.monotonic() < until
+            time.sleep(0.01)
         process.send_signal(stop)
         thread.join()
     assert got[0].status_code == 200

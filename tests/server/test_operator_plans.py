@@ -148,3 +148,25 @@ def test_a_plans_alerts_are_shares(relay: Rig) -> None:
     row = {**plan.budgets[0], "alert_at": ["0.8", "1"]}
     book = type("B", (), {"plans": {"p": type("P", (), {"budgets": [row]})}, "unit": "credits"})
     assert plan_budgets(book, "p")[0]["alert_at"] == [80, 100]  # type: ignore[arg-type]
+
+
+def test_who_is_on_no_plan_has_what_the_least_one_unlocks(make: Callable[..., Rig]) -> None:
+    """Taking a plan away opens nothing: 20 requests, 3 keys, none of the features; no credits."""
+    rig = make(plan="business")
+    path = f"/subscriptions/{rig.made.customer}"
+    before = rig.wallet()["balance"]
+    assert operate(rig, "PUT", path, {"plan": None}).body["plan"] is None
+    assert rig.wallet()["balance"] == before
+    for method, where, body in (
+        ("PUT", "/v1/wallet/auto-top-up", {"below": "1", "amount": "10"}),
+        ("POST", "/v1/wallets", {"name": "second"}),
+        ("PUT", "/v1/routing-rules", {"rules": [{"name": "r", "use": ["nex-pro"]}]}),
+    ):
+        got = rig.ask(method, where, body)
+        assert (got.status, got.code) == (403, "plan_limit"), where
+    key = rig.key("a")
+    codes = [rig.chat(key, max_tokens=1).status for _ in range(21)]
+    assert codes == [200] * 20 + [429]
+    rig.key("b")
+    rig.key("c")
+    assert rig.ask("POST", "/v1/keys", {"name": "d"}).code == "plan_limit"

@@ -92,6 +92,33 @@ def test_whatever_the_router_picks_its_own_flat_row_is_charged(rig: Rig) -> None
     clean(rig)
 
 
+def test_in_a_rule_and_a_route_the_router_stands_for_what_it_picks_from(rig: Rig) -> None:
+    """No provider has a model of its name, and what its targets cannot do they are not sent."""
+    assert (
+        rules(rig, {"name": "any", "when": {"model": "gpt-4o"}, "use": ["nex-auto"]}).status == 200
+    )
+    route(rig, "house", ["nex-auto", "gpt-4o-mini"])
+    route(rig, "auto", ["nex-auto"])
+    for name, why in (("gpt-4o", "your rule any"), ("house", "the route house"), ("auto", "")):
+        for text, target in (("Hello", "nex-pro"), (HARD, "nex-reasoning")):
+            got = rig.chat(model=name, messages=user(text))
+            told = got.body["nex"]["smart_router"]
+            assert (told["target_model"], got.body["model"]) == (target, "nex-auto"), name
+            assert told["reason"].startswith(why)
+            assert charged(rig, got) == price("nextoken", "nex-auto", got.body["usage"])
+    got = rig.chat(model="gpt-4o", messages=words(40_000), max_tokens=10)
+    assert got.body["nex"]["smart_router"]["target_model"] == "nex-reasoning"
+    assert rig.chat(model="gpt-4o", messages=user(HARD), tools=TOOLS).body["nex"]["smart_router"][
+        "target_model"
+    ] == ("nex-pro")
+    got = rig.chat(model="house", messages=words(40_000), tools=TOOLS, max_tokens=10)
+    assert got.body["model"] == "gpt-4o-mini", "neither of its targets can"
+    assert {row["model_served"] for row in rig.usage()} == {
+        *("nex-pro", "nex-reasoning", "gpt-4o-mini"),
+    }
+    clean(rig)
+
+
 def test_tools_never_go_to_the_reasoning_model(rig: Rig) -> None:
     got = rig.chat(model="nex-auto", messages=user(HARD), tools=TOOLS).body["nex"]["smart_router"]
     assert (got["target_model"], got["score"]) == ("nex-pro", "0.65")
@@ -225,6 +252,17 @@ def test_an_alias_that_is_a_name_already(rig: Rig, alias: str) -> None:
     assert got.code == "name_taken"
 
 
+def test_an_alias_and_a_route_of_one_name_mean_one_model(rig: Rig) -> None:
+    """A key that may use the alias may use what the name leads to."""
+    path = "/admin/v1/models/nex-pro"
+    assert rig.ask("PATCH", path, {"aliases": ["house"]}, key=rig.operator).status == 200
+    assert route(rig, "House", ["gpt-4o"]).code == "invalid_request"
+    assert route(rig, "house", ["gpt-4o", "nex-pro"]).status == 200
+    assert route(rig, "other", ["gpt-4o"]).status == 200
+    got = rig.ask("PATCH", path, {"aliases": ["other"]}, key=rig.operator)
+    assert got.code == "name_taken"
+
+
 # customers' rules -----------------------------------------------------------------------------
 
 
@@ -267,6 +305,13 @@ def test_a_rule_never_leads_around_a_keys_models(rig: Rig) -> None:
     assert rig.chat(key, model="nex-pro").body["model"] == "nex-pro"
     other = rig.key("none", models=["o1"])
     assert rig.chat(other, model="o1").code == "model_not_allowed"
+
+
+def test_a_rule_that_nothing_fits_is_refused(rig: Rig) -> None:
+    when = {"min_input_tokens": 10, "max_input_tokens": 9}
+    assert rules(rig, {"name": "a", "when": when, "use": ["nex-pro"]}).code == "invalid_request"
+    when["max_input_tokens"] = 10
+    assert rules(rig, {"name": "a", "when": when, "use": ["nex-pro"]}).status == 200
 
 
 def test_one_customers_rules_are_not_anothers(rig: Rig) -> None:

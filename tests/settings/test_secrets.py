@@ -119,7 +119,7 @@ def test_a_keyring_that_hangs_is_left_after_its_time(
     made = with_ring(said)
     assert made.get(WORK) is None
     assert made.get(WORK) is None, "it is not asked twice"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15
     assert len(said) == 1
 
 

@@ -198,7 +198,7 @@ def _until(holds: Callable[[], bool]) -> None:
     """Wait until something holds, at most a while."""
     import time
 
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)

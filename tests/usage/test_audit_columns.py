@@ -37,6 +37,12 @@ def test_amounts_are_exact_pico_however_they_are_written(texts: list[str]) -> No
     assert amounts(texts) == [int(Decimal(text) * 10**12) for text in texts]
 
 
+@given(mixed)
+def test_amounts_in_a_spreadsheet_s_words_are_the_same(texts: list[str]) -> None:
+    saved = [f"{Decimal(text):E}" for text in texts]
+    assert amounts(saved) == amounts(texts)
+
+
 @given(below_one)
 def test_an_amount_that_is_not_known_counts_as_nothing(texts: list[str]) -> None:
     column = [None if text == "0" else text for text in texts]
@@ -45,7 +51,7 @@ def test_an_amount_that_is_not_known_counts_as_nothing(texts: list[str]) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "1e5", "1_0", "+1", "0.1.2", "0.1-2", "0.-1", "1.0.0", "0.0000000000001",
+    ["", ".", "1e99", "1e-13", "1_0", "+1", "0.1.2", "0.1-2", "0.-1", "1.0.0", "0.0000000000001",
      "12.0000000000001", "--1", "\u0661", "0.1,0.2", " 1"],
 )  # fmt: skip
 @pytest.mark.parametrize("beside", [[], ["0.5"], ["0"], ["12.5"], ["1"]])

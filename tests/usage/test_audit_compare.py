@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from nexctl.errors import UsageError
 from nexctl.usage.audit import compare
 from nexctl.usage.audit.prices import Shelf
 from nexctl.usage.audit.run import Task, audit
@@ -39,6 +42,25 @@ def test_lists_without_ids_are_joined_by_day_model_and_key() -> None:
     unnamed = compare.lists(here, [row(None, "6.5", key_name="")], "theirs")
     assert unnamed["by"] == "day+model"
     assert [gap["difference"] for gap in unnamed["gaps"]] == ["-0.5"]
+
+
+def test_days_are_those_of_utc() -> None:
+    here = [row(None, "1", created_at="2026-11-22T05:00:00+08:00")]
+    assert not compare.lists(here, [row(None, "1")], "theirs")["differs"]
+
+
+def test_lists_of_two_currencies_are_not_compared() -> None:
+    here = [row("a", "1", currency="USD"), row("b", "1", currency="usd"), row("c", "1")]
+    assert not compare.lists(here, here, "theirs")["differs"]
+    with pytest.raises(UsageError, match="EUR and USD"):
+        compare.lists(here, [row("a", "1", currency="EUR")], "theirs")
+
+
+def test_a_charge_that_is_no_amount_is_named() -> None:
+    with pytest.raises(UsageError, match=r"record 2 of theirs: charge: 'much'"):
+        compare.lists([row("a", "1")], [row("a", "1"), row("b", "much")], "theirs")
+    with pytest.raises(UsageError, match=r"record 1 of the list audited"):
+        compare.lists([row("a", "1.2.3")], [row("a", "1")], "theirs")
 
 
 def test_equal_lists_agree_in_any_order() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,17 @@ def test_a_clean_file_has_no_finding(tmp_path: Path, book: str) -> None:
     assert report.matched == report.rows == ROWS
     assert report.totals[0].difference == 0
     assert not report.rounding or not report.rounding["inferred"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_amounts_may_be_written_as_a_spreadsheet_saves_them(tmp_path: Path, kind: str) -> None:
+    made = write(tmp_path / f"usage.{kind}", Shape(ROWS, "nextoken"))
+    saved = re.sub(r"\b0\.\d{7,}\b", lambda m: f"{Decimal(m[0]):E}", made.path.read_text())
+    assert saved.count("E-") > ROWS / 10
+    made.path.write_text(saved)
+    report = audited(made.path)
+    assert report.clean
+    assert report.matched == ROWS
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
@@ -103,6 +116,107 @@ def test_a_reading_that_the_book_contradicts_is_a_finding_with_its_total(tmp_pat
     assert (finding.rule, finding.row, finding.severity) == ("reading", 0, "error")
     assert finding.difference == report.totals[0].billed - own.totals[0].billed
     assert report.totals[0].expected == own.totals[0].billed
+
+
+def rows_of(path: Path, *rows: dict[str, object]) -> Path:
+    common = {"created_at": "2026-11-26T12:00:00Z", "status": "ok", "currency": "USD"}
+    path.write_text("".join(json.dumps({**common, **row}) + "\n" for row in rows))
+    return path
+
+
+OWN_BOOK = """format = 1
+[book]
+id = "own"
+title = "Own"
+unit = "USD"
+scale = 9
+retrieved = 2026-01-01
+said = { default = "ours" }
+[rules]
+input_includes_cached = { value = true }
+input_includes_cache_write = { value = false }
+[[models]]
+id = "m"
+rates = { input = "10", cached_input = "1", cache_write = "20", output = "40" }
+[[models.context_tiers]]
+above = 100000
+rates = { input = "100", cached_input = "10", cache_write = "200", output = "400" }
+"""
+
+
+def test_the_other_reading_s_total_is_what_every_row_would_come_to(tmp_path: Path) -> None:
+    """Written tokens stand beside input already; a longer context has its own price."""
+    (tmp_path / "own.toml").write_text(OWN_BOOK)
+    m = {"model_served": "m", "input_tokens": 1000, "output_tokens": 0}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**m, "cached_input_tokens": 500, "cache_write_tokens": 100, "charge": "0.0075"},
+        {**m, "cache_write_tokens": 100, "charge": "0.012"},
+        {**m, "input_tokens": 90_000, "cached_input_tokens": 20_000, "charge": "0.72"},
+    )
+    report = audited(path, book=str(tmp_path / "own.toml"))
+    assert report.clean
+    (row,) = report.readings
+    # 0.0125 and 0.012; the third becomes a request of 110,000 tokens: 9 + 0.2.
+    assert (row["other_total"], row["currency"]) == ("9.2245", "USD")
+
+
+def test_the_other_reading_s_total_is_told_by_currency(tmp_path: Path) -> None:
+    cached = {"input_tokens": 1000, "output_tokens": 0, "cached_input_tokens": 1000}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**cached, "price_book": "openai", "model_served": "gpt-4o", "charge": "0.00125"},
+        {
+            **cached,
+            "price_book": "nexrelay",
+            "model_served": "gpt-5.2",
+            "charge": "1100",
+            "currency": "credits",
+        },
+    )
+    report = audited(path)
+    assert report.clean
+    assert {(row["currency"], row["other_total"]) for row in report.readings} == {
+        ("USD", "0.00375"),
+        ("credits", "100"),
+    }
+
+
+def test_a_refund_is_told_and_no_finding(tmp_path: Path) -> None:
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 100, "charge": "0.0035"}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "request_id": "a"},
+        {**row, "request_id": "a", "charge": "-0.0035"},
+        {"charge": "-12.50", "request_id": "b"},
+        {"charge": "-12.50", "request_id": "b"},
+    )
+    report = audited(path, book="openai")
+    assert (report.clean, report.matched) == (True, 4)
+    (total,) = report.totals
+    assert (total.billed, total.difference, total.unknown) == (-25 * 10**12, 0, 0)
+    assert "3 rows give back 25.0035 USD: no price tells a refund" in report.says
+
+
+def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    book.write_text(
+        OWN_BOOK.partition("[[models]]")[0]
+        + '[[models]]\nid = "m"\nrates = { input = "10", output = "40", image = "0.04" }\n'
+    )
+    row = {"model_served": "m", "input_tokens": 10, "output_tokens": 0, "images": 3}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "charge": "0.1501"})
+    (finding,) = audited(path, book=str(book)).findings
+    assert (finding.rule, finding.expected) == ("rate", 120_100_000_000)
+    assert "with 0.05 per image; own@2026-01-01 says 0.04" in finding.explanation
+
+
+def test_a_row_names_a_book_and_opens_no_file(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("not a book")
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "1"}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "price_book": str(tmp_path / "own.toml")})
+    (finding,) = audited(path).findings
+    assert (finding.rule, finding.expected) == ("unpriced", None)
 
 
 def test_another_rounding_is_inferred_with_its_places_and_mode(tmp_path: Path) -> None:
@@ -167,6 +281,7 @@ def test_an_entry_that_is_nowhere_is_a_gap(tmp_path: Path) -> None:
     without_a_row(path, 120)
     (finding,) = audited(path).findings
     assert (finding.rule, finding.row) == ("sequence_gap", 120)
+    assert re.match(r"entry \d+ is neither in the file", finding.explanation)
 
 
 @pytest.mark.parametrize(

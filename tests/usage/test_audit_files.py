@@ -45,7 +45,7 @@ def rules(report: Report) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"charge": "1e-5"}, "charge"),
+        ({"charge": "1e-13"}, "charge"),
         ({"charge": "1_000"}, "charge"),
         ({"charge": 0.00014}, "charge"),
         ({"charge": "NaN"}, "charge"),

@@ -13,7 +13,15 @@ from nexctl.errors import UsageError
 from nexctl.usage.audit.prices import Shelf
 from nexctl.usage.audit.report import Report
 from nexctl.usage.audit.run import Task, audit
-from nexctl.usage.readers.foreign import Foreign, any_rows, parse_map, recognised, records
+from nexctl.usage.readers.foreign import (
+    Foreign,
+    any_rows,
+    money,
+    parse_map,
+    recognised,
+    records,
+    whole,
+)
 from nexctl.usage.readers.spool import spooled
 from nexctl.usage.reading import open_export
 
@@ -67,11 +75,11 @@ def known(path: Path, mapped: dict[str, str] | None = None) -> Foreign:
     return found
 
 
-def audited(found: Foreign) -> Report:
+def audited(found: Foreign, book: str = "openai") -> Report:
+    shelf = Shelf(book)
+    shelf.groups, shelf.inside = found.groups, found.inside
     with spooled(found.rows()) as path:
-        return audit(
-            Task(path, "log", Shelf("openai"), grain=found.grain, step=found.step, says=found.says)
-        )
+        return audit(Task(path, "log", shelf, grain=found.grain, step=found.step, says=found.says))
 
 
 def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> None:
@@ -123,6 +131,117 @@ def test_the_step_of_new_api_s_quota_is_inferred(tmp_path: Path) -> None:
     assert (report.rounding["step"], report.rounding["mode"]) == ("0.000002", "up")
 
 
+def test_one_row_is_enough_for_the_step_that_a_source_is_known_to_have(tmp_path: Path) -> None:
+    """No rows have to show that new-api counts in quota, and that LiteLLM rounds nothing."""
+    counts = {"prompt_tokens": 2057, "completion_tokens": 113}
+    row = {**NEW_API, **counts, "quota": 188}  # 188.175 exactly
+    report = audited(known(put(tmp_path / "log.json", [row])))
+    assert (report.clean, report.rounding and report.rounding["step"]) == (True, "0.000002")
+    dear = audited(known(put(tmp_path / "dear.json", [{**row, "quota": 288}])))
+    assert [one.rule for one in dear.findings] == ["rate"]
+    # 1,001 x 0.0375 + 0 of 10**-6: ten decimals.
+    cached = {"prompt_tokens_details": {"cached_tokens": 3}}
+    spent = {
+        "prompt_tokens": 3,
+        "completion_tokens": 0,
+        "spend": 2.25e-07 + 1e-12,
+        "metadata": {"usage_object": cached},
+    }
+    found = known(put(tmp_path / "spend.json", [{**LITELLM, **spent}]))
+    assert found.step == 1
+
+
+def test_counts_are_read_as_the_source_counts_and_not_as_the_provider_does(tmp_path: Path) -> None:
+    """Anthropic counts cached tokens beside input; LiteLLM and OpenRouter add them to it."""
+    # claude-sonnet-4-5: 500 x 3 + 400 x 0.3 + 100 x 3.75 + 200 x 15 of 10**-6 USD.
+    counts = {"prompt_tokens": 1000, "completion_tokens": 200}
+    kept = {"cache_read_input_tokens": 400, "cache_creation_input_tokens": 100}
+    spent = {**LITELLM, **counts, "model": "anthropic/claude-sonnet-4-5", "spend": 0.004995}
+    report = audited(
+        known(put(tmp_path / "a.json", [{**spent, "metadata": {"usage_object": kept}}])),
+        "anthropic",
+    )
+    assert report.clean
+    (row,) = report.readings
+    assert (row["read"], row["book_says"]) == ("cached tokens inside input", "source")
+    # Billed beside input after all: 1,000 x 3 and the rest.
+    spent = {**spent, "spend": 0.006495, "metadata": {"usage_object": kept}}
+    dear = audited(known(put(tmp_path / "b.json", [spent])), "anthropic")
+    assert [one.rule for one in dear.findings] == ["cached_counted_twice"]
+    # new-api marks what Claude's own format counted.
+    other = {"claude": True, "cache_tokens": 400, "cache_creation_tokens": 100}
+    log = {**NEW_API, "model_name": "claude-sonnet-4-5", **counts, "prompt_tokens": 500}
+    log = {**log, "quota": 2498, "other": json.dumps(other)}
+    found = known(put(tmp_path / "c.json", [log]))
+    (read,) = found.rows()
+    assert (read.input_tokens, audited(found, "anthropic").clean) == (1000, True)
+
+
+def test_a_file_that_reads_otherwise_than_its_source_is_a_finding(tmp_path: Path) -> None:
+    logs = []
+    for n in range(40):
+        cached = {"prompt_tokens_details": {"cached_tokens": 100 + n}}
+        spend = ((1000 + n) * 25 + (100 + n) * 125 // 10 + 500 * 100) / 10**7
+        logs.append(
+            {
+                **LITELLM,
+                "model": "gpt-4o",
+                "request_id": str(n),
+                "prompt_tokens": 1000 + n,
+                "spend": spend,
+                "metadata": {"usage_object": cached},
+            }
+        )
+    logs = [log for log in logs if log["prompt_tokens"] % 2 == 0]
+    (finding,) = audited(known(put(tmp_path / "log.json", logs))).findings
+    assert (finding.rule, finding.row) == ("reading", 0)
+    assert "the list's source counts otherwise" in finding.explanation
+
+
+def test_a_group_that_the_book_prices_is_priced_by_its_ratio(tmp_path: Path) -> None:
+    book = tmp_path / "relay.toml"
+    book.write_text(
+        """format = 1
+[book]
+id = "relay"
+title = "Relay"
+unit = "USD"
+scale = 9
+retrieved = 2026-01-01
+said = { default = "ours" }
+[groups]
+default = "1"
+VIP = "0.8"
+[[models]]
+id = "m"
+rates = { input = "2", output = "8" }
+"""
+    )
+    counts = {"prompt_tokens": 100_000, "completion_tokens": 10_000, "model_name": "m"}
+    rows = [
+        {**NEW_API, **counts, "quota": quota, "group": group, "other": ""}
+        for group, quota in (("vip", 112_000), ("default", 140_000), ("unheard", 140_000))
+    ]
+    shelf = Shelf(str(book))
+    shelf.groups = True
+    with spooled(known(put(tmp_path / "log.json", rows)).rows()) as path:
+        assert audit(Task(path, "log", shelf)).clean
+    # The list price is not the group's.
+    rows[0]["quota"] = 140_000
+    with spooled(known(put(tmp_path / "log.json", rows)).rows()) as path:
+        assert [one.row for one in audit(Task(path, "log", shelf)).findings] == [1]
+
+
+@pytest.mark.parametrize("data", ["data", "items", "logs"])
+def test_a_document_of_one_long_line_is_no_jsonl(tmp_path: Path, data: str) -> None:
+    """As an API answers: all of it in one line, longer than what is looked at."""
+    path = put(tmp_path / "log.json", {"success": True, data: [NEW_API] * 400})
+    assert path.stat().st_size > 1 << 16
+    assert len(list(known(path).rows())) == 400
+    path.write_text((json.dumps({**NEW_API, "content": "x" * (1 << 17)}) + "\n") * 2)
+    assert len(list(known(path).rows())) == 2
+
+
 def test_litellm_spend_logs_are_read_at_twelve_decimals(tmp_path: Path) -> None:
     failed = {**LITELLM, "request_id": "2", "status": "failure", "spend": 0, "model": "what"}
     kept = {**LITELLM, "request_id": "3", "cache_hit": "True", "spend": 0}
@@ -166,11 +285,54 @@ def test_another_csv_is_read_by_a_map(tmp_path: Path) -> None:
         parse_map(("cost=Cost",))
 
 
+def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost,model_served=Model",))
+    path.write_text("Date;Model;In;Cost\n20261121;m;1000;0,00045\n")
+    (row,) = known(path, mapped).rows()
+    # Eight digits are a day, not a second of 1970.
+    assert (row.charge, row.created_at) == ("0.00045", "2026-11-21T00:00:00Z")
+    path.write_text('Date,Model,In,Cost\n2026-11-21,m,1000,"0,00045"\n')
+    with pytest.raises(UsageError, match=r"line 2: '0,00045' is no amount"):
+        list(known(path, mapped).rows())
+
+
+@pytest.mark.parametrize("status", ["failure", "FAILED", "Error", "500", "429", "false"])
+def test_what_another_list_calls_a_failure_is_one(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(
+        "Date,Model,State,In,Out,Cost\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0\n"
+        f"2026-11-21,gpt-4o,{status},1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,200,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,success,1000,0,0.0025\n"
+        "2026-11-21,gpt-4o,,1000,0,0.0025\n"
+    )
+    mapped = parse_map(
+        (
+            "created_at=Date,model_served=Model,status=State",
+            "input_tokens=In,output_tokens=Out,charge=Cost",
+        )
+    )
+    report = audited(known(path, mapped))
+    assert [(one.rule, one.row) for one in report.findings] == [("failed_charged", 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "\u0661\u0662", "$5", "1,5", "inf", "nan", "1e9999", "-"]
+)
+def test_a_number_is_written_in_ascii_digits(text: str) -> None:
+    for read in (money, whole):
+        with pytest.raises(ValueError, match="is no "):
+            read(text)
+
+
 @pytest.mark.parametrize(
     ("change", "place"),
     [
         ({"spend": "a lot"}, "record 2"),
         ({"startTime": "yesterday"}, "record 2"),
+        ({"startTime": "9" * 30}, "record 2"),
         ({"prompt_tokens": -1}, "record 2"),
         ({"prompt_tokens": 1.5}, "record 2"),
     ],
@@ -193,6 +355,16 @@ def test_lines_are_numbered_in_jsonl_and_csv(tmp_path: Path) -> None:
     path.write_text("request_id,startTime,spend,model\na,2026-11-21,1,m\nb,2026-11-21,x,m\n")
     with pytest.raises(UsageError, match="line 3"):
         list(known(path).rows())
+
+
+def test_an_export_without_a_record_is_one_in_jsonl_too(tmp_path: Path) -> None:
+    path = tmp_path / "october.jsonl"
+    path.write_bytes(b"")
+    with pytest.raises(UsageError, match="the file is empty"):
+        any_rows(str(path))
+    (tmp_path / "october.jsonl.manifest.json").write_text('{"format": "jsonl"}')
+    assert list(any_rows(str(path))[0]) == []
+    assert audit(Task(str(path), path.name, Shelf())).clean
 
 
 def test_nexctl_s_own_export_is_left_to_its_reader(tmp_path: Path) -> None:
@@ -247,4 +419,8 @@ def test_a_file_with_tabs_or_one_document_is_told_what_to_do(tmp_path: Path) -> 
     path.write_text('[{"created_at": "2026-11-26T12:00:00Z", "charge": "1"}]')
     with pytest.raises(UsageError) as refused:
         open_export(str(path))
-    assert "jq" in (refused.value.hint or "")
+    assert "jq -c '.[]'" in (refused.value.hint or "")
+    path.write_text('{"schema": 1, "data": [{"created_at": "2026-11-26T12:00:00Z"}]}')
+    with pytest.raises(UsageError) as refused:
+        open_export(str(path))
+    assert "jq -c '.data[]'" in (refused.value.hint or "")

@@ -178,6 +178,34 @@ def test_focus_has_a_row_for_each_meter_where_the_rates_explain_the_charge(tmp_p
     assert rows[0]["ListUnitPrice"] == "0.1"
 
 
+def test_focus_tells_credits_in_money_and_as_they_are(tmp_path: Path) -> None:
+    """1,000,000 credits of nexrelay are 1 USD."""
+    book = book_of(0)
+    rates = {"input": {"price": "1", "per": 1, "factor": "1"}}
+    rates["output"] = rates["input"]
+    book.use("930", currency="credits", price_book="nexrelay@2026-11-20", rates=rates)
+    book.use("930", currency="tokens", price_book="nobodys@2026-11-20", rates=rates)
+    target = tmp_path / "u.csv"
+    to_file(ask(kind="focus"), Recorded(book), str(target))
+    told = [
+        (
+            row["BillingCurrency"],
+            row["EffectiveCost"],
+            row["ListUnitPrice"],
+            row["PricingCurrency"],
+            row["PricingCurrencyEffectiveCost"],
+            row["PricingCurrencyListUnitPrice"],
+        )
+        for row in table(target, "rfc4180")
+        if row["x_Meter"] == "input"
+    ]
+    assert told == [
+        ("USD", "0.00083", "0.000001", "credits", "830", "1"),
+        # What a credit is worth where nobody tells it is not made up.
+        ("tokens", "830", "1", "tokens", "830", "1"),
+    ]
+
+
 def test_local_time_stands_beside_utc_and_no_hour_comes_twice(tmp_path: Path) -> None:
     book = book_of(0)
     book.use(at="2026-10-25T00:30:00Z")

@@ -173,10 +173,11 @@ def test_what_left_the_wallet_counts_before_the_charge_and_the_unknown_is_told()
         row(charge="3"),
         row(charge="3", currency="EUR"),
         row(),
+        row(charge="-20"),
     ]
     found = list(charges_of(rows, "USD", odd))
     assert [units for _, units in found] == [25 * DOLLAR // 10, 3 * DOLLAR]
-    assert odd == ["EUR", "unknown"]
+    assert odd == ["EUR", "unknown", "refunds"]
 
 
 def test_a_gateways_broken_time_is_refused() -> None:

@@ -18,7 +18,7 @@ from nexctl.pricing import books, engine
 from nexctl.records import Usage
 from nexctl.usage.audit.prices import Shelf
 from nexctl.usage.audit.run import Task, audit
-from nexctl.usage.reading import Row
+from nexctl.usage.reading import Inside, Row
 from nexctl.usage.whatif import WhatIf
 from nexctl.usage.whatif_answer import Answer
 from nexctl.usage.whatif_rows import Readings
@@ -94,14 +94,33 @@ def test_a_record_that_names_no_book_is_read_by_the_book_given_and_counted() -> 
         ({"input_tokens": 10, "cached_input_tokens": 11}, "more cached tokens than input"),
         ({"input_tokens": -1}, "a quantity is negative"),
         ({"reasoning_tokens": 101}, "more reasoning tokens than output"),
+        ({"charge": "-0.01"}, "a refund, which no price tells"),
     ],
 )
 def test_a_record_that_cannot_be_priced_is_in_no_total_and_said(
-    fields: dict[str, int], why: str
+    fields: dict[str, Any], why: str
 ) -> None:
     data = replayed(record(), record(**fields)).data()
     assert data["usage"]["unusable"] == {why: 1}
     assert data["books"][0]["rows"] == 1
+    # What it billed is in no total either, so that both can be compared.
+    assert data["usage"]["billed"] == {"USD": "0.01"}
+
+
+def test_what_a_failed_request_billed_is_saved_elsewhere() -> None:
+    data = replayed(record(), record(status="error", charge="5")).data()
+    assert data["usage"]["billed"] == {"USD": "5.01"}
+    compared = data["books"][0]["compared"]
+    assert (compared["billed"], compared["rows"]) == ("5.01", 1)
+
+
+def test_a_source_that_is_known_to_count_inside_stands_before_the_book() -> None:
+    fields = {"model_served": "gpt-4o", "input_tokens": 1000, "cached_input_tokens": 400}
+    litellm = Inside(created_at="2026-11-26T12:00:00Z", output_tokens=100, **fields)
+    own = Readings(books.load("anthropic"))
+    given = books_of(replayed(litellm, readings=own))["nextoken"]["charge"]
+    assert given == books_of(replayed(record(cached_input_tokens=400)))["nextoken"]["charge"]
+    assert (own.assumed, replayed(litellm).data()["usage"]["reading_assumed_rows"]) == (0, 0)
 
 
 def test_an_unknown_model_makes_the_total_unknown_and_sorts_last() -> None:

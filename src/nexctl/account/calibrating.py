@@ -132,7 +132,7 @@ def _billed(row: Any, readings: Readings, name: str | None) -> Billed | str:
         return CACHED
     if name is None:
         return "its model is missing"
-    counted = recorded.counted(row, readings.of(row.price_book))
+    counted = recorded.counted(row, readings.of(row))
     if isinstance(counted, str):
         return counted
     output = counted.output if row.output_tokens is not None and row.status == "ok" else None

@@ -30,6 +30,7 @@ DAY = 86_400
 CLOCK_SECONDS = 30
 CERTIFICATE_DAYS = 14
 KEY_DAYS = 7
+LEAST_ROOM = 1_000_000  # bytes: a new gateway takes about as much
 
 
 class Check(NamedTuple):
@@ -70,9 +71,10 @@ def worst(checks: Iterable[Check]) -> Check | None:
 
 
 def stores(places: Sequence[str], kept: str) -> Check:
-    """Whether what is private is open to nobody else.
+    """Whether what is private is open to nobody else, and whether more can be kept.
 
-    places  folders and files that only their owner may read, those that exist
+    places  folders and files that only their owner may read, those that exist; the first is the
+            folder that everything is written below
     kept    where keys are kept, in words
     """
     if sys.platform == "win32":
@@ -92,7 +94,20 @@ def stores(places: Sequence[str], kept: str) -> Check:
                 "open_to_others",
                 EXIT_CONFIG,
             )
-    return Check("stores", OK, kept)
+    return _full(places[0]) or Check("stores", OK, kept)
+
+
+def _full(folder: str) -> Check | None:
+    """Why nothing can be written below a folder, made or not. Nothing is tried."""
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        hint = "make it writable, or name a folder of yours: NEXCTL_CONFIG_DIR=FOLDER"
+        return Check("stores", WARN, f"{folder}: nothing can be written there", hint)
+    disk = os.statvfs(folder)
+    if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < LEAST_ROOM:
+        return Check("stores", WARN, f"{folder}: that disk is full", "make room on it")
+    return None
 
 
 def rotations(state_folder: str, now: int) -> Check:

@@ -82,7 +82,8 @@ def draft(
     if not found.models and not remove:
         raise UsageError(
             "no price could be made",
-            hint="nexctl admin providers cost PROVIDER --book openai sets what it takes",
+            hint="nexctl admin providers cost PROVIDER --book openai sets what it takes, "
+            "--credit-rate 100/USD what credits are sold for",
             code="unpriced",
         )
     text = _toml(found, remove)

@@ -84,7 +84,7 @@ def _checks(app: App, offline: bool) -> list[Check]:
         *here,
         kept,
         book,
-        *_gateway(app, profile, secrets, latest, offline, usable=kept.status == "ok"),
+        *_gateway(app, profile, secrets, latest, offline, usable=kept.status != "fail"),
         late,
         _extras(),
     ]
@@ -253,10 +253,11 @@ def _asked(
     lost = next((error for error in errors if error.exit == EXIT_NETWORK), None)
     checks = [*_reached(app, profile, lost)]
     facts = next((a for a in answers.values() if a and not isinstance(a, NexctlError)), None)
-    if facts is not None and facts.server_time is not None:
-        checks.append(rules.clock(now, facts.server_time))
-    else:
+    # An embedded gateway's clock is this machine's: beside itself it is never wrong.
+    if facts is None or facts.server_time is None or embedded.is_embedded(profile):
         checks.append(rules.own_clock(now, latest))
+    else:
+        checks.append(rules.clock(now, facts.server_time))
     for kind in KINDS:
         checks.append(_key(app, profile, kind, secrets[kind], answers[kind], secrets))
     if facts is None:

@@ -63,7 +63,7 @@ def init(app: App, name: str | None, **given: Any) -> View:
     if made is None:
         raise _exists(profile.name)
     _keep_profile(app, profile, use=given["use"])
-    return made_view(app, profile, terms, made)
+    return made_view(app, profile, terms, made, used=given["use"])
 
 
 def _new_profile(app: App, name: str, book: str | None, plan: str | None) -> Profile:

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 
 def made_view(
-    app: App, profile: Profile, terms: embedded.Terms, made: tuple[Made, dict[str, str]] | None
+    app: App,
+    profile: Profile,
+    terms: embedded.Terms,
+    made: tuple[Made, dict[str, str]] | None,
+    *,
+    used: bool = False,
 ) -> View:
-    """A new gateway, or with --dry-run what it would be."""
+    """A new gateway, or with --dry-run what it would be. `used`: it is the profile in force now."""
     place = made[0].place if made else embedded.shown(terms.database or "a file")
     provider = terms.upstream.url if terms.upstream else "echo (offline)"
     data = {
@@ -46,7 +51,9 @@ def made_view(
         if made:
             rows.append(("keys", ", ".join(sorted(set(made[1].values())))))
         screen.table(Table((Column("", ""), Column("", "")), rows), indent=2)
-        if made and profile.name != "local":
+        if made and used:
+            screen.line(f"profile {profile.name} is the default now")
+        elif made and profile.name != "local":
             screen.line(f"use it with -p {profile.name}, or: nexctl profile use {profile.name}")
 
     columns = ("profile", "place", "book", "plan", "payments", "upstream")

@@ -55,7 +55,12 @@ def invoice_view(app: App, found: Invoice) -> View:
         ("issued", found.issued_at),
         ("corrects", found.corrects),
         ("subject", found.subject),
-        ("seller", " · ".join(p for p in (seller.name, seller.id) if p) if seller else None),
+        (
+            "seller",
+            " · ".join(p for p in (seller.name, seller.id, seller.tax_status) if p)
+            if seller
+            else None,
+        ),
         (
             "customer",
             " · ".join(p for p in (customer.name, customer.country, customer.tax_id) if p)

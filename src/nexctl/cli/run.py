@@ -56,6 +56,8 @@ def _guarded(app: App) -> int:
         raise
     except OSError as error:
         return report(app, _from_system(error), error)
+    except UnicodeEncodeError as error:
+        return report(app, _from_text(error, app.argv), error)
     except Exception as error:  # noqa: BLE001 - the last rung: a person never meets a traceback
         return report(app, _internal(error), error)
 
@@ -153,6 +155,26 @@ def _from_system(error: OSError) -> NexctlError:
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     hint = _SYSTEM_HINTS.get(error.errno or 0, "run it again with --debug to see where")
     return NexctlError(f"{where}{reason[:1].lower()}{reason[1:]}", hint=hint, code="system")
+
+
+def _from_text(error: UnicodeEncodeError, argv: Sequence[str]) -> NexctlError:
+    """Half a character, which no request carries: a byte that is not UTF-8, or \\ud800 in JSON."""
+    if not "\ud800" <= error.object[error.start] <= "\udfff":
+        return _internal(error)
+    for word in argv:
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            return NexctlError(
+                f"the command line is not UTF-8: {word[:40]!r}",
+                hint="type it in UTF-8: 'locale' shows what the terminal uses",
+                code="not_unicode",
+                exit=EXIT_USAGE,
+            )
+    return NexctlError(
+        f"half a character (a lone surrogate, {error.object[error.start]!r}) cannot be sent",
+        hint="correct the text: \\ud800 to \\udfff go in pairs",
+        code="not_unicode",
+        exit=EXIT_USAGE,
+    )
 
 
 _NOT_WRITABLE = "make it writable, or name a folder of yours: NEXCTL_CONFIG_DIR=FOLDER"

@@ -56,7 +56,7 @@ Exit codes
     7  network, time-out, the gateway failed
     8  still pending; also --wait out of time, an order under review
     9  a check said no: --max-cost, --fail-over, audit findings, partial or
-       failed batch, runway too short
+       failed batch, runway too short, admin reconcile
    10  confirmation needed and nobody to ask: pass --yes
    78  bad configuration: file, profile, price book of yours
   130  interrupted

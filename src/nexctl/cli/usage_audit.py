@@ -31,6 +31,7 @@ class Readable(NamedTuple):
     step: int | None = None
     says: tuple[str, ...] = ()
     groups: bool = False
+    inside: bool = False
 
 
 @command(
@@ -103,7 +104,7 @@ def _report(app: App, given: dict[str, Any]) -> Report:
         else:
             source = stack.enter_context(_from_file(given["file"], mapped))
         shelf = _shelf(app, given["book"])
-        shelf.groups = source.groups
+        shelf.groups, shelf.inside = source.groups, source.inside
         task = Task(
             source.path,
             source.name,
@@ -168,7 +169,8 @@ def _from_file(path: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
     if found is not None:
         says = (f"read as {found.kind}", *found.says)
         with spooled(found.rows()) as spool:
-            yield Readable(spool, name, found.grain, found.step, says, groups=found.groups)
+            facts = (found.grain, found.step, says, found.groups, found.inside)
+            yield Readable(spool, name, *facts)
         return
     export = open_export(path)
     if export.kind != "parquet":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.figures import change, money, plural
 from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.usage.audit.report import said_of
 from nexctl.usage.audit.terms import Finding, amount
 
 if TYPE_CHECKING:
@@ -93,13 +94,7 @@ def _readings(report: Report, screen: Screen) -> None:
         return
     screen.blank()
     for row in report.readings:
-        if row["book_says"] is None:
-            said = "the book is silent"
-        elif row["read"] == row["book_reads"]:
-            said = f"as the book says ({row['book_says']})"
-        else:
-            said = f"the book says {row['book_reads']} ({row['book_says']})"
-        screen.line(f"reading   {row['read']}: {said}")
+        screen.line(f"reading   {row['read']}: {said_of(row)}")
         screen.line(f"          the other way the total is {row['other_total']}")
     rounding = report.rounding
     if rounding:

@@ -144,9 +144,13 @@ def parse(text: str, name: str, line: int | None = None) -> Any:
         raise broken_json(name, line or 1, "nested too deeply") from None
     except json.JSONDecodeError as error:
         at = line or error.lineno
-        raise broken_json(name, at, f"{error.msg} at column {error.colno}") from None
+        raise broken_json(
+            name, at, f"{error.msg.removesuffix(' at')} at column {error.colno}"
+        ) from None
     except ValueError as error:
-        raise broken_json(name, line or 1, str(error)) from None
+        # Python's own words on numbers that are too long name a setting of Python.
+        why = "a number has too many digits" if "digits" in str(error) else str(error)
+        raise broken_json(name, line or 1, why) from None
 
 
 def broken_json(name: str, line: int, why: str) -> UsageError:

@@ -156,7 +156,10 @@ HINTS = {
 
 _TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,63}")
-_DETAILS = ("layer", "id", "name", "remaining", "resets_at", "limit", "plan", "usage", "window")
+_DETAILS = (
+    *("layer", "id", "name", "remaining", "amount", "currency", "meter"),
+    *("resets_at", "limit", "plan", "usage", "window"),
+)
 
 
 class Refused(NexctlError):
@@ -296,8 +299,9 @@ def _message(gateway: str, parts: Parts, status: int, details: Mapping[str, Any]
     if isinstance(layer, str):
         name = details.get("name") or details.get("id")
         named = f"{layer} {name}" if isinstance(name, str) else layer
-        left = details.get("remaining")
-        more = f", {left} left" if isinstance(left, str) else ""
+        left, unit = details.get("remaining"), details.get("currency")
+        amount = f"{left} {unit}" if isinstance(unit, str) else left
+        more = f", {redaction.redact(str(amount))[:80]} left" if isinstance(left, str) else ""
         text = f"{text} (binding: {redaction.redact(named)[:150]}{more})"
     return f"{gateway}: {text}"
 

@@ -1,9 +1,8 @@
 """The one exact engine: a model's rates and multipliers, compiled once to integers.
 
 Every price in the project goes through a Pricer: estimate, hold, debit, quote, audit. A charge is
-the exact sum over meters, rounded once by the book's rule.
-
-Long because there is one formula: whatever changes a charge stands here, and nowhere else.
+the exact sum over meters, rounded once by the book's rule. There is one formula: whatever changes a
+charge stands here, and nowhere else.
 """
 
 from __future__ import annotations

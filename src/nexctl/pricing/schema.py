@@ -352,6 +352,7 @@ BOOK = table(
             {
                 "seller": text,
                 "seller_id": text,
+                "seller_tax_status": text,
                 "rates": many(
                     table(
                         {

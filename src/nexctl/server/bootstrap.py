@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from nexctl.errors import ConfigError, NexctlError, UsageError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.files import private_folder
 from nexctl.server.house import House, Options
 from nexctl.server.ledger import settings
@@ -186,18 +186,15 @@ def _catch_up(house: House) -> None:
     from nexctl.server.ledger import due
     from nexctl.server.ledger.months import month_in
 
-    zone = str(house.book.rule("month_zone", "UTC"))
+    zone = house.month_zone
     if not house.read(due.anything, month_in(zone, house.now())[0]):
         return
-    from nexctl.server.payments import auto, included, subscribing
+    from nexctl.server import falling_due, telling
 
     try:
-        included.grant_due(house)
-        subscribing.renew_due(house)
-        auto.work(house)
-    except NexctlError as error:
-        # A clock that jumped stops grants, not the gateway.
-        house.alarm(f"what falls due: {error.message}")
+        falling_due.work(house)
+    except Exception as error:  # noqa: BLE001 - a fault in it must not stop every other command
+        house.alarm(f"what falls due: {telling.words(error)}")
 
 
 def _house(ledger: Ledger, options: Options) -> House:

@@ -70,10 +70,10 @@ class Terms:
 
     __slots__ = ("_limits", "budgets", "credits", "features", "id", "plan", "title")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, bare: bool = False) -> None:
         self.plan, self.id, self.title = plan, plan.id, plan.title
-        self.features, self.credits = plan.features, plan.credits
-        self.budgets = plan.budgets
+        self.features, self.credits = plan.features, None if bare else plan.credits
+        self.budgets = () if bare else plan.budgets
         self._limits = {name: plan.limit(name) for name in plan.limits}
 
     def limit(self, name: str) -> int | None:
@@ -97,7 +97,7 @@ class House:
         self.book_hash: str | None = None
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
-        self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
+        self._take_plans(book)
         # The plan whose budgets a customer was seen to have.
         self.allowed: dict[str, str] = {}
         self.attempts = Attempts()
@@ -171,7 +171,7 @@ class House:
         if self.book_hash is not None or self.options.served:
             _ = self.ledger.shared.tiering  # what cannot be settled by is told before it charges
         self.book, self.book_hash = book, hash_
-        self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
+        self._take_plans(book)
         self.ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
         self.allowed.clear()
         self.words = Words(book)
@@ -220,6 +220,11 @@ class House:
         """What answers call this gateway: the book's id."""
         return self.book.id
 
+    @property
+    def month_zone(self) -> str:
+        """The zone whose midnight ends a month."""
+        return str(self.book.rule("month_zone", "UTC"))
+
     def now(self) -> int:
         """Microseconds since 1970 UTC, by the ledger's clock."""
         return self.ledger.clock.now()
@@ -229,8 +234,17 @@ class House:
         return None if units is None else text_of(units, self.book.scale)
 
     def plan_of(self, name: str | None) -> Terms | None:
-        """A customer's plan; None where the book has none, or the customer is on none."""
-        return self._plans.get(name) if name else None
+        """A customer's plan; None where the book has none.
+
+        A customer on no plan is held to what the least one unlocks, without its credits and
+        allowances: no plan is not the widest of them.
+        """
+        return self._plans.get(name or "", self._least)
+
+    def _take_plans(self, book: Book) -> None:
+        self._plans = {name: Terms(plan) for name, plan in book.plans.items()}
+        least = next(iter(book.plans.values()), None)
+        self._least = None if least is None else Terms(least, bare=True)
 
     def alarm(self, what: str) -> None:
         """Tell the operator: kept for the health page, and logged."""

@@ -67,7 +67,7 @@ class Words:
             headers.append((b"retry-after", str(max(1, refuse.seconds)).encode()))
         told = refuse.details or {}
         if told.get("kind") == "rpm":
-            headers += rate_headers(told["limit"], 0, max(1, refuse.seconds or 0))
+            headers += rate_headers(told["limit"], 0, refuse.seconds or 0)
         if "allowed" in told:
             headers.append((b"allow", ", ".join(told["allowed"]).encode()))
         problem: dict[str, Any] = {
@@ -86,13 +86,13 @@ class Words:
         return status, headers, {"error": problem}
 
 
-def rate_headers(most: int, remaining: int, seconds: int) -> list[tuple[bytes, bytes]]:
-    """X-RateLimit-* of a limit on starts."""
-    return [
+def rate_headers(most: int, remaining: int, seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    """X-RateLimit-* of the limit on starts that binds, `seconds` until it is free again."""
+    return (
         (b"x-ratelimit-limit-requests", str(most).encode()),
         (b"x-ratelimit-remaining-requests", str(remaining).encode()),
-        (b"x-ratelimit-reset-requests", f"{seconds}s".encode()),
-    ]
+        (b"x-ratelimit-reset-requests", f"{max(1, seconds)}s".encode()),
+    )
 
 
 def of_error(error: NexctlError) -> Refuse:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nexctl.errors import NexctlError
+
 NAME = "nexctl.server"
 _listeners: list[Callable[[str], object]] = []
 
@@ -21,6 +23,11 @@ def warn(text: str) -> None:
 def fault(text: str) -> None:
     """Say what the gateway itself did wrong."""
     _tell("error", text)
+
+
+def words(error: Exception) -> str:
+    """What is told of an error: its message; of a fault of this program only its kind."""
+    return error.message if isinstance(error, NexctlError) else type(error).__name__
 
 
 def _tell(level: str, text: str) -> None:

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from nexctl.errors import NexctlError
+from nexctl.server import falling_due, telling
 from nexctl.server.events import sending
-from nexctl.server.ledger import events, files, idempotency, orders, semantic_entries
-from nexctl.server.payments import auto, included, outbox, subscribing
+from nexctl.server.ledger import events, files, idempotency, semantic_entries
+from nexctl.server.payments import outbox
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -25,11 +25,7 @@ RARE_BEATS = 720
 
 def once(house: House, *, rare: bool = True) -> None:
     """Everything that is due now; in a process without a server, whoever waits for it does it."""
-    house.ledger.sweep()
-    house.ledger.write(orders.expire_due)
-    included.grant_due(house)
-    subscribing.renew_due(house)
-    auto.work(house)
+    falling_due.work(house)
     outbox.work(house)
     while house.ledger.write(files.expire_due):
         pass
@@ -64,8 +60,8 @@ class Upkeep:
         while True:
             try:
                 await asyncio.to_thread(sending.due, self._house)
-            except NexctlError as error:
-                self._house.alarm(f"events: {error.message}")
+            except Exception as error:  # noqa: BLE001 - what failed once may do better next time
+                self._house.alarm(f"events: {telling.words(error)}")
             await asyncio.sleep(SEND_SECONDS)
 
     async def _work(self) -> None:
@@ -75,7 +71,7 @@ class Upkeep:
                 await asyncio.to_thread(self._house.ledger.beat)
                 if beats % SWEEP_BEATS == 0:
                     await asyncio.to_thread(once, self._house, rare=beats % RARE_BEATS == 0)
-            except NexctlError as error:
-                self._house.alarm(f"upkeep: {error.message}")
+            except Exception as error:  # noqa: BLE001 - whatever fails, the heartbeat goes on
+                self._house.alarm(f"upkeep: {telling.words(error)}")
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)

@@ -9,7 +9,7 @@ def binary(name: str, offset: int) -> UsageError:
     """Return the error for a NUL byte at `offset`: no text has one."""
     return UsageError(
         f"{name}: a binary file: NUL byte at offset {offset}",
-        hint="only text is counted; leave it out",
+        hint="leave it out, or convert UTF-16 to text first: iconv -f utf-16 -t utf-8",
         code="binary",
         details={"file": name, "offset": offset},
     )

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -25,8 +27,11 @@ from nexctl.usage.styles import EXCEL, EXCEL_DE, RFC4180, Style
 MANIFEST = ".manifest.json"
 BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 20
+# How a list begins, a printed object, or what `-o json` writes.
+_DOCUMENT = re.compile(r'\[|\{\s*(\n|"(schema|data)"\s*:)')
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
+_SCIENTIFIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,24})?[eE](-[0-9]{1,2}|[+]?[01]?[0-9])").fullmatch
 
 
 class Row(msgspec.Struct, omit_defaults=True):
@@ -80,6 +85,13 @@ class Row(msgspec.Struct, omit_defaults=True):
     ttft_ms: int | None = None
 
 
+class Inside(Row, omit_defaults=True):
+    """A record whose source counts cached tokens in input and reasoning tokens in output.
+
+    It does so for every provider, whatever that one's own usage report does.
+    """
+
+
 class Export:
     """A file of usage records that nexctl wrote, or one with the same column names.
 
@@ -119,7 +131,7 @@ class Export:
         return _csv_cells(self.path, self.style, self.columns)
 
 
-def _says_jsonl(path: str) -> bool:
+def says_jsonl(path: str) -> bool:
     """Whether an empty file is an export in JSONL, which has no header: its manifest says so."""
     found = read_manifest(path)
     return found is not None and found.get("format") == "jsonl"
@@ -159,14 +171,16 @@ def open_export(path: str) -> Export:
         return Export(path, "parquet", columns=_parquet_columns(path))
     bom = head.startswith(BOM)
     text = text_of(head, path)
-    if text.lstrip()[:1] == "{" or (not head and _says_jsonl(path)):
-        return Export(path, "jsonl")
-    if text.lstrip()[:1] == "[":
+    document = _DOCUMENT.match(text.lstrip())
+    if document:
+        records = ".[]" if document[0] == "[" else ".data[]"
         raise UsageError(
             f"{path}: this is one JSON document, not a record on each line",
-            hint="jq -c '.[]' FILE > usage.jsonl writes them so",
+            hint=f"jq -c '{records}' FILE > usage.jsonl writes them so",
             code="not_an_export",
         )
+    if text.lstrip()[:1] == "{" or (not head and says_jsonl(path)):
+        return Export(path, "jsonl")
     line = text.partition("\n")[0].rstrip("\r")
     style = EXCEL_DE if line.count(";") > line.count(",") else EXCEL if bom else RFC4180
     names = next(csv.reader([line], delimiter=style.delimiter), [])
@@ -188,6 +202,11 @@ def open_export(path: str) -> Export:
 def rows(path: str) -> Iterator[Row]:
     """Every record of an export."""
     return open_export(path).rows()
+
+
+def plain(text: str) -> str:
+    """An amount as a spreadsheet saves it (`1.5E-07`) as a plain decimal; other text as it is."""
+    return f"{Decimal(text):f}" if _SCIENTIFIC(text) else text
 
 
 def read_manifest(path: str) -> dict[str, Any] | None:
@@ -288,7 +307,7 @@ def _object(cell: str) -> dict[str, Any]:
 _READERS: dict[str, Callable[[str], Any]] = {
     "text": str,
     "time": str,
-    "decimal": str,
+    "decimal": plain,
     "whole": _whole,
     "truth": _truth,
     "json": _object,

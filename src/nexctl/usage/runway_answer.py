@@ -199,7 +199,7 @@ def charges_of(rows: Sequence[Any] | Any, currency: str, odd: list[str]) -> Any:
     """(created_at, units) of usage records; `odd` gets the currencies that are another's.
 
     What moved the balance counts, else the charge; a record that has neither burned nothing known
-    and is told of as "unknown".
+    and is told of as "unknown", one that gave money back as "refunds".
     """
     for row in rows:
         if row.created_at is None:
@@ -209,11 +209,17 @@ def charges_of(rows: Sequence[Any] | Any, currency: str, odd: list[str]) -> Any:
             odd.append(row.currency)
             continue
         if row.balance_delta is not None:
-            yield row.created_at, -parse_units(row.balance_delta, SCALE)
+            units = -parse_units(row.balance_delta, SCALE)
         elif row.charge is not None:
-            yield row.created_at, parse_units(row.charge, SCALE)
+            units = parse_units(row.charge, SCALE)
         else:
             odd.append("unknown")
+            continue
+        if units < 0:
+            # Money that comes back once burns nothing, and says nothing of days to come.
+            odd.append("refunds")
+        else:
+            yield row.created_at, units
 
 
 def _seconds(time: str | None) -> int | None:

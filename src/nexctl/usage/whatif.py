@@ -140,7 +140,7 @@ class Bucket:
         if charge is None:
             self.unbilled += 1
         else:
-            self.billed[charge[0]] = self.billed.get(charge[0], 0) + charge[1]
+            _add(self.billed, charge)
         sums = self.quantities
         for place, quantity in enumerate(quantities):
             sums[place] += quantity
@@ -191,7 +191,9 @@ class WhatIf:
         self.rows = self.failed = self.unbilled = 0
         self.first: str | None = None
         self.last: str | None = None
+        # Of the records that are replayed; those that failed cost nothing elsewhere.
         self.billed: dict[str, int] = {}
+        self.failed_billed: dict[str, int] = {}
         self.price_books: dict[str | None, int] = {}
         self.unusable: dict[str, int] = {}
 
@@ -206,26 +208,36 @@ class WhatIf:
             raise
 
     def _add(self, row: Any, charge: tuple[str, int] | None) -> None:
-        if charge is None:
-            self.unbilled += 1
-        else:
-            self.billed[charge[0]] = self.billed.get(charge[0], 0) + charge[1]
         created = row.created_at
         if created is not None:
             if self.first is None or created < self.first:
                 self.first = created
             if self.last is None or created > self.last:
                 self.last = created
-        if recorded.failed(row):
-            self.failed += 1
-            return
-        book = row.price_book
-        self.price_books[book] = self.price_books.get(book, 0) + 1
-        quantities = recorded.counted(row, self.readings.of(book))
+        quantities = self._counted(row)
         if isinstance(quantities, str):
             self.unusable[quantities] = self.unusable.get(quantities, 0) + 1
             return
+        if charge is None:
+            self.unbilled += 1
+        else:
+            _add(self.billed, charge)
+        if quantities is None:
+            self.failed += 1
+            if charge is not None:
+                _add(self.failed_billed, charge)
+            return
         self._bucket(row, created, quantities).add(quantities, charge)
+
+    def _counted(self, row: Any) -> Counted | str | None:
+        """A record's quantities, why it has none that count, None of one that failed."""
+        if recorded.refunded(row):
+            return "a refund, which no price tells"
+        if recorded.failed(row):
+            return None
+        book = row.price_book
+        self.price_books[book] = self.price_books.get(book, 0) + 1
+        return recorded.counted(row, self.readings.of(row))
 
     def answer(self) -> Answer:
         """The totals so far, cheapest first, unknown last."""
@@ -389,6 +401,11 @@ def _middle(pricer: engine.Pricer, usage: Usage) -> int:
     if pricer.known:
         return pricer.charge(usage).units
     return pricer.charge_range(usage)[2]
+
+
+def _add(sums: dict[str, int], charge: tuple[str, int]) -> None:
+    currency, units = charge
+    sums[currency] = sums.get(currency, 0) + units
 
 
 def _answers_from_cache(book: Book, model: Model, batch: bool) -> bool:

@@ -205,6 +205,7 @@ class Answer:
     def compared(self, total: Total) -> dict[str, Any] | None:
         """A book's charge against what was billed for the same records; None if not comparable."""
         billed, unbilled = total.billed()
+        _add_all(billed, self.replay.failed_billed)
         before = self.billed_money(billed)
         if before is None or unbilled or not total.rows:
             return None

@@ -12,6 +12,7 @@ from nexctl.errors import NexctlError
 from nexctl.money import parse_units
 from nexctl.pricing import books
 from nexctl.pricing.book import Book
+from nexctl.usage.reading import Inside
 
 # Amounts from files are held at 10**-12 of their currency.
 SCALE = 12
@@ -60,8 +61,14 @@ class Readings:
         self.assumed = 0
         self._unknown: set[str | None] = set()
 
-    def of(self, price_book: str | None) -> Reading:
-        """The reading of a record's book; `assumed` counts records whose book is not known."""
+    def of(self, row: Any) -> Reading:
+        """How a record counts: as its source is known to, else as its book says.
+
+        `assumed` counts records of which neither is known.
+        """
+        if isinstance(row, Inside):
+            return OPENAI
+        price_book = row.price_book
         found = self._found.get(price_book)
         if found is None:
             found = self._found[price_book] = self._find(price_book)
@@ -120,6 +127,11 @@ def billed(row: Any) -> tuple[str, int] | None:
     if row.charge is None or not row.currency:
         return None
     return row.currency, parse_units(row.charge, SCALE, what="charge")
+
+
+def refunded(row: Any) -> bool:
+    """Whether a record gives money back: no request that another gateway would charge."""
+    return str(row.charge or "").startswith("-")
 
 
 def failed(row: Any) -> bool:

@@ -212,6 +212,7 @@ class Seller(Request):
     address: Annotated[str, Meta(max_length=500)] | None = None
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")] | None = None
     tax_id: Name | None = None
+    tax_status: Name | None = None
 
 
 class Policy(Request):

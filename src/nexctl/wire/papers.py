@@ -51,7 +51,7 @@ class Line(Answer):
 
 
 class Party(Answer):
-    """Seller or customer as printed."""
+    """Seller or customer as printed. `tax_status` says what a tax office knows of a seller."""
 
     name: str
     id: str | None = None
@@ -59,6 +59,7 @@ class Party(Answer):
     country: str | None = None
     tax_id: str | None = None
     email: str | None = None
+    tax_status: str | None = None
 
 
 class Invoice(Answer, kw_only=True):

@@ -29,13 +29,19 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"
         self.binaries = BINARIES[-1]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         if os.getuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
         self._as_postgres("initdb", "-D", str(self.data), "-A", "trust", "-U", "postgres")
-        self.start()
+        for tries in range(5, 0, -1):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            try:
+                self.start()
+                break
+            except subprocess.CalledProcessError:  # somebody else may have taken the port
+                if tries == 1:
+                    raise
 
     def _as_postgres(self, program: str, *arguments: str) -> None:
         user = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}

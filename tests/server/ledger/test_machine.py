@@ -114,7 +114,7 @@ class LedgerMachine(RuleBasedStateMachine):
             code = said.code
             self.look()
             reasons = {
-                "insufficient_balance": amount > self.free,
+                "insufficient_balance": amount > self.free - self.ended(),
                 "wallet_frozen": bool(self.frozen or self.debt),
                 "budget_exceeded": keyed,
             }
@@ -285,6 +285,17 @@ class LedgerMachine(RuleBasedStateMachine):
         self.unknown |= sent
         left = {hold.id for hold in self.ledger.read(holds.listed, self.who, ("unknown",))}
         assert left == self.unknown
+
+    def ended(self) -> int:
+        """What a refused request has not written off: its undoing takes that back too."""
+        left: int = self.ledger.read(
+            lambda tx: tx.value(
+                "SELECT coalesce(sum(remaining), 0) FROM lots "
+                "WHERE wallet=? AND live=1 AND expires_at<=?",
+                *(self.who, tx.clock.now()),
+            )
+        )
+        return left
 
     def state_of(self, hold: int) -> str:
         state: str = self.ledger.read(

@@ -2,7 +2,7 @@
 
     python -m tests.server.ledger.worker PLACE CUSTOMER NUMBER JOB [SECONDS]
 
-Prints one line of JSON: what it charged, what was refused, its longest wait.
+Prints one line of JSON: what it charged, what was refused, its longest wait and its mean one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.server.ledger.kit import BODY, KEY, PRICES
 PATIENCE = 15
 
 
-def main(place: str, customer: str, number: str, job: str, seconds: str = "20") -> None:
+def main(place: str, customer: str, number: str, job: str, seconds: str = "60") -> None:
     ledger = open_ledger(place, anchor_key=KEY, timeout=30_000)
     told = JOBS[job](ledger, customer, int(number), time.monotonic() + int(seconds))
     print(json.dumps(told), flush=True)
@@ -36,7 +36,8 @@ def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, o
     chance = random.Random(number)
     charged = refused = count = 0
     layers: set[str] = set()
-    longest = 0.0
+    longest = waited = 0.0
+    reserved = 0
     dry = 0
     while time.monotonic() < end and dry < PATIENCE:
         count += 1
@@ -64,7 +65,8 @@ def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, o
             layers.add(said.layer.layer if said.layer else said.code)
             time.sleep(0.01)
             continue
-        longest = max(longest, time.monotonic() - started)
+        took = time.monotonic() - started
+        longest, waited, reserved = max(longest, took), waited + took, reserved + 1
         dry = 0
         if not ask.dispatched:
             ledger.dispatch(held.hold)
@@ -84,6 +86,7 @@ def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, o
         "refused": refused,
         "layers": sorted(layers),
         "longest": longest,
+        "mean": waited / max(reserved, 1),
     }
 
 
@@ -117,9 +120,10 @@ def load(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, ob
     """Requests for ever, in every state, until killed."""
     chance = random.Random(number)
     count = 0
-    print("ready", flush=True)
     while time.monotonic() < end:
         count += 1
+        if count == 10:
+            print("at work", flush=True)
         try:
             held = ledger.reserve(
                 Ask(

@@ -603,6 +603,7 @@ BOOK: dict[str, Any] = {'format': 1,
                       'data for each customer.',)}),
  'tax': {'seller': 'Cete Ventures Pte. Ltd.',
          'seller_id': 'UEN 202421160G',
+         'seller_tax_status': 'GST-registered in Singapore',
          'invoice': "A valid GST invoice is issued for every transaction, with the customer's GST "
                     'number.',
          'said': {'*': ('page', 'pricing', None)},
@@ -643,4 +644,4 @@ BOOK: dict[str, Any] = {'format': 1,
                       'never_tools_to': ('page', 'pricing', 'No tool calling')}},
  'billing': {'labels_from': "the request's metadata, over the key's",
              'said': {'*': ('ours', None, None)}},
- 'sha256': '680b44629418fca4c9200095400a007c75d19c0c0325b3fa898b89aa2e6e02ae'}
+ 'sha256': '689adfc2a755413a540f44b99f44ea498fcfb00a22ba37a528eca5e4d3a1d342'}

@@ -341,5 +341,5 @@ def rate_headers(held: Held) -> tuple[tuple[bytes, bytes], ...]:
     if not rates:
         return ()
     tightest = min(rates, key=lambda rate: rate.remaining)
-    reset = max(1, -((held.reservation.created_at - tightest.resets_at) // 1_000_000))
-    return tuple(refusing.rate_headers(tightest.most, tightest.remaining, reset))
+    reset = -((held.reservation.created_at - tightest.resets_at) // 1_000_000)
+    return refusing.rate_headers(tightest.most, tightest.remaining, reset)

@@ -101,7 +101,7 @@ def _rules(call: Call) -> tuple[Rule, ...]:
 
 
 def _ruled(call: Call, rule: Rule) -> Way:
-    return _listed(call.house, _said(call.body.model), rule.use, f"your rule {rule.name}")
+    return _listed(call, _said(call.body.model), rule.use, f"your rule {rule.name}")
 
 
 def _by_name(call: Call) -> Way:
@@ -110,7 +110,7 @@ def _by_name(call: Call) -> Way:
     operated = house.rulebook.operated
     if name is not None and name in operated.routes:
         route = operated.routes[name]
-        found = _listed(house, name, route.models, f"the route {name}")
+        found = _listed(call, name, route.models, f"the route {name}")
         return found._replace(fallback=route.fallback)
     if name is None or (name == AUTO and "routes" in house.book.data):
         return _default(call)
@@ -136,15 +136,17 @@ def _default(call: Call) -> Way:
     house, name = call.house, _said(call.body.model)
     own = house.rulebook.operated.routes.get(AUTO)
     if own is not None:
-        found = _listed(house, name, own.models, f"the route {AUTO}")
+        found = _listed(call, name, own.models, f"the route {AUTO}")
         return found._replace(fallback=own.fallback)
     route = _route_of(call)
     if route and "routes" in house.book.data:
-        return _listed(house, name, route, "the plan's default route")
+        return _listed(call, name, route, "the plan's default route")
     default = house.book.default_model
     if default is None:
         raise Refuse("invalid_request", "name a model: this gateway has no default", param="model")
     model = policy.served(house, default)
+    if targets_of(house, model):
+        return _smart(call, model, name)
     return Way((Target(name, model, model, "the default model"),), strict=True)
 
 
@@ -166,11 +168,20 @@ def _models(house: House, names: Iterable[str]) -> list[Model]:
     return found
 
 
-def _listed(house: House, name: str, names: Iterable[str], why: str) -> Way:
+def _listed(call: Call, name: str, names: Iterable[str], why: str) -> Way:
+    """The models of a rule or route; a routing model stands for what it picks from."""
+    house = call.house
     models = _models(house, names)
     if not models:
         raise Refuse("model_not_found", param="model")
-    return Way(tuple(Target(name, model, model, why) for model in models))
+    found: list[Target] = []
+    for model in models:
+        if targets_of(house, model):
+            picks = _smart(call, model, name).targets
+            found += [target._replace(why=f"{why}: {target.why}") for target in picks]
+        else:
+            found.append(Target(name, model, model, why))
+    return Way(tuple(found))
 
 
 def _smart(call: Call, model: Model, name: str) -> Way:

@@ -75,8 +75,10 @@ def off(tx: Transaction, wallet: str) -> None:
 
 
 _DUE = (
-    "FROM auto_topups a JOIN wallets w ON w.id=a.wallet WHERE a.enabled=1 AND a.lease_until<=? "
-    "AND w.state='active' AND w.balance-w.held<a.below AND NOT EXISTS ("
+    "FROM auto_topups a JOIN wallets w ON w.id=a.wallet "
+    "JOIN customers c ON c.id=a.customer_id AND c.state='active' "
+    "WHERE a.enabled=1 AND a.lease_until<=? AND w.state='active' "
+    "AND w.balance-w.held<a.below AND NOT EXISTS ("
     "SELECT 1 FROM orders o WHERE o.wallet=a.wallet AND o.automatic=1 "
     "AND o.state IN ('created', 'opened', 'submitted', 'under_review'))"
 )

@@ -45,6 +45,14 @@ _FIELDS = (
 )
 
 
+# What `_code` says, of the time that is its one parameter.
+_STATE = (
+    "CASE WHEN state<>'open' THEN state "
+    "WHEN kind='promo' AND used>=uses THEN 'redeemed' "
+    "WHEN expires_at<=? THEN 'expired' ELSE 'open' END"
+)
+
+
 def normal(text: str) -> str:
     """A code as it is hashed: blanks, dashes and case do not matter."""
     return "".join(text.split()).replace("-", "").upper()
@@ -127,11 +135,9 @@ def promo(tx: Transaction, customer: str, currency: str, hash: bytes) -> Code:
     found = None if row is None else _code(row, tx.clock.now())
     if found is None or found.kind != "promo" or found.currency != currency:
         raise Refused("code_not_found", "there is no such promotional code")
-    if found.state != "open":
-        raise Refused("code_used", f"the code is {found.state}")
     mine = tx.one("SELECT 1 FROM code_uses WHERE code_id=? AND customer_id=?", found.id, customer)
-    if mine is not None or found.used >= found.uses:
-        raise Refused("code_used", "the code was used" if mine is None else "you have used it")
+    if found.state != "open" or mine is not None:
+        raise Refused("code_used", "you have used it" if mine else f"the code is {found.state}")
     return found
 
 
@@ -169,12 +175,9 @@ def listed(
 ) -> list[Code]:
     """Codes by id."""
     now = tx.clock.now()
-    kept = "open" if state == "expired" else state
-    ended = "(expires_at IS NOT NULL AND expires_at<=?)"
-    only = {"open": f" AND NOT {ended}", "expired": f" AND {ended}"}.get(state or "", "")
     rows = tx.all(
-        f"SELECT {_FIELDS} FROM codes WHERE id>? AND (state=? OR ?=1){only} ORDER BY id LIMIT ?",
-        *(after or "", kept or "", int(kept is None), *((now,) if only else ()), limit),
+        f"SELECT {_FIELDS} FROM codes WHERE id>? AND (({_STATE})=? OR ?=1) ORDER BY id LIMIT ?",
+        *(after or "", now, state or "", int(state is None), limit),
     )
     return [_code(row, now) for row in rows]
 
@@ -188,6 +191,8 @@ def _there(tx: Transaction, code: str) -> Code:
 
 def _code(row: Row, now: int) -> Code:
     found = Code(*row)
+    if found.state == "open" and found.kind == "promo" and found.used >= found.uses:
+        return found._replace(state="redeemed")
     if found.state == "open" and found.expires_at is not None and found.expires_at <= now:
         return found._replace(state="expired")
     return found

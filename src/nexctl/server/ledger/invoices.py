@@ -68,7 +68,7 @@ def issue(
     The number goes back with the transaction, so that a failed one leaves no gap.
     """
     if subject is not None:
-        there = about(tx, subject, kind, part)
+        there = _there(tx, subject, kind, part)
         if there is not None:
             return there
     place = tx.value(
@@ -99,11 +99,19 @@ def _tell(tx: Transaction, what: str, paper: Paper) -> None:
     events.emit(tx, f"invoice.{what}", paper.customer, {**data, **money})
 
 
-def about(tx: Transaction, subject: str, kind: str = INVOICE, part: int = 0) -> Paper | None:
-    """The paper about something."""
+def _there(tx: Transaction, subject: str, kind: str, part: int) -> Paper | None:
     row = tx.one(
         f"SELECT {_FIELDS} {_FROM} WHERE i.subject=? AND i.kind=? AND i.part=?",
         *(subject, kind, part),
+    )
+    return None if row is None else _paper(row)
+
+
+def about(tx: Transaction, subject: str) -> Paper | None:
+    """The invoice about something: the last one, those before it are void."""
+    row = tx.one(
+        f"SELECT {_FIELDS} {_FROM} WHERE i.subject=? AND i.kind=? ORDER BY i.part DESC LIMIT 1",
+        *(subject, INVOICE),
     )
     return None if row is None else _paper(row)
 

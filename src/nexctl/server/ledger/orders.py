@@ -20,6 +20,7 @@ import msgspec
 from nexctl.money import text_of
 from nexctl.server.ledger import bonuses, codes, events, funds, ids, wallets
 from nexctl.server.ledger.chain import locked
+from nexctl.server.ledger.due import UNPAID
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Row, Transaction
 from nexctl.server.ledger.types import Credit
@@ -220,12 +221,7 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
     A transaction is good for one order: state_conflict where another has it.
     """
     found = locked_one(tx, order)
-    taken = tx.one(
-        "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
-        *(found.method, transaction, order),
-    )
-    if taken is not None:
-        raise Refused("state_conflict", "that transaction was given for another order")
+    _not_taken(tx, found, transaction)
     move(
         tx,
         found,
@@ -236,6 +232,15 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
         submitted_at=tx.clock.now(),
     )
     return there(tx, order)
+
+
+def _not_taken(tx: Transaction, found: Order, transaction: str) -> None:
+    taken = tx.one(
+        "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
+        *(found.method, transaction, found.id),
+    )
+    if taken is not None:
+        raise Refused("state_conflict", "that transaction was given for another order")
 
 
 def accept(tx: Transaction, order: str, *, by: str, note: str | None = None) -> Order:
@@ -268,6 +273,7 @@ def approve(
         raise Refused("approver_is_submitter", "who submitted a payment cannot approve it")
     fields: dict[str, Any] = {"decided_by": by, "decided_at": tx.clock.now(), "note": note}
     if transaction is not None:
+        _not_taken(tx, found, transaction)
         fields["transaction_ref"] = transaction
     move(tx, found, "approved", **fields)
     made = credit(tx, locked_one(tx, order))
@@ -293,8 +299,7 @@ def expire_due(tx: Transaction, most: int = 100) -> int:
     """Orders that nobody paid in time; how many."""
     now = tx.clock.now()
     names = tx.all(
-        "SELECT id FROM orders WHERE state IN ('created', 'opened', 'under_review') "
-        "AND expires_at<=? ORDER BY id LIMIT ?",
+        f"SELECT id FROM orders WHERE {UNPAID} ORDER BY id LIMIT ?",
         *(now, most),
     )
     for (name,) in names:

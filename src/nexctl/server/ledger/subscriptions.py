@@ -126,11 +126,12 @@ def _play_money(tx: Transaction, wallet: str, seq: int) -> bool:
     return row is not None
 
 
-def past_due(tx: Transaction, most: int = 100) -> list[Subscription]:
-    """Subscriptions whose fee is owed."""
+def past_due(tx: Transaction, after: str = "", most: int = 100) -> list[Subscription]:
+    """Subscriptions of working customers whose fee is owed, those behind `after`."""
     rows = tx.all(
-        "SELECT customer_id, plan, state, started_at, changed_at FROM subscriptions "
-        "WHERE state='past_due' ORDER BY customer_id LIMIT ?",
-        most,
+        "SELECT s.customer_id, s.plan, s.state, s.started_at, s.changed_at FROM subscriptions s "
+        "JOIN customers c ON c.id=s.customer_id AND c.state='active' "
+        "WHERE s.state='past_due' AND s.customer_id>? ORDER BY s.customer_id LIMIT ?",
+        *(after, most),
     )
     return [Subscription(*row) for row in rows]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
 from nexctl.money import NANO, text_of
-from nexctl.server.ledger import autotopup, incoming, orders
+from nexctl.server.ledger import autotopup, customers, incoming, orders
 from nexctl.server.ledger.clock import HOUR
 from nexctl.server.ledger.months import month_in
 from nexctl.server.payments import providers, webhooks
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.autotopup import Agreed
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
+
+FEATURE = "auto_topup"
 
 
 def work(house: House) -> int:
@@ -61,7 +63,7 @@ def settle(house: House, order: Order) -> None:
 
 def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
     """One order where it is still wanted and the month's budget has room; else the lease ends."""
-    from nexctl.server.rooms import topups
+    from nexctl.server.rooms import plans, topups
 
     agreed = autotopup.get(tx, wallet)
     if agreed is None or not agreed.enabled or autotopup.open_order(tx, wallet):
@@ -70,9 +72,15 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
     if autotopup.free_of(tx, wallet) >= agreed.below:
         autotopup.give_back(tx, wallet, None)
         return None
+    customer = customers.get(tx, agreed.customer)
+    plan = house.plan_of(customer.plan) if customer is not None else None
+    if plan is not None and plans.lacks(plan, FEATURE):
+        note = f"the plan {plan.title} does not include automatic top-up"
+        autotopup.give_back(tx, wallet, note, pause=HOUR)
+        return None
     method = topups.method_named(house, agreed.method)
     asked = sized(tx, house, agreed)
-    start, end = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[1:]
+    start, end = month_in(house.month_zone, tx.clock.now())[1:]
     spent = autotopup.ordered(tx, wallet, start, end)
     if agreed.cap is not None and spent + asked.amount > agreed.cap:
         left = text_of(max(0, agreed.cap - spent))

@@ -29,7 +29,7 @@ def grant_now(tx: Transaction, house: House, customer: str, plan: str | None) ->
     amount = str(terms.get("amount"))
     if not amount.replace(".", "", 1).isdigit():
         return False  # custom: the operator gives it
-    month, _, end = month_in(zone_of(house), tx.clock.now())
+    month, _, end = month_in(house.month_zone, tx.clock.now())
     period = month if terms.get("every") == "month" else "once"
     expires = house.book.rule("included_credits_expire", "never") == "month_end"
     made = funds.grant(
@@ -51,7 +51,7 @@ def due(house: House) -> bool:
     its fees are not for a second time.
     """
     seen = house.read(settings.get, GIVEN)
-    return seen is None or seen < month_in(zone_of(house), house.now())[0]
+    return seen is None or seen < month_in(house.month_zone, house.now())[0]
 
 
 def grant_due(house: House) -> int:
@@ -61,12 +61,12 @@ def grant_due(house: House) -> int:
     """
     if not due(house):
         return 0
-    month = month_in(zone_of(house), house.now())[0]
+    month = month_in(house.month_zone, house.now())[0]
     given, after = 0, None
     while True:
         rows = house.read(customers.listed, after=after, limit=PAGE, state="active")
         for row in rows:
-            given += house.ledger.write(_month_of, house, row.id, row.plan)
+            given += house.ledger.write(month_of, house, row.id, row.plan)
         if len(rows) < PAGE:
             break
         after = rows[-1].id
@@ -74,14 +74,10 @@ def grant_due(house: House) -> int:
     return given
 
 
-def _month_of(tx: Transaction, house: House, customer: str, plan: str | None) -> bool:
+def month_of(tx: Transaction, house: House, customer: str, plan: str | None) -> bool:
+    """Debit one customer's fee of this month and give what comes with it, each once."""
     from nexctl.server.payments import subscribing
 
     if not subscribing.renew(tx, house, customer):
         return False
     return grant_now(tx, house, customer, plan)
-
-
-def zone_of(house: House) -> str:
-    """The zone whose midnight ends a month."""
-    return str(house.book.rule("month_zone", "UTC"))

@@ -12,6 +12,7 @@ from nexctl.money import round_half_even, text_of
 from nexctl.server.ledger import customers, invoices, profiles
 from nexctl.server.ledger.invoices import INVOICE, NOTE
 from nexctl.server.payments import recharged
+from nexctl.server.payments.figures import CENT_UNITS
 from nexctl.server.payments.rules import Rules, rules_of
 
 if TYPE_CHECKING:
@@ -61,12 +62,16 @@ def _invoice(tx: Transaction, rules: Rules, order: Order) -> None:
     lines = [_line(what, order.subtotal, order.tax, tax)]
     if order.fee:
         lines.append(_line("payment fee", order.fee, 0, {}))
+    # An order that was paid after it had ended has a void one: what is paid has one that counts.
+    before = invoices.about(tx, order.id)
+    part = 0 if before is None else before.part + (before.void is not None)
     invoices.issue(
         tx,
         series_of(rules, order),
         INVOICE,
         customer=order.customer,
         subject=order.id,
+        part=part,
         currency=order.currency,
         total=order.total,
         body={
@@ -96,9 +101,11 @@ def _credit_note(tx: Transaction, rules: Rules, order: Order) -> None:
     part = order.refunded - done
     if part <= 0:
         return
-    # The tax of all that went back so far, less what earlier notes gave: no cent is lost.
-    whole = round_half_even(order.tax * order.refunded, order.total)
-    tax = whole - sum(int(note.body.get("tax_units", 0)) for note in before)
+    # The tax of all that went back so far in whole cents, less what earlier notes gave: no cent is
+    # lost, and none is split.
+    whole = round_half_even(order.tax * order.refunded, order.total * CENT_UNITS) * CENT_UNITS
+    given = sum(int(note.body.get("tax_units", 0)) for note in before)
+    tax = max(0, min(part, whole - given))
     kept = order.details.get("tax")
     kept = kept if isinstance(kept, dict) else {}
     body = {

@@ -72,7 +72,7 @@ def _choose_font(page: Any, paper: Invoice) -> None:
     texts = [line.text for line in paper.lines]
     for party in (paper.seller, paper.customer):
         if party is not None:
-            texts += [party.name, party.address or ""]
+            texts += [party.name, party.address or "", party.tax_status or ""]
     texts += [paper.tax_note or "", paper.purchase_order or "", paper.void_reason or ""]
     try:
         "".join(texts).encode("latin-1")
@@ -131,6 +131,7 @@ def _party(page: Any, title: str, party: Party, left: int) -> None:
         party.country,
         f"Tax number {party.tax_id}" if party.tax_id else None,
         party.id,
+        party.tax_status,
         party.email,
     ]
     page.set_y(page.get_y() + 6)

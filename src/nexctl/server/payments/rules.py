@@ -142,7 +142,9 @@ class Rules:
         if own is not None:
             return {name: value for name, value in own.items() if value is not None}
         table = self.book.data.get("tax", {})
-        return {"name": table.get("seller") or self.book.title, "id": table.get("seller_id")}
+        found = {"name": table.get("seller") or self.book.title, "id": table.get("seller_id")}
+        status = table.get("seller_tax_status")
+        return {**found, "tax_status": status} if status else found
 
     @property
     def series(self) -> str:

@@ -43,12 +43,13 @@ def charge(tx: Transaction, house: House, customer: str, plan: str) -> bool:
         raise Refuse("not_offered", "plans are not sold for credits here")
     rules = rules_of(tx, house)
     cost = cost_of(tx, rules, customer, plan)
-    title = house.book.plans[plan].title
+    known = house.book.plans.get(plan)
+    title = known.title if known is not None else plan
     if cost is None:
         raise Refuse(
             "not_offered", f"the fee of {title} is not published: the operator sets it first"
         )
-    period = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[0]
+    period = month_in(house.month_zone, tx.clock.now())[0]
 
     def units(money: int) -> int:
         return round_half_even(money * 10**house.scale, 10**NANO)
@@ -72,7 +73,8 @@ def charge(tx: Transaction, house: House, customer: str, plan: str) -> bool:
 def renew(tx: Transaction, house: House, customer: str) -> bool:
     """Debit the month's fee of a subscription; whether its plan is paid for.
 
-    Plans that the operator gave are nobody's debt. A stopped clock charges nothing.
+    Plans that the operator gave are nobody's debt. A stopped clock charges nothing. A fee that
+    nobody says any more is owed until somebody does.
     """
     found = subscriptions.get(tx, customer)
     if found is None or found.state == "cancelled":
@@ -81,9 +83,12 @@ def renew(tx: Transaction, house: House, customer: str) -> bool:
         return found.state == "active"
     try:
         charge(tx, house, customer, found.plan)
-    except Refused:
+    except (Refused, Refuse) as refused:
         if found.state != "past_due":
             subscriptions.put(tx, customer, found.plan, "past_due")
+            if isinstance(refused, Refuse):
+                text = f"the plan {found.plan} of {customer} is not charged: {refused.message}"
+                tx.afterwards(lambda: house.alarm(text))
         return False
     if found.state != "active":
         subscriptions.put(tx, customer, found.plan)
@@ -92,10 +97,14 @@ def renew(tx: Transaction, house: House, customer: str) -> bool:
 
 def renew_due(house: House) -> int:
     """Try again where a fee was owed, and give the month's credits with it; how many were paid."""
-    done = 0
-    for row in house.read(subscriptions.past_due):
-        done += house.ledger.write(_again, house, row.customer)
-    return done
+    done, after = 0, ""
+    while True:
+        rows = house.read(subscriptions.past_due, after)
+        for row in rows:
+            done += house.ledger.write(_again, house, row.customer)
+        if not rows:
+            return done
+        after = rows[-1].customer
 
 
 def _again(tx: Transaction, house: House, customer: str) -> bool:

@@ -48,7 +48,7 @@ def off(tx: Transaction, call: Call) -> wire.AutoTopUp:
 
 def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
     house, body = call.house, call.body
-    plans.need_feature(call, "auto_topup", "automatic top-up")
+    plans.need_feature(call, auto.FEATURE, "automatic top-up")
     if house.book.data.get("auto_topup", {}).get("offered") is False:
         raise Refuse("not_offered", "this gateway tops up nothing by itself")
     if (body.amount is None) == (body.target is None):
@@ -86,7 +86,7 @@ def _shown(tx: Transaction, call: Call, wallet: str) -> wire.AutoTopUp:
     money = str(rules_of(tx, house).topup.get("currency") or house.unit)
     if found is None:
         return wire.AutoTopUp(enabled=False, wallet=wallet, unit=house.unit, currency=money)
-    start, end = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[1:]
+    start, end = month_in(house.month_zone, tx.clock.now())[1:]
     return wire.AutoTopUp(
         enabled=found.enabled,
         wallet=wallet,

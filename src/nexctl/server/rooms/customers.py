@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.money import parse_units
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
-from nexctl.server.ledger import customers, entries, events, funds, keys, wallets
+from nexctl.server.ledger import customers, entries, events, funds, keys, settings, wallets
 from nexctl.server.payments import included
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
@@ -82,6 +82,9 @@ def suspend(tx: Transaction, call: Call) -> wire.Customer:
     if found.state != state:
         what = "suspended" if body.suspended else "resumed"
         events.emit(tx, f"customer.{what}", found.id, {"id": found.id, "reason": body.reason})
+        if not body.suspended and not settings.clock_stopped(tx):
+            # The month may have begun while it was suspended.
+            included.month_of(tx, call.house, found.id, found.plan)
     return wire.Customer(**_fields(tx, call.house, done))
 
 

@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from nexctl.server.house import Terms
 
 
+def lacks(plan: Terms | None, name: str) -> bool:
+    """Whether a plan has a feature locked. A book without plans gates nothing."""
+    return plan is not None and plan.features.get(name, True) is False
+
+
 def need_feature(call: Call, name: str, what: str) -> None:
     """Refuse a feature that the customer's plan lacks. A book without plans gates nothing."""
     plan = call.plan
-    if plan is None or plan.features.get(name, True) is not False:
+    if plan is None or not lacks(plan, name):
         return
     has = next(
         (p for p in call.house.book.plans.values() if p.features.get(name) not in (False, None)),

@@ -19,7 +19,7 @@ def show(tx: Transaction, call: Call) -> wire.Reconciled:
     house, month = call.house, call.query.month
     start = end = None
     if month is not None:
-        zone = str(house.book.rule("month_zone", "UTC"))
+        zone = house.month_zone
         start = start_of(zone, month)
         end = month_in(zone, start)[2]
     found = reconcile.reconcile(tx, start, end)

@@ -49,7 +49,7 @@ def put(tx: Transaction, call: Call) -> wire.RouteShown:
     found = [_model(book, one) for one in body.models]
     if len({model.id for model in found}) != len(found):
         raise Refuse("invalid_request", "a model stands there twice", param="models")
-    there = book.names().get(name.lower())
+    there = _names(tx, book).get(name.lower())
     if there is not None and all(model.id != there for model in found):
         raise Refuse(
             "invalid_request",
@@ -107,7 +107,7 @@ def update(tx: Transaction, call: Call) -> wire.ServedModel:
     if body.enabled is not UNSET:
         row["enabled"] = body.enabled
     if body.aliases is not UNSET:
-        _check_aliases(call, model, body.aliases, kept)
+        _check_aliases(tx, call, model, body.aliases)
         row["aliases"] = body.aliases
     kept[model.id] = row
     settings.put(tx, rulebook.MODELS, kept)
@@ -115,13 +115,22 @@ def update(tx: Transaction, call: Call) -> wire.ServedModel:
     return _served(model, kept, [row for row in providers.listed(tx) if row.enabled])
 
 
-def _check_aliases(call: Call, model: Model, names: list[str], kept: dict[str, Any]) -> None:
-    taken = dict(call.house.book.names())
-    for other, row in kept.items():
-        if other != model.id:
-            taken.update({alias.lower(): other for alias in row.get("aliases", ())})
+def _names(tx: Transaction, book: Book, but: str | None = None) -> dict[str, str]:
+    """Names of models in lower case: the book's, and the operator's for all models `but` one."""
+    found = dict(book.names())
+    kept: dict[str, Any] = settings.get(tx, rulebook.MODELS) or {}
+    for model, row in kept.items():
+        if model != but:
+            found.update({alias.lower(): model for alias in row.get("aliases", ())})
+    return found
+
+
+def _check_aliases(tx: Transaction, call: Call, model: Model, names: list[str]) -> None:
+    taken = _names(tx, call.house.book, but=model.id)
+    routes: dict[str, Any] = settings.get(tx, rulebook.ROUTES) or {}
+    others = {name.lower() for name, row in routes.items() if model.id not in row["models"]}
     for name in names:
-        if name.lower() in taken or name.lower() == rulebook_auto():
+        if name.lower() in taken or name.lower() in {*others, rulebook_auto()}:
             raise Refuse("name_taken", f"{name[:100]} is a name already", param="aliases")
     if len({name.lower() for name in names}) != len(names):
         raise Refuse("invalid_request", "an alias stands there twice", param="aliases")

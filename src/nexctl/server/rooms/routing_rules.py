@@ -57,6 +57,10 @@ def _kept(call: Call, rule: wire.Rule) -> dict[str, Any]:
                 "model_not_found", f"rule {rule.name}: there is no such model", param="rules"
             ) from None
     when = {} if rule.when is None else {k: v for k, v in plain(rule.when).items() if v is not None}
+    low, high = when.get("min_input_tokens"), when.get("max_input_tokens")
+    if low is not None and high is not None and low > high:
+        text = f"rule {rule.name}: no input is that long and that short"
+        raise Refuse("invalid_request", text, param="rules")
     return {"name": rule.name, "when": when, "use": list(rule.use)}
 
 

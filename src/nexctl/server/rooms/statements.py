@@ -19,7 +19,7 @@ def show(tx: Transaction, call: Call) -> wire.Statement:
     """opening + credits - debits - expiry = closing, by the book's zone."""
     house, month = call.house, call.query.month
     wallet = wallet_of(tx, call, call.query.wallet)
-    zone = str(house.book.rule("month_zone", "UTC"))
+    zone = house.month_zone
     start = start_of(zone, month)
     end = month_in(zone, start)[2]
     sums = []

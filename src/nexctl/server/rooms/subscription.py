@@ -29,7 +29,7 @@ def show(tx: Transaction, call: Call) -> wire.Subscription:
         return wire.Subscription(plan=plan, state="none", currency=money)
     cost = subscribing.cost_of(tx, rules_of(tx, house), customer, plan)
     found = subscriptions.get(tx, customer)
-    end = month_in(str(house.book.rule("month_zone", "UTC")), tx.clock.now())[2]
+    end = month_in(house.month_zone, tx.clock.now())[2]
     return wire.Subscription(
         plan=plan,
         state=found.state if found is not None else "active",

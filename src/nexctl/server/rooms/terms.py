@@ -29,11 +29,7 @@ def show(tx: Transaction, call: Call) -> wire.TermsInForce:
 def put(tx: Transaction, call: Call) -> wire.TermsInForce:
     """New terms, in place of the ones before. Orders keep those that they were made under."""
     body = call.body
-    book = call.house.book
-    for name, amount in (body.plan_fees or {}).items():
-        if name not in book.plans:
-            raise Refuse("invalid_request", "there is no such plan", param="plan_fees")
-        units_of(amount, NANO, zero=True)
+    _check_plan_fees(call)
     levels = [row.id for row in body.loyalty or ()]
     if len(set(levels)) != len(levels):
         raise Refuse("invalid_request", "a level stands there twice", param="loyalty")
@@ -45,7 +41,8 @@ def put(tx: Transaction, call: Call) -> wire.TermsInForce:
     ways = [row.method for row in body.payment_fees or ()]
     if len(set(ways)) != len(ways) or not known.issuperset(ways):
         shown = ", ".join(sorted(known))
-        raise Refuse("invalid_request", f"a fee for each of {shown}, once", param="payment_fees")
+        text = f"the ways to pay are {shown}, each with one fee"
+        raise Refuse("invalid_request", text, param="payment_fees")
     for fee in body.payment_fees or ():
         if units_of(fee.percent, 6, zero=True) > 100 * 10**6:
             raise Refuse("invalid_request", "a percentage is at most 100", param="payment_fees")
@@ -59,6 +56,14 @@ def put(tx: Transaction, call: Call) -> wire.TermsInForce:
     for name, row in Rules(call.house, kept).texts():
         settings.put(tx, POLICY + row["sha256"], {"name": name, **row})
     return _shown(Rules(call.house, kept))
+
+
+def _check_plan_fees(call: Call) -> None:
+    for name, amount in (call.body.plan_fees or {}).items():
+        if name not in call.house.book.plans:
+            raise Refuse("invalid_request", "there is no such plan", param="plan_fees")
+        if units_of(amount, NANO, zero=True) % CENT_UNITS:
+            raise Refuse("invalid_request", "a fee has at most two decimals", param="plan_fees")
 
 
 def _shown(rules: Rules) -> wire.TermsInForce:

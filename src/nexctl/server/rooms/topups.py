@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 VALID_DAYS = 7
 MANUAL = "manual"
-_HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
+_HASH = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])", re.ASCII)
 
 
 def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
@@ -345,11 +346,15 @@ def submitted(tx: Transaction, call: Call, found: Order) -> Order:
 
 
 def normal(transaction: str) -> str:
-    """A transaction's reference in one spelling: hashes without 0x in lower case, no blanks."""
-    text = "".join(transaction.split())
-    match = _HASH.fullmatch(text)
-    if match is not None:
-        return match[1].lower()
+    """A transaction's reference in one spelling, without blanks.
+
+    A hash is its 64 hexadecimal digits in lower case, whatever stands around them: 0x, or the
+    address of a page about it.
+    """
+    text = "".join(unicodedata.normalize("NFKC", transaction).split())
+    found = _HASH.findall(text)
+    if len(found) == 1:
+        return str(found[0]).lower()
     if len(text) < 4 or not text.isprintable():
         raise Refuse("invalid_request", "that is no reference", param="transaction")
     return text.casefold()

@@ -67,7 +67,7 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
     from nexctl.pricing.tiers import tiers as rows_of
     from nexctl.server.ledger import tiers
 
-    zone = str(house.book.rule("month_zone", "UTC"))
+    zone = house.month_zone
     name, _, end = month_in(zone, tx.clock.now())
     month = tiers.month(tx, call.customer.id, name)
     rows = rows_of(house.book)

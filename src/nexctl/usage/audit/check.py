@@ -74,8 +74,7 @@ def _key(plan: Plan, form: Form | None) -> _Key:
         plan.model_name if plan.why is None else "",
         plan.assumed,
     )
-    unit = plan.conditions.currency or (book.unit if book is not None else "")
-    return counted, unit, form.denominator if form is not None else 1
+    return counted, plan.unit, form.denominator if form is not None else 1
 
 
 class Checker:
@@ -122,6 +121,7 @@ class Checker:
             "plans": totals.counts,
             "readings": totals.others,
             "agreed": dict(self.explainer.agreed),
+            "refunds": dict(self.explainer.refunds),
             "reference": found.reference,
             "links": links,
             "gaps": gaps if self.gaps else [],
@@ -131,6 +131,7 @@ class Checker:
         for sums in plans:
             sums.clear()
         self.explainer.agreed.clear()
+        self.explainer.refunds.clear()
         return result
 
     def _loop(self, fast: list[tuple[Any, ...]], billed: list[int], batch: Batch) -> list[int]:
@@ -151,7 +152,7 @@ class Checker:
             if f:
                 gap -= request * f
             if cached or write or reasoning:
-                b, c, e, tie, twice, inside, other, beside, _ = rare
+                b, c, e, tie, twice, inside, other, written, beside, _ = rare
                 gap -= cached * b + write * c + reasoning * e
                 if (
                     (low < gap < high or (abs(gap) == tie and not bill % twice))
@@ -160,7 +161,7 @@ class Checker:
                     and reasoning <= out
                     and not (inside and cached + write > into)
                 ):
-                    sums.cached += (cached + write) * other
+                    sums.cached += cached * other + write * written
                     sums.reasoning += reasoning * beside
                 else:
                     left.append(index)
@@ -198,14 +199,12 @@ class Checker:
             found.add(judged.finding)
         else:
             found.agreed.append(index)
-            if plan.book is not None:
-                other = found.other.setdefault(plan.book.id, [0, 0, 0])
-                if len(plan.forms) == 1:
-                    own = prices.form_for(plan, plan.forms[0], line.usage)
-                    cached, reasoning = _others(plan, own)
-                    cached *= line.usage[CACHED] + line.usage[WRITE]
-                    other[0] += rounded(cached, own.denominator, 0)
-                    other[1] += rounded(reasoning * line.usage[REASONING], own.denominator, 0)
+            if plan.book is not None and len(plan.forms) == 1 and line.billed >= 0:
+                other = found.other.setdefault((plan.book.id, plan.unit), [0, 0, 0])
+                if line.usage[CACHED] or line.usage[WRITE]:
+                    other[0] += self.explainer.other_reading(plan, line, "cached_inside")
+                if line.usage[REASONING]:
+                    other[1] += self.explainer.other_reading(plan, line, "reasoning_inside")
 
     def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""
@@ -231,7 +230,7 @@ class Checker:
         skipped = set(open_rows) - agreed
         for index in range(found.batch.count):
             plan = plan_of(fast[index])
-            if index in skipped or plan.book is None:
+            if index in skipped or plan.book is None or found.billed(index) < 0:
                 continue
             twin = self._twin(plan)
             if (twin.reading, twin.rounding) == (plan.reading, plan.rounding):
@@ -258,7 +257,7 @@ class _Found:
         self.agreed: list[int] = []
         self.overflow: dict[tuple[str, str], list[int]] = {}
         self.unknown: dict[str, int] = {}
-        self.other: dict[str, list[int]] = {}
+        self.other: dict[tuple[str, str], list[int]] = {}
         self.groups: dict[tuple[str, str, str], list[Finding]] = {}
         self.reference: dict[str, list[int]] = {}
 
@@ -443,26 +442,27 @@ def _usage(batch: Batch, index: int) -> tuple[int, ...]:
     )
 
 
-def _others(plan: Plan, form: Form | None) -> tuple[int, int]:
-    """What one cached and one reasoning token would add if they were read the other way.
+def _others(plan: Plan, form: Form | None) -> tuple[int, int, int]:
+    """What one cached, written and reasoning token would add if they were read the other way.
 
-    In pico, times the form's denominator; 0 where that is not known.
+    In pico, times the form's denominator; 0 where that is not known, or where it is the same.
     """
     if form is None:
-        return 0, 0
-    # Whatever is read as inside input (output) saves its price.
-    cached, reasoning = (
-        0
-        if form.own[meter] > prices.POISON // 2
-        else form.own[meter]
-        if inside
-        else -form.own[meter]
-        for meter, inside in (
-            (INPUT, plan.reading.cached_inside),
-            (OUTPUT, plan.reading.reasoning_inside),
+        return 0, 0, 0
+    into, out = (0 if form.own[m] > prices.POISON // 2 else form.own[m] for m in (INPUT, OUTPUT))
+    inside, beside = (
+        (reading.cached_inside, prices.write_inside(plan.book, reading), reading.reasoning_inside)
+        for reading in (
+            plan.reading,
+            plan.reading.other("cached_inside").other("reasoning_inside"),
         )
     )
-    return cached, reasoning
+    # Whatever is read as inside input (output) saves its price.
+    cached, written, reasoning = (
+        rate * (one - other)
+        for rate, one, other in zip((into, into, out), inside, beside, strict=True)
+    )
+    return cached, written, reasoning
 
 
 def _other_markup(plan: Plan, bill: int, top: int, bottom: int) -> int:
@@ -476,14 +476,15 @@ class _Totals:
 
     billed  by currency, in pico
     counts  rows by (book id, its version, model, whether the price had to be assumed)
-    others  by book: what the other readings would add, in pico (cached, reasoning, markup)
+    others  by book and currency: what the other readings would add, in pico (cached, reasoning,
+            markup)
     """
 
     def __init__(self, plans: list[Sums], found: _Found, unit: int) -> None:
         self.billed: dict[str, int] = {}
         self.counts: dict[tuple[str, str, str, bool], int] = {}
         self.others = found.other
-        exact: dict[tuple[str, int], list[int]] = {}
+        exact: dict[tuple[str, str, int], list[int]] = {}
         for sums in plans:
             billed = sums.billed * unit
             self.billed[sums.unit] = self.billed.get(sums.unit, 0) + billed
@@ -491,17 +492,17 @@ class _Totals:
             if sums.book is None:
                 continue
             if sums.cached or sums.reasoning:
-                entry = exact.setdefault((sums.book, sums.denominator), [0, 0])
+                entry = exact.setdefault((sums.book, sums.unit, sums.denominator), [0, 0])
                 entry[0] += sums.cached
                 entry[1] += sums.reasoning
             if sums.marked is not None and billed:
-                self._of(sums.book)[2] += _other_markup(sums.plan, billed, *sums.marked)
-        for (book, denominator), more in exact.items():
+                self._of(sums.book, sums.unit)[2] += _other_markup(sums.plan, billed, *sums.marked)
+        for (book, currency, denominator), more in exact.items():
             for place, value in enumerate(more):
-                self._of(book)[place] += rounded(value, denominator, 0)
+                self._of(book, currency)[place] += rounded(value, denominator, 0)
 
-    def _of(self, book: str) -> list[int]:
-        return self.others.setdefault(book, [0, 0, 0])
+    def _of(self, book: str, currency: str) -> list[int]:
+        return self.others.setdefault((book, currency), [0, 0, 0])
 
 
 def _drift_groups(

@@ -13,7 +13,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from nexctl.errors import UsageError
 from nexctl.usage.audit.terms import amount
+from nexctl.usage.readers.blocks import utc
 from nexctl.usage.readers.numbers import amounts
 from nexctl.usage.reading import Row
 
@@ -45,33 +47,58 @@ def lists(here: Iterable[Row], there: Iterable[Row], name: str) -> dict[str, Any
             base.execute("PRAGMA synchronous=OFF")
             base.execute(
                 "CREATE TABLE rows (side INTEGER, request TEXT, day TEXT, model TEXT, key TEXT, "
-                "charge TEXT)"
+                "charge TEXT, currency TEXT)"
             )
-            rows = [_fill(base, 0, here), _fill(base, 1, there)]
+            rows = [_fill(base, 0, here, "the list audited"), _fill(base, 1, there, name)]
+            _check_currency(base)
             by = "request" if _have_requests(base) else ", ".join(_BY)
             return _joined(base, by, rows, name)
         finally:
             base.close()
 
 
-def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row]) -> int:
+def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row], name: str) -> int:
     count = 0
 
     def cells() -> Iterator[tuple[Any, ...]]:
         nonlocal count
         for row in rows:
             count += 1
+            try:
+                (charge,) = amounts([row.charge])
+            except ValueError:
+                text = str(row.charge)[:40]
+                raise UsageError(
+                    f"record {count} of {name}: charge: {text!r} is not a plain decimal number",
+                    hint="correct it, or export the list again",
+                    code="malformed",
+                ) from None
             yield (
                 side,
                 row.request_id,
-                (row.created_at or "")[:10],
+                (utc(row.created_at or "") or "")[:10],
                 row.model_served or row.model_requested or "",
                 row.key_name or row.key_id or "",
-                str(amounts([row.charge])[0]),
+                str(charge),
+                row.currency or "",
             )
 
-    base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?)", cells())
+    base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?)", cells())
     return count
+
+
+def _check_currency(base: sqlite3.Connection) -> None:
+    """Amounts of two currencies are neither compared nor added up."""
+    found = base.execute(
+        "SELECT min(currency) FROM rows WHERE currency <> '' GROUP BY lower(currency) ORDER BY 1"
+    )
+    units = [unit for (unit,) in found]
+    if len(units) > 1:
+        raise UsageError(
+            f"--against: the lists are in {' and '.join(units)}, which cannot be compared",
+            hint="name lists of one currency",
+            code="several_currencies",
+        )
 
 
 def _have_requests(base: sqlite3.Connection) -> bool:

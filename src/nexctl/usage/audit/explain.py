@@ -2,6 +2,8 @@
 
 Explanations are tried in a fixed order; the first under which the row comes to exactly the billed
 amount is named. The words say what was computed, never why somebody billed otherwise.
+
+Long because the order of the explanations is the rule: all of them stand in one list.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from nexctl.usage.audit.prices import (
     Plan,
     Pricing,
 )
-from nexctl.usage.audit.terms import Finding, Reading, amount
+from nexctl.usage.audit.terms import Finding, Reading, amount, rate_per
 
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
@@ -90,12 +92,16 @@ class Explainer:
 
     def __init__(self, pricing: Pricing) -> None:
         self.pricing = pricing
-        self._plans: dict[tuple[Conditions, str | None], Plan] = {}
+        self._plans: dict[tuple[Conditions, str | None, Reading | None], Plan] = {}
         # Rows by (tier, the percent that was agreed for it).
         self.agreed: dict[tuple[str, str], int] = {}
+        # [rows, pico] that were given back, by currency.
+        self.refunds: dict[str, list[int]] = {}
 
     def judge(self, plan: Plan, line: Line) -> Judged:
         """Compare one row with its price, and explain a difference."""
+        if line.billed < 0:
+            return self._refunded(plan, line)
         if plan.agrees:
             plan = self._agreed(plan, line)
         if plan.instants:
@@ -134,6 +140,13 @@ class Explainer:
         told = (plan.conditions.tier or "", percent)
         self.agreed[told] = self.agreed.get(told, 0) + 1
         return self._plan(plan.conditions._replace(agreed=percent))
+
+    def _refunded(self, plan: Plan, line: Line) -> Judged:
+        """Money that is given back is no charge: no price tells how much it has to be."""
+        sums = self.refunds.setdefault(plan.unit, [0, 0])
+        sums[0] += 1
+        sums[1] += line.billed
+        return Judged(None, None, line.billed)
 
     def _failed(self, plan: Plan, line: Line) -> Judged:
         if line.billed == 0:
@@ -248,7 +261,7 @@ class Explainer:
         cached = line.usage[CACHED] or line.usage[WRITE]
         inside = plan.reading.cached_inside
         if cached:
-            other = plan.reading._replace(cached_inside=not inside)
+            other = plan.reading.other("cached_inside")
             rule = "cached_counted_twice" if inside else "reading"
             words = (
                 "it comes to that when cached tokens are billed beside an input that already "
@@ -259,7 +272,7 @@ class Explainer:
             yield self._reread(plan, other), rule, words
         if line.usage[REASONING]:
             inside = plan.reading.reasoning_inside
-            other = plan.reading._replace(reasoning_inside=not inside)
+            other = plan.reading.other("reasoning_inside")
             rule = "reasoning_counted_twice" if inside else "reading"
             words = (
                 "it comes to that when reasoning tokens are billed beside an output that already "
@@ -269,7 +282,7 @@ class Explainer:
             )
             yield self._reread(plan, other), rule, words
         if plan.model is not None and plan.model.markup["stated"]:
-            other = plan.reading._replace(markup_added=not plan.reading.markup_added)
+            other = plan.reading.other("markup_added")
             share = plan.model.markup["stated"]
             how = "on top of" if other.markup_added else "without"
             words = f"it comes to that {how} the stated markup of {share}"
@@ -331,20 +344,38 @@ class Explainer:
                     other = self._plan(plan.conditions._replace(day=near))
                     yield "rate", f"it comes to that by the prices in force on {near}", other
 
-    def _reread(self, plan: Plan, reading: Reading) -> Plan:
-        book = plan.book
-        if book is None:
-            return plan
-        pricing = Pricing(self.pricing.shelf, {book.id: reading}, self.pricing.roundings)
-        moment = plan.pricer.at if plan.pricer is not None else None
-        return pricing.plan(plan.conditions, moment)
+    def other_reading(self, plan: Plan, line: Line, field: str) -> int:
+        """What a row would come to more with one question of the reading answered the other way.
 
-    def _plan(self, conditions: Conditions, moment: str | None = None) -> Plan:
-        found = self._plans.get((conditions, moment))
+        0 where its counts do not allow that.
+        """
+        other = self._reread(plan, plan.reading.other(field))
+        if not prices.fits(other, line.usage):
+            return 0
+        read = prices.expected(other, self._form(other, line.usage), line.usage)
+        own = prices.expected(plan, self._form(plan, line.usage), line.usage)
+        return 0 if read is None or own is None else read - own
+
+    def _form(self, plan: Plan, usage: Quantities) -> Form:
+        # How a day's requests lie on the context tiers is not known.
+        forms = plan.forms[0]
+        return forms[0] if self.pricing.by_day else prices.form_for(plan, forms, usage)
+
+    def _reread(self, plan: Plan, reading: Reading) -> Plan:
+        if plan.book is None:
+            return plan
+        moment = plan.pricer.at if plan.pricer is not None else None
+        return self._plan(plan.conditions, moment, reading)
+
+    def _plan(
+        self, conditions: Conditions, moment: str | None = None, reading: Reading | None = None
+    ) -> Plan:
+        key = (conditions, moment, reading)
+        found = self._plans.get(key)
         if found is None:
             if len(self._plans) > 50_000:
                 self._plans.clear()
-            found = self._plans[conditions, moment] = self.pricing.plan(conditions, moment)
+            found = self._plans[key] = self.pricing.plan(conditions, moment, reading)
         return found
 
 
@@ -375,10 +406,11 @@ def _scaled(plan: Plan, line: Line) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str, str], ...]:
-    """(meter, price per million) of each rate that, changed alone, gives the billed amount.
+    """(meter, price) of each rate that, changed alone, gives the billed amount.
 
-    Of each meter the price with the fewest decimals is taken, the plainest first; ("all", factor)
-    where every rate moved alike. () where none is a number that somebody would publish.
+    Of each meter the price with the fewest decimals is taken, that of fewest digits first;
+    ("all", factor) where every rate moved alike. () where none is a number that somebody would
+    publish.
     """
     found: list[tuple[int, int, str, str]] = []
     parts = prices.billed_parts(plan, line.usage)
@@ -391,21 +423,26 @@ def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str,
         if short <= 0:
             continue
         for places in range(7):
-            # Price per million in units of 10**-places, before the row's multipliers.
-            below = 10 ** (6 + places) * bottom
+            # The price in units of 10**-places, before the row's multipliers.
+            below = rate_per(METERS[index]) * 10**places * bottom
             one = quantity * form.denominator * 10**12 * top
             rate = rounded(short * below, one, 0)
             redone = rest * below + rate * one
             if prices.stepped(redone, form.denominator * below, plan.rounding) == line.billed:
-                found.append((places, index, METERS[index], text_of_ratio(rate, 10**places)))
+                found.append((_digits(rate), index, METERS[index], text_of_ratio(rate, 10**places)))
                 break
     for places in range(4):
         unit = 10**places
         factor = rounded(line.billed * form.denominator * unit, total, 0) if total > 0 else 0
         if prices.stepped(total * factor, form.denominator * unit, plan.rounding) == line.billed:
-            found.append((places + 1, len(METERS), "all", text_of_ratio(factor, unit)))
+            found.append((_digits(factor) + 1, len(METERS), "all", text_of_ratio(factor, unit)))
             break
     return tuple((meter, rate) for _, _, meter, rate in sorted(found))
+
+
+def _digits(number: int) -> int:
+    """Digits without the zeros at the end: published prices have few."""
+    return len(str(number).rstrip("0"))
 
 
 def _factor(plan: Plan, index: int) -> tuple[int, int]:
@@ -436,9 +473,10 @@ def _rate_words(
         return f"it comes to that with every rate of {version} times {implied}{said}"
     index = METERS.index(meter)
     top, bottom = _factor(plan, index)
-    own = text_of_ratio(form.own[index] * 10**6 * bottom, form.denominator * 10**12 * top)
-    what = meter.replace("_", " ")
-    return f"it comes to that with {implied} per million {what}; {version} says {own}{said}"
+    per = rate_per(meter)
+    own = text_of_ratio(form.own[index] * per * bottom, form.denominator * 10**12 * top)
+    what = f"{'million ' if per > 1 else ''}{meter.replace('_', ' ')}"
+    return f"it comes to that with {implied} per {what}; {version} says {own}{said}"
 
 
 def _over_limit(plan: Plan, line: Line) -> Finding | None:
@@ -492,7 +530,7 @@ def _finding(
         line.billed,
         expected,
         words,
-        currency=plan.conditions.currency or (plan.book.unit if plan.book else None),
+        currency=plan.unit or None,
         model=plan.model_name,
         created_at=line.row.created_at,
         customer_id=line.row.customer_id,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexctl.usage.audit import chain
-from nexctl.usage.audit.terms import Finding, amount
+from nexctl.usage.audit.terms import TOKEN_METERS, Finding, amount
 
 # Findings that a report holds; beyond, only their counts and sums.
 MOST_KEPT = 20_000
@@ -51,8 +51,9 @@ class Gathered:
         self.unknown: dict[str, int] = {}
         self.plans: dict[tuple[str, str, str, bool], int] = {}
         self.agreed: dict[tuple[str, str], int] = {}
-        self.readings: dict[str, list[int]] = {}
+        self.readings: dict[tuple[str, str], list[int]] = {}
         self.reference: dict[str, list[int]] = {}
+        self.refunds: dict[str, list[int]] = {}
         self.debits = 0
         self.drifted = 0
         self.bases: list[tuple[Any, int]] = []
@@ -76,10 +77,10 @@ class Gathered:
         _sum(self.unknown, result["unknown"])
         _sum(self.plans, result["plans"])
         _sum(self.agreed, result["agreed"])
-        for name in ("readings", "reference"):
-            held: dict[str, list[int]] = getattr(self, name)
-            for book, sums in result[name].items():
-                kept = held.setdefault(book, [0] * len(sums))
+        for name in ("readings", "reference", "refunds"):
+            held: dict[Any, list[int]] = getattr(self, name)
+            for key, sums in result[name].items():
+                kept = held.setdefault(key, [0] * len(sums))
                 for place, value in enumerate(sums):
                     kept[place] += value
         self.debits += result["debits"]
@@ -136,11 +137,9 @@ class Gathered:
         missing = [n for n in range(low + 1, min(high, low + 10_001)) if n not in self._others]
         if not missing:
             return
-        shown = str(missing[0]) if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
-        words = (
-            f"entries {shown} are neither in the file nor among the other entries that its "
-            "manifest lists"
-        )
+        one = len(missing) == 1
+        shown = f"entry {missing[0]} is" if one else f"entries {missing[0]} to {missing[-1]} are"
+        words = f"{shown} neither in the file nor among the other entries that its manifest lists"
         self.put(
             Finding("sequence_gap", "warning", row, None, None, None, words, customer_id=customer)
         )
@@ -185,7 +184,7 @@ class Gathered:
                 continue
             folded.add(model)
             what = "every rate times" if meter == "all" else f"{meter.replace('_', ' ')} at"
-            per = "" if meter == "all" else " per million"
+            per = " per million" if meter in TOKEN_METERS else "" if meter == "all" else " each"
             words = (
                 f"from {first.created_at} to {last.created_at} {held.rows} rows of {model} come to "
                 f"what they bill with {what} {implied}{per}; the book has no such change then"

@@ -31,6 +31,7 @@ class Inferred(NamedTuple):
 
     explained  rows of the sample that the winner comes to exactly, of `rows`
     deciding   by question (cached, reasoning, markup): rows on which the answer matters
+    inside     whether the source's counts are known to hold cached and reasoning tokens
     """
 
     book: Book
@@ -42,6 +43,12 @@ class Inferred(NamedTuple):
     own_explained: int
     rows: int
     deciding: dict[str, int]
+    inside: bool = False
+
+    def stated(self, name: str) -> str | None:
+        """Who says how a rule is: the list's source, or what `stated` tells of the book."""
+        source = self.inside and name in ("input_includes_cached", "output_includes_reasoning")
+        return "source" if source else stated(self.book, name)
 
 
 class Case(NamedTuple):
@@ -72,7 +79,7 @@ def infer(
             continue
         kept = by_book.setdefault(plan.book.id, (plan.book, []))
         kept[1].append(_case(shelf, plans, conditions, plan, line.usage, billed, row))
-    return {name: _best(book, cases, step) for name, (book, cases) in by_book.items()}
+    return {name: _best(shelf, book, cases, step) for name, (book, cases) in by_book.items()}
 
 
 def conditions_of(row: Row) -> Conditions:
@@ -153,13 +160,14 @@ def _readings(plan: prices.Plan, usage: Sequence[int]) -> list[Reading]:
     ]
 
 
-def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
-    own_reading, own_rounding = prices.reading_of(book), prices.rounding_of(book)
+def _best(shelf: Shelf, book: Book, cases: list[Case], step: int | None) -> Inferred:
+    own_reading, own_rounding = shelf.reading(book), prices.rounding_of(book)
     candidates = _roundings(own_rounding, step)
     readings = _all_readings(own_reading, cases)
-    rest = [c for c in cases if not _comes_to(c, own_reading, own_rounding, own_reading)]
+    base = own_rounding if step is None else _at_step(cases, own_reading, own_rounding, step)
+    rest = [c for c in cases if not _comes_to(c, own_reading, base, own_reading)]
     own = len(cases) - len(rest)
-    best = (own, own_reading, own_rounding)
+    best = (own, own_reading, base)
     for reading, rounding in _promising(rest, readings, candidates, own_reading):
         found = _explained(cases, reading, rounding, own_reading)
         if found > best[0] and found >= own + LEAST:
@@ -170,8 +178,26 @@ def _best(book: Book, cases: list[Case], step: int | None) -> Inferred:
         "markup": sum(_matters(case, own_reading, "markup_added") for case in cases),
     }
     return Inferred(
-        book, best[1], best[2], own_reading, own_rounding, best[0], own, len(cases), deciding
+        book,
+        best[1],
+        best[2],
+        own_reading,
+        own_rounding,
+        best[0],
+        own,
+        len(cases),
+        deciding,
+        shelf.inside,
     )
+
+
+def _at_step(cases: list[Case], reading: Reading, own: Rounding, step: int) -> Rounding:
+    """The book's rounding, or the one at the source's own step that explains more, be it one row.
+
+    That a source counts in steps is known, and needs no rows that show it.
+    """
+    at_step = [Rounding(step, mode) for mode in MODES]
+    return max([own, *at_step], key=lambda one: _explained(cases, reading, one, reading))
 
 
 def _promising(
@@ -243,7 +269,7 @@ def _exact(case: Case, reading: Reading, own: Reading) -> tuple[int, int, tuple[
 
 
 def _matters(case: Case, own: Reading, name: str) -> bool:
-    other = own._replace(**{name: not getattr(own, name)})
+    other = own.other(name)
     first, second = _exact(case, own, own), case.exact.get(other)
     if first is None or second is None:
         return other in case.exact

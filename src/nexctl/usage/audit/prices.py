@@ -110,6 +110,11 @@ class Plan:
             return self.model.id
         return self.conditions.served or self.conditions.requested or "unknown"
 
+    @property
+    def unit(self) -> str:
+        """What its rows are billed in: the row's currency, else the book's unit."""
+        return self.conditions.currency or (self.book.unit if self.book is not None else "")
+
 
 # A fast plan that accepts no row.
 NEVER = (0, 0, 0, 1, 0, 0, 1, NO_LIMIT, (0, 0, 0, POISON, 1, False))
@@ -119,25 +124,31 @@ class Shelf:
     """Books by name and day. `book` (an id or a path) goes before what the rows name.
 
     `default` is used where neither says anything; `folder` holds the user's own books. `groups`
-    says that a tier which a book has not is the name of a price group, and no reason to price
-    nothing.
+    says that a tier which a book has not is the name of a price group: priced by it where the book
+    has that, and else no reason to price nothing. `inside` says that the list's source counts
+    cached tokens in input and reasoning in output, whatever the book says of the provider's counts.
     """
 
     def __init__(
         self, book: str | None = None, *, default: str | None = None, folder: str | None = None
     ) -> None:
         self.book, self.default, self.folder = book, default, folder
-        self.groups = False
+        self.groups = self.inside = False
         self._found: dict[tuple[str, str, str | None], tuple[Book, bool]] = {}
         self._pricers: dict[tuple[Any, ...], engine.Pricer] = {}
 
     def name_for(self, price_book: str | None) -> str | None:
-        """The book that a row is priced by: an id or a path."""
+        """The book that a row is priced by: an id, or a path that was asked for."""
         if self.book is not None:
             return self.book
-        if price_book:
-            return price_book.partition("@")[0]
-        return self.default
+        name = (price_book or "").partition("@")[0]
+        # A row names a book; it opens no file here.
+        return name if name and not _is_path(name) else self.default
+
+    def reading(self, book: Book) -> Reading:
+        """How rows are read before anything is inferred."""
+        own = reading_of(book)
+        return Reading(True, True, own.markup_added) if self.inside else own
 
     def at(self, name: str, moment: str, label: str | None = None) -> tuple[Book, bool]:
         """(book in force then, whether that had to be assumed). UsageError for an unknown book.
@@ -179,10 +190,11 @@ class Shelf:
         agreed: str | None = None,
     ) -> engine.Pricer:
         """The engine's pricer for a model. Kept, for it is asked for under every reading."""
+        group = None
         if tier and self.groups and tier.lower() not in {one.id for one in tiers.tiers(book)}:
-            tier = None
+            group, tier = _group_named(book, tier), None
         # The book is held by its pricer, so that its id stays its own.
-        key = (id(book), model.id, moment, batch, hit, tier, agreed)
+        key = (id(book), model.id, moment, batch, hit, tier, agreed, group)
         found = self._pricers.get(key)
         if found is None:
             if len(self._pricers) >= MOST_PRICERS:
@@ -195,6 +207,7 @@ class Shelf:
                 semantic_hit=hit,
                 tier=tier,
                 negotiated=agreed,
+                group=group,
             )
         return found
 
@@ -209,6 +222,12 @@ class Shelf:
             book = books.load(name, at=start, folder=self.folder) if start else books.load(name)
             return book, True
         return book, _early(book, day)
+
+
+def _group_named(book: Book, name: str) -> str | None:
+    """The book's price group of that name, in whatever case; None where it has none such."""
+    known = (group for group in book.data.get("groups", {}) if group not in ("said", "notes"))
+    return next((group for group in known if group.lower() == name.lower()), None)
 
 
 def _early(book: Book, day: str) -> bool:
@@ -239,8 +258,13 @@ class Pricing:
         self.readings = readings or {}
         self.roundings = roundings or {}
 
-    def plan(self, conditions: Conditions, moment: str | None = None) -> Plan:
-        """The plan for rows under these conditions; `moment` is the row's own instant."""
+    def plan(
+        self, conditions: Conditions, moment: str | None = None, reading: Reading | None = None
+    ) -> Plan:
+        """The plan for rows under these conditions; `moment` is the row's own instant.
+
+        `reading` goes before the one in force for the book.
+        """
         plan = Plan(conditions, _PLAIN, _NANO)
         name = self.shelf.name_for(conditions.price_book)
         if name is None:
@@ -253,7 +277,7 @@ class Pricing:
             plan.why = error.message
             return plan
         book = plan.book
-        plan.reading = self.readings.get(book.id) or reading_of(book)
+        plan.reading = reading or self.readings.get(book.id) or self.shelf.reading(book)
         plan.rounding = self.roundings.get(book.id) or rounding_of(book)
         try:
             model = charged_model(book, conditions.served, conditions.requested)
@@ -409,7 +433,7 @@ def form_of(first: int, chosen: RateSet, plan: Plan, unit: tuple[int, int]) -> F
         told[REASONING] -= own[OUTPUT]
     if reading.cached_inside:
         told[CACHED] -= own[INPUT]
-    if write_inside(plan):
+    if write_inside(plan.book, plan.reading):
         told[WRITE] -= own[INPUT]
     top, bottom = unit[0] * ONE, unit[1] * chosen.denominator
     if reading.markup_added and plan.model is not None and plan.model.markup["stated"]:
@@ -420,12 +444,11 @@ def form_of(first: int, chosen: RateSet, plan: Plan, unit: tuple[int, int]) -> F
     return Form(first, tuple(c * top for c in told), bottom, tuple(c * top for c in own))
 
 
-def write_inside(plan: Plan) -> bool:
-    """Whether tokens written to the cache lie inside input under the plan's reading."""
-    book = plan.book
-    if book is not None and plan.reading.cached_inside == book.input_includes_cached:
+def write_inside(book: Book | None, reading: Reading) -> bool:
+    """Whether tokens written to the cache lie inside input under a reading of the book."""
+    if book is not None and reading.cached_inside == book.input_includes_cached:
         return book.input_includes_cache_write
-    return plan.reading.cached_inside
+    return reading.cached_inside
 
 
 def fast(plan: Plan, unit: int) -> tuple[Any, ...]:
@@ -478,7 +501,7 @@ def form_for(plan: Plan, form: list[Form], usage: tuple[int, ...]) -> Form:
         return form[0]
     total = usage[INPUT]
     total += 0 if plan.reading.cached_inside else usage[CACHED]
-    total += 0 if write_inside(plan) else usage[WRITE]
+    total += 0 if write_inside(plan.book, plan.reading) else usage[WRITE]
     chosen = form[0]
     for candidate in form[1:]:
         if total < candidate.first:
@@ -490,7 +513,7 @@ def form_for(plan: Plan, form: list[Form], usage: tuple[int, ...]) -> Form:
 def fits(plan: Plan, usage: tuple[int, ...]) -> bool:
     """Whether what lies inside another count is not more than that count, as the plan reads it."""
     inside = (usage[CACHED] if plan.reading.cached_inside else 0) + (
-        usage[WRITE] if write_inside(plan) else 0
+        usage[WRITE] if write_inside(plan.book, plan.reading) else 0
     )
     return inside <= usage[INPUT] and (
         not plan.reading.reasoning_inside or usage[REASONING] <= usage[OUTPUT]
@@ -524,7 +547,7 @@ def billed_parts(plan: Plan, usage: tuple[int, ...]) -> tuple[int, ...]:
     parts = list(usage)
     if plan.reading.cached_inside:
         parts[INPUT] -= usage[CACHED]
-    if write_inside(plan):
+    if write_inside(plan.book, plan.reading):
         parts[INPUT] -= usage[WRITE]
     if plan.reading.reasoning_inside:
         parts[OUTPUT] -= usage[REASONING]

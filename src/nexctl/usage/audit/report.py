@@ -7,6 +7,18 @@ from typing import Any, NamedTuple
 from nexctl.usage.audit.terms import Finding, amount
 
 
+def said_of(reading: dict[str, Any]) -> str:
+    """In words who says how a list is read: its book, its source, or nobody."""
+    says, own = reading["book_says"], reading["book_reads"]
+    if says is None:
+        return "the book is silent"
+    if says == "source":
+        agrees, differs = "as its source is known to count", f"its source counts {own}"
+    else:
+        agrees, differs = f"as the book says ({says})", f"the book says {own} ({says})"
+    return agrees if reading["read"] == own else differs
+
+
 class Totals(NamedTuple):
     """Sums in one currency, in pico. `unknown` is billed and could not be followed."""
 

@@ -135,7 +135,7 @@ def _rules(
     for name, found in inferred.items():
         kept = found.reading
         for field, rule in READING_RULES:
-            if infer.stated(found.book, rule):
+            if found.stated(rule):
                 kept = kept._replace(**{field: getattr(found.own_reading, field)})
         own_readings[name] = kept
         said = infer.stated_rounding(found.book)
@@ -285,7 +285,7 @@ def _put_repeat(
     gathered: Gathered, row: Row, place: int, first: int, by_row: dict[int, Finding]
 ) -> None:
     billed = amounts([row.charge])[0]
-    if not billed:
+    if billed <= 0:
         return
     before = by_row.pop(place, None)
     if before is not None and before.rule not in ("balance", "sequence_gap"):

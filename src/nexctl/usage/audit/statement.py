@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nexctl.safety.text import markdown as shown_as
-from nexctl.usage.audit.report import Report
+from nexctl.usage.audit.report import Report, said_of
 from nexctl.usage.audit.terms import Finding, amount
 
 MOST_LINES = 1_000
@@ -47,14 +47,10 @@ def _readings(report: Report) -> Iterator[str]:
     yield "## How the amounts were read"
     yield ""
     for row in report.readings:
-        says = (
-            f"the book says so ({row['book_says']})" if row["book_says"] else "the book is silent"
-        )
-        if row["book_says"] and row["read"] != row["book_reads"]:
-            says = f"the book says {row['book_reads']} ({row['book_says']})"
+        total, difference = row["other_total"], row["other_difference"]
         yield (
-            f"- {row['read']}: {says}; read the other way the total is {row['other_total']} "
-            f"({row['other_difference']})"
+            f"- {row['read']}: {said_of(row)}; read the other way the total is {total} "
+            f"({difference})"
         )
     if report.rounding:
         rounding = report.rounding

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from nexctl.money import text_of
+from nexctl.records import METERS
 
 PICO = 12
 ONE = 10**PICO
@@ -37,6 +38,9 @@ RULES = (
 MODES = ("half_even", "half_up", "up", "down")
 
 
+TOKEN_METERS = frozenset(METERS[: METERS.index("request")])
+
+
 class Reading(NamedTuple):
     """How a gateway reads its own counts and prices.
 
@@ -48,6 +52,10 @@ class Reading(NamedTuple):
     cached_inside: bool
     reasoning_inside: bool
     markup_added: bool = False
+
+    def other(self, field: str) -> Reading:
+        """The reading that answers one question the other way."""
+        return self._replace(**{field: not getattr(self, field)})
 
 
 class Rounding(NamedTuple):
@@ -91,7 +99,7 @@ class Finding(NamedTuple):
 
     row       number of the row in the file, from 1; 0 for what is about the file as a whole
     severity  error (costs the customer), warning (does not, or cannot be told), note
-    causes    (meter, rate per million) of each rate that would explain it alone
+    causes    (meter, rate as `rate_per` says) of each rate that would explain it alone
     """
 
     rule: str
@@ -130,6 +138,11 @@ class Finding(NamedTuple):
             "created_at": self.created_at,
             "customer_id": self.customer_id,
         }
+
+
+def rate_per(meter: str) -> int:
+    """How many of a meter the words name a rate for: a million tokens, one of anything else."""
+    return 10**6 if meter in TOKEN_METERS else 1
 
 
 def amount(units: int | None) -> str | None:

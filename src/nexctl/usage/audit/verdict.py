@@ -28,11 +28,12 @@ def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> No
             f"with {what} {'inside' if getattr(found.reading, field) else 'beside'} {where}"
             for field, rule, _, what, where in QUESTIONS
             if getattr(found.reading, field) != getattr(found.own_reading, field)
-            and infer.stated(found.book, rule)
+            and found.stated(rule)
         ]
         rule = "reading" if parts else "rounding"
-        if found.reading.markup_added != found.own_reading.markup_added and infer.stated(
-            found.book, "markup_included"
+        who = "the list's source counts" if parts and found.inside else f"{found.book.version} says"
+        if found.reading.markup_added != found.own_reading.markup_added and found.stated(
+            "markup_included"
         ):
             rule = "reading"
             parts.append("with the stated markup on top of the listed price")
@@ -46,8 +47,7 @@ def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> No
                 None,
                 billed,
                 wanted,
-                f"{rows} rows come to what they bill {' and '.join(parts)}; "
-                f"{found.book.version} says otherwise",
+                f"{rows} rows come to what they bill {' and '.join(parts)}; {who} otherwise",
                 currency=_unit(gathered, found),
             )
         )
@@ -112,29 +112,35 @@ def _rounding(found: infer.Inferred) -> dict[str, Any]:
 
 
 def _readings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> list[dict[str, Any]]:
-    """Each question on which a book may be read in two ways, and what the other way comes to."""
+    """Each question on which a book may be read in two ways, and what the other way comes to.
+
+    A row for each currency that the book's lines are billed in.
+    """
     rows: list[dict[str, Any]] = []
     for name, found in inferred.items():
-        others = gathered.readings.get(name, [0, 0, 0])
-        billed = sum(gathered.billed.values())
-        for place, (field, rule, key, what, where) in enumerate(QUESTIONS):
-            if not found.deciding[key]:
-                continue
-            inside = getattr(found.reading, field)
-            rows.append(
-                _reading(found, key, f"{what} {'inside' if inside else 'beside'} {where}", rule)
-                | _other(others[place], billed)
-                | {"book_reads": _side(getattr(found.own_reading, field), what, where)}
-            )
-        if found.deciding["markup"]:
-            added = found.reading.markup_added
-            said = "on top of the listed price" if added else "in the listed price, or none"
-            own = found.own_reading.markup_added
-            rows.append(
-                _reading(found, "markup", f"markup {said}", "markup_included")
-                | _other(others[2], billed)
-                | {"book_reads": "markup on top" if own else "markup in the listed price, or none"}
-            )
+        units = sorted(unit for book, unit in gathered.readings if book == name)
+        for unit in units or [_unit(gathered, found)]:
+            others = gathered.readings.get((name, unit), [0, 0, 0])
+            billed = gathered.billed.get(unit, 0)
+            for place, (field, rule, key, what, where) in enumerate(QUESTIONS):
+                if not found.deciding[key]:
+                    continue
+                inside = getattr(found.reading, field)
+                rows.append(
+                    _reading(found, key, f"{what} {'inside' if inside else 'beside'} {where}", rule)
+                    | _other(others[place], billed, unit)
+                    | {"book_reads": _side(getattr(found.own_reading, field), what, where)}
+                )
+            if found.deciding["markup"]:
+                added = found.reading.markup_added
+                said = "on top of the listed price" if added else "in the listed price, or none"
+                own = found.own_reading.markup_added
+                told = "markup on top" if own else "markup in the listed price, or none"
+                rows.append(
+                    _reading(found, "markup", f"markup {said}", "markup_included")
+                    | _other(others[2], billed, unit)
+                    | {"book_reads": told}
+                )
     return rows
 
 
@@ -147,15 +153,19 @@ def _reading(found: infer.Inferred, key: str, read: str, rule: str) -> dict[str,
         "book": found.book.version,
         "question": key,
         "read": read,
-        "book_says": infer.stated(found.book, rule),
+        "book_says": found.stated(rule),
         "rows_deciding": found.deciding[key],
         "rows_sampled": found.rows,
         "explained": found.explained,
     }
 
 
-def _other(difference: int, billed: int) -> dict[str, Any]:
-    return {"other_total": amount(billed + difference), "other_difference": amount(difference)}
+def _other(difference: int, billed: int, unit: str) -> dict[str, Any]:
+    return {
+        "other_total": amount(billed + difference),
+        "other_difference": amount(difference),
+        "currency": unit,
+    }
 
 
 def _books(gathered: Gathered) -> list[dict[str, Any]]:
@@ -171,18 +181,26 @@ def _books(gathered: Gathered) -> list[dict[str, Any]]:
     ]
 
 
+def _rows(count: int, one: str, more: str) -> str:
+    return f"{count} row {one}" if count == 1 else f"{count} rows {more}"
+
+
 def _says(task: Task, gathered: Gathered) -> list[str]:
     found = []
     for row in _books(gathered):
         if row["price_assumed"]:
             found.append(
-                f"{row['price_assumed']} rows are older than the first price of {row['version']} "
-                "that is at hand: price assumed"
+                f"{_rows(row['price_assumed'], 'is', 'are')} older than the first price of "
+                f"{row['version']} that is at hand: price assumed"
             )
     for (tier, percent), rows in sorted(gathered.agreed.items()):
         found.append(
             f"{rows} rows at tier {tier}: the {percent} % off are an agreement's, which no book "
             "tells; they are taken from the records' multiplier"
+        )
+    for unit, (rows, given) in sorted(gathered.refunds.items()):
+        found.append(
+            f"{_rows(rows, 'gives', 'give')} back {amount(-given)} {unit}: no price tells a refund"
         )
     if gathered.note_count > len(gathered.notes):
         found.append(f"{gathered.note_count} rows exceed a limit; the first ones are listed")

@@ -4,7 +4,12 @@ A wallet is prepaid, so usage is billed with the top-up that paid it: `BilledCos
 `EffectiveCost` is the charge. The parts of a request add up to its charge to the last digit. Which
 part belongs to which meter follows from the recorded rates; where they do not explain the charge
 (a foreign gateway, rates not published), the request is one row. What FOCUS has no column for
-stands in `x_` columns. Source: FOCUS 1.2, columns and attributes (focus.finops.org).
+stands in `x_` columns.
+
+Costs are in money, as FOCUS wants them: credits whose value their book publishes are converted, and
+stand as they are in the `PricingCurrency` columns.
+
+Source: FOCUS 1.2, columns and attributes (focus.finops.org).
 """
 
 from __future__ import annotations
@@ -26,7 +31,15 @@ FOCUS = (
     *("ChargeDescription", "ChargeFrequency", "ChargePeriodStart", "ChargePeriodEnd"),
     *("ConsumedQuantity", "ConsumedUnit", "ContractedCost", "ContractedUnitPrice"),
     *("EffectiveCost", "InvoiceIssuerName", "ListCost", "ListUnitPrice", "PricingCategory"),
-    *("PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ResourceId"),
+    *("PricingCurrency", "PricingCurrencyContractedUnitPrice", "PricingCurrencyEffectiveCost"),
+    *(
+        "PricingCurrencyListUnitPrice",
+        "PricingQuantity",
+        "PricingUnit",
+        "ProviderName",
+        "PublisherName",
+        "ResourceId",
+    ),
     *("ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SkuMeter"),
     *("SkuPriceDetails", "SkuPriceId", "SubAccountId", "SubAccountName", "Tags"),
     *("x_RequestId", "x_Sequence", "x_Meter", "x_Status", "x_ModelRequested", "x_Endpoint"),
@@ -50,6 +63,7 @@ _METERS = {
     "video": ("videos", "Videos"),
     "gpu_second": ("gpu_seconds", "GPU Seconds"),
 }
+_MONEY = ("ContractedCost", "ContractedUnitPrice", "EffectiveCost", "ListCost", "ListUnitPrice")
 _SCALE = 12
 _UNIT = 10**_SCALE
 
@@ -83,6 +97,40 @@ class Focus:
 
 def rows_of(record: Any) -> list[dict[str, str]]:
     """The FOCUS rows of one record."""
+    worth = _worth(record.price_book or "", record.currency or "")
+    return [_in_money(row, worth) for row in _charged(record)]
+
+
+def _in_money(row: dict[str, str], worth: tuple[Fraction, str] | None) -> dict[str, str]:
+    """A row in what it was priced in, with its costs in money where that is something else."""
+    pricing = {
+        f"PricingCurrency{name}": row.get(name, "")
+        for name in ("ContractedUnitPrice", "EffectiveCost", "ListUnitPrice")
+    }
+    found = {**row, **pricing, "PricingCurrency": row["BillingCurrency"]}
+    if worth is not None:
+        each, found["BillingCurrency"] = worth
+        for name in _MONEY:
+            if found.get(name):
+                found[name] = _plain(Fraction(found[name]) * each)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _worth(price_book: str, currency: str) -> tuple[Fraction, str] | None:
+    """What one credit of a shipped book is in money; None for money, or where nobody tells."""
+    from nexctl.pricing import books
+
+    name = price_book.partition("@")[0]
+    if name not in books.shipped():
+        return None
+    book = books.load(name)
+    value = book.credit_value if book.is_credit and book.unit == currency else None
+    return None if value is None else (Fraction(Fraction(value[0]), Fraction(value[2])), value[1])
+
+
+def _charged(record: Any) -> list[dict[str, str]]:
+    """The rows of one record, every amount in the currency or credits of its charge."""
     shared = _shared(record)
     charge = record.charge
     parts = _parts(record) if charge is not None else []

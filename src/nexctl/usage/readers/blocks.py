@@ -17,7 +17,7 @@ import msgspec
 
 from nexctl.errors import UsageError
 from nexctl.usage.readers.numbers import counts
-from nexctl.usage.reading import MAX_LINE_BYTES, Export, Row, _malformed, _row_maker
+from nexctl.usage.reading import MAX_LINE_BYTES, Export, Row, _malformed, _row_maker, plain
 from nexctl.usage.styles import RFC4180, Style
 
 # More rows at once would no longer lie in the processor's cache; fewer cost more a block.
@@ -283,7 +283,7 @@ class Reader:
             text = getattr(row, name)
             if text is not None:
                 try:
-                    parse_units(text, what=name)
+                    parse_units(plain(text), what=name)
                 except UsageError as error:
                     raise _malformed(self.source.path, number, error.message) from None
         for name in _COUNTS:

@@ -14,18 +14,25 @@ import datetime
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import MAX_LINE_BYTES, Row, open_export, text_of
+from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, says_jsonl, text_of
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _PICO = Decimal("0.000000000001")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
+# How lists of others say that a request failed: a word, a status of HTTP, "success: false".
+_FAILED = re.compile(r"fail\w*|err\w*|[45][0-9][0-9]|false", re.ASCII | re.IGNORECASE)
+# So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
+_DAY_DIGITS = 8
 
 Record = Mapping[str, Any]
 
@@ -33,7 +40,8 @@ Record = Mapping[str, Any]
 class Foreign(NamedTuple):
     """A recognised file. `step` is a rounding of its money in pico, `grain` request or day.
 
-    `groups`: its tiers are names of price groups, of which a book need not know any.
+    `groups`: its tiers are names of price groups, of which a book need not know any. `inside`: its
+    counts are known to hold cached tokens in input and reasoning in output, for every provider.
     """
 
     path: str
@@ -43,13 +51,21 @@ class Foreign(NamedTuple):
     says: tuple[str, ...]
     convert: Callable[[Record], Row | None]
     groups: bool = False
+    inside: bool = False
 
     def rows(self) -> Iterator[Row]:
         """Its records; UsageError naming the line, or the record's number in a document."""
         for place, record in records(self.path):
             try:
                 row = self.convert(record)
-            except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            except (
+                ArithmeticError,
+                AttributeError,
+                KeyError,
+                OSError,
+                TypeError,
+                ValueError,
+            ) as error:
                 raise UsageError(
                     f"{os.path.basename(self.path)}, {place}: {_plain(error)}",
                     hint=f"it was taken for {self.kind}; --map names the columns of another file",
@@ -68,27 +84,32 @@ def any_rows(path: str) -> tuple[Iterator[Row], Foreign | None]:
 def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | None:
     """What a file is by the fields of its first record; None where it has nexctl's own."""
     with _opened(path) as stream:
-        if stream.read(4) == b"PAR1":
-            return None
+        head = stream.read(1 << 16)
+    if head[:4] == b"PAR1" or (not head and says_jsonl(path)):
+        return None
     first = next((record for _, record in records(path)), None)
     if mapped:
         if first is not None:
             _check_map(mapped, first, path)
-        return Foreign(path, "a mapped file", "request", None, (), lambda one: _mapped(one, mapped))
+        # Where semicolons part the cells, as Excel writes them, the comma is the decimal sign.
+        comma = head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and _delimiter(head) == ";"
+        convert = partial(_mapped, mapped=mapped, comma=comma)
+        return Foreign(path, "a mapped file", "request", None, (), convert)
     if first is None or "charge" in first:
         return None
     names = set(first)
     if {"quota", "model_name"} <= names:
         says: tuple[str, ...] = (
             "quota is read as USD / 500000, as new-api keeps it",
-            "a group that the book has as a billing tier is priced by it, any other at list price",
+            "a group that the book has, as a price group or a billing tier, is priced by it, any "
+            "other at list price",
         )
-        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api, groups=True)
+        return Foreign(path, "new-api logs", "request", 2_000_000, says, _new_api, True, True)
     if "spend" in names and names & {"request_id", "startTime"}:
         says = ("spend is read at 12 decimals, for it is written as a binary fraction",)
-        return Foreign(path, "LiteLLM spend logs", "request", None, says, _litellm)
+        return Foreign(path, "LiteLLM spend logs", "request", 1, says, _litellm, inside=True)
     if {"date", "model", "usage"} <= names:
-        return Foreign(path, "OpenRouter activity", "day", None, (), _openrouter)
+        return Foreign(path, "OpenRouter activity", "day", None, (), _openrouter, inside=True)
     return None
 
 
@@ -98,11 +119,11 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
 def records(path: str) -> Iterator[tuple[str, Record]]:
     """(place, record) of a JSON document, JSONL or CSV. Numbers of JSON stay text."""
     with _opened(path) as stream:
-        head = stream.read(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
+        head = stream.read(1 << 16).removeprefix(BOM).lstrip()
     if not head:
         raise UsageError(f"{path}: the file is empty", code="malformed")
     text_of(head, path)
-    if head[:1] == b"[" or (head[:1] == b"{" and not _is_line(head)):
+    if head[:1] == b"[" or (head[:1] == b"{" and not _is_line(path)):
         yield from _document(path)
     elif head[:1] == b"{":
         yield from _lines(path)
@@ -120,15 +141,22 @@ def _opened(path: str) -> io.BufferedReader:
         ) from None
 
 
-def _is_line(head: bytes) -> bool:
-    """Whether the first line alone is a record (JSONL), not the beginning of a document."""
-    line = head.partition(b"\n")[0]
+def _is_line(path: str) -> bool:
+    """Whether the first line alone is a record (JSONL), not a document or the beginning of one."""
+    with _opened(path) as stream:
+        # Looked at whole, however long: an API answers in one line, and a record may be as long.
+        lines = (line for _, line in _byte_lines(stream, path))
+        first = next(line for line in lines if line.removeprefix(BOM).strip())
+        alone = not any(line.strip() for line in lines)
     try:
-        found = json.loads(line)
+        found = json.loads(first.decode("utf-8-sig"))
     except ValueError:
-        # A first line longer than what was looked at.
-        return b"\n" not in head
-    return not (isinstance(found, dict) and isinstance(found.get("data"), list | dict))
+        return alone
+    except RecursionError:
+        return True
+    if not isinstance(found, dict) or isinstance(found.get("data"), list | dict):
+        return not isinstance(found, dict)
+    return not (alone and any(isinstance(found.get(name), list) for name in ("items", "logs")))
 
 
 def _loads(text: str | bytes) -> Any:
@@ -187,8 +215,7 @@ def _object(found: Any, path: str, place: str) -> Record:
 
 
 def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
-    line = head.partition(b"\n")[0]
-    delimiter = ";" if line.count(b";") > line.count(b",") else ","
+    delimiter = _delimiter(head)
     with open(path, "rb") as stream:
         reader = csv.reader(_text_lines(stream, path), delimiter=delimiter, strict=True)
         try:
@@ -205,6 +232,12 @@ def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
                 f"{os.path.basename(path)}, line {number}: {_plain(error)}",
                 code="malformed",
             ) from None
+
+
+def _delimiter(head: bytes) -> str:
+    """What parts the cells of a CSV, by its first line."""
+    line = head.partition(b"\n")[0]
+    return ";" if line.count(b";") > line.count(b",") else ","
 
 
 def _text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
@@ -236,15 +269,19 @@ def _plain(error: Exception) -> str:
     return str(error)[:200] or type(error).__name__
 
 
+def _number(value: Any) -> Decimal | None:
+    """A number in ASCII digits, with an exponent where a binary fraction was printed."""
+    text = str(value).strip()
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
 def money(value: Any) -> str | None:
     """An amount as plain decimal text of at most 12 decimals; None where there is none."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is no amount")
-    found = Decimal(str(value).strip())
-    if not found.is_finite() or abs(found) >= 10**12:
-        raise ValueError(f"{str(value)[:40]} is no amount")
+    found = _number(value)
+    if found is None or abs(found) >= 10**12:
+        raise ValueError(f"{str(value)[:40]!r} is no amount")
     text = f"{found.quantize(_PICO):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -253,16 +290,16 @@ def whole(value: Any) -> int | None:
     """A count; None where there is none."""
     if value is None or value == "":
         return None
-    found = Decimal(str(value))
-    if found != found.to_integral_value() or not 0 <= found < 10**15:
-        raise ValueError(f"{str(value)[:40]} is no count")
+    found = _number(value)
+    if found is None or not 0 <= found < 10**15 or found != found.to_integral_value():
+        raise ValueError(f"{str(value)[:40]!r} is no count")
     return int(found)
 
 
 def moment(value: Any) -> str:
-    """A time as RFC 3339 UTC: from ISO text (naive is UTC), a date, or Unix seconds."""
+    """A time as RFC 3339 UTC: from ISO text (naive is UTC), a date, Unix seconds or their 1000."""
     text = str(value).strip()
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) > _DAY_DIGITS:
         seconds = int(text) // (1000 if len(text) > 11 else 1)
         found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     else:
@@ -293,7 +330,12 @@ def _new_api(record: Record) -> Row | None:
     completion = money(other.get("completion_ratio"))
     into = None if ratio is None else Decimal(ratio) * 2
     out = None if into is None or completion is None else into * Decimal(completion)
-    return Row(
+    prompt = whole(record.get("prompt_tokens"))
+    cached, written = whole(other.get("cache_tokens")), whole(other.get("cache_creation_tokens"))
+    if other.get("claude") and prompt is not None:
+        # Only of Claude's own format the prompt is what no cache held.
+        prompt += (cached or 0) + (written or 0)
+    return Inside(
         created_at=moment(record["created_at"]),
         request_id=record.get("request_id") or None,
         gateway="new-api",
@@ -302,10 +344,10 @@ def _new_api(record: Record) -> Row | None:
         model_requested=record["model_name"],
         model_served=record["model_name"],
         status="error" if kind == "5" else "ok",
-        input_tokens=whole(record.get("prompt_tokens")),
+        input_tokens=prompt,
         output_tokens=whole(record.get("completion_tokens")),
-        cached_input_tokens=whole(other.get("cache_tokens")),
-        cache_write_tokens=whole(other.get("cache_creation_tokens")),
+        cached_input_tokens=cached,
+        cache_write_tokens=written,
         rate_input=money(into),
         rate_output=money(out),
         multiplier=money(other.get("group_ratio")),
@@ -324,7 +366,7 @@ def _litellm(record: Record) -> Row | None:
     failed = str(record.get("status") or details.get("status") or "success") == "failure"
     kept = str(record.get("cache_hit") or "").lower() == "true"
     cached = used.get("cache_read_input_tokens")
-    return Row(
+    return Inside(
         created_at=moment(record["startTime"]),
         request_id=record.get("request_id") or None,
         gateway="LiteLLM",
@@ -348,7 +390,7 @@ def _litellm(record: Record) -> Row | None:
 
 def _openrouter(record: Record) -> Row | None:
     """One day of one model and provider."""
-    return Row(
+    return Inside(
         created_at=moment(record["date"]),
         gateway="OpenRouter",
         endpoint=record.get("endpoint_id") or None,
@@ -392,14 +434,17 @@ def _check_map(mapped: Mapping[str, str], first: Record, path: str) -> None:
         )
 
 
-def _mapped(record: Record, mapped: Mapping[str, str]) -> Row:
+def _mapped(record: Record, mapped: Mapping[str, str], comma: bool) -> Row:
     found: dict[str, Any] = {}
     for name, column in mapped.items():
         value = column[1:] if column.startswith("@") else record.get(column)
+        if comma and _KINDS[name] == "decimal" and isinstance(value, str):
+            value = value.replace(",", ".")
         found[name] = _READ[_KINDS[name]](value)
     if found.get("created_at") is None:
         raise ValueError("created_at is not mapped")
-    found.setdefault("status", "ok")
+    status = found.get("status") or "ok"
+    found["status"] = "error" if _FAILED.fullmatch(status) else status
     return Row(**found)
 
 

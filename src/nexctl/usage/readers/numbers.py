@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
 import msgspec
+
+from nexctl.usage.reading import plain
 
 _AMOUNTS = b"0123456789.-,"
 _SCALES = tuple(10 ** (12 - places) for places in range(13))
@@ -16,12 +19,13 @@ NANO = 1000
 _NANO_LENGTH, _PICO_LENGTH = 11, 14
 _EXACT = 2**53
 _DIGITS = frozenset("0123456789")
+_PLAIN = re.compile(r"-?[0-9]*\.?[0-9]*").fullmatch
 _integers = msgspec.json.Decoder(list[int]).decode
 _doubles = msgspec.json.Decoder(list[float]).decode  # not money: whole numbers, exact
 
 
 def amounts(column: Sequence[str | None]) -> list[int]:
-    """Decimal texts as pico; None counts as 0. ValueError where one is no plain decimal."""
+    """Decimal texts as pico; None counts as 0. ValueError where one is no amount."""
     return in_pico(*read_amounts(column))
 
 
@@ -39,7 +43,7 @@ def read_amounts(column: Sequence[str | None]) -> tuple[list[int], int]:
     texts: Sequence[str] = column  # type: ignore[assignment]
     joined = ",".join(texts)
     if joined.encode().translate(None, _AMOUNTS) or joined.count(",") != len(texts) - 1:
-        raise ValueError("amount")
+        return _apart(_plain_all(texts)), 1
     longest = max(map(len, texts))
     try:
         if longest <= _NANO_LENGTH or _alike(texts, longest):
@@ -53,6 +57,13 @@ def read_amounts(column: Sequence[str | None]) -> tuple[list[int], int]:
     except msgspec.DecodeError:
         pass
     return _apart(texts), 1
+
+
+def _plain_all(texts: Sequence[str]) -> list[str]:
+    plainly = [plain(text) for text in texts]
+    if not all(map(_PLAIN, plainly)):
+        raise ValueError("amount")
+    return plainly
 
 
 def _alike(texts: Sequence[str], longest: int) -> bool:
