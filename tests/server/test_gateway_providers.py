@@ -133,6 +133,47 @@ def test_upstream_errors_are_mapped_and_not_passed_on(
     assert served.app.house.ledger.usage(served.made.customer).rows == ()
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("usage", "by", "shown"),
+    [
+        ({"prompt_tokens": 10, "completion_tokens": 4}, "upstream", (10, 4)),
+        (
+            {
+                **USAGE,
+                "prompt_tokens_details": {"cached_tokens": None},
+                "completion_tokens_details": {"reasoning_tokens": None, "audio_tokens": None},
+            },
+            "upstream",
+            (10, 4),
+        ),
+        ({**USAGE, "completion_tokens": 4.5}, "gateway", None),
+        ({**USAGE, "prompt_tokens": None}, "gateway", None),
+        ({**USAGE, "prompt_tokens_details": {"cached_tokens": "9"}}, "gateway", None),
+        ("ten", "gateway", None),
+    ],
+)
+def test_an_answer_is_not_lost_for_its_usage(
+    served: Served, far: Upstream, stream: bool, usage: Any, by: str, shown: Any
+) -> None:
+    far.told = {"usage": usage}
+    more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    got = ask(served, **more)
+    assert got.status_code == 200
+    if stream:
+        rows = [line[6:] for line in got.text.split("\n") if line.startswith("data: {")]
+        bodies = [json.loads(row) for row in rows]
+        assert not any("error" in body for body in bodies)
+        (nex,) = (body["nex"] for body in bodies if body.get("nex"))
+        (told,) = (body["usage"] for body in bodies if body.get("usage"))
+    else:
+        nex, told = got.json()["nex"], got.json()["usage"]
+    assert nex["counted_by"] == by
+    if shown is not None:
+        assert (told["prompt_tokens"], told["completion_tokens"]) == shown
+    assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
+
+
 def test_a_stream_that_ends_without_its_end(served: Served, far: Upstream) -> None:
     far.told = {"text": "a b c d e f g h", "break": 5}
     got = ask(served, stream=True)

@@ -17,7 +17,17 @@ import msgspec
 
 from nexctl.server.providers.addresses import Place, checked, is_loopback
 from nexctl.server.providers.port import Fault, MediaDone, MediaWork, Work
-from nexctl.wire.chat import ChatMessage, ChatUsage, Choice, Chunk, ChunkChoice, Completion, Delta
+from nexctl.wire.chat import (
+    ChatMessage,
+    ChatUsage,
+    Choice,
+    Chunk,
+    ChunkChoice,
+    Completion,
+    CompletionDetails,
+    Delta,
+    PromptDetails,
+)
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
 from nexctl.wire.media import Image
 
@@ -49,7 +59,7 @@ class _Said(msgspec.Struct):
     """A completion or a chunk, whatever else stands in it."""
 
     choices: list[_Choice] = []
-    usage: ChatUsage | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -126,7 +136,7 @@ class OpenAI:
             created=work.created,
             model=work.model,
             choices=choices,
-            usage=said.usage,
+            usage=_usage(said.usage),
         )
 
     async def stream(self, work: Work) -> AsyncIterator[Chunk]:
@@ -164,7 +174,7 @@ class OpenAI:
                         for choice in said.choices
                         if 0 <= choice.index < work.answers
                     ],
-                    usage=said.usage,
+                    usage=_usage(said.usage),
                 )
             raise Fault("upstream_error", "its stream broke off")
         except _FAULTS as error:
@@ -246,6 +256,34 @@ class OpenAI:
         except _FAULTS as error:
             _fail(error)
         return b"".join(pieces)
+
+
+def _usage(said: Any) -> ChatUsage | None:
+    """What it counted. None where a number is none: then the caller takes its own count.
+
+    An answer that is there is not thrown away for a sum or a detail that is missing or null.
+    """
+    if not isinstance(said, dict):
+        return None
+    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    into, out = _whole(said.get("prompt_tokens")), _whole(said.get("completion_tokens"))
+    cached = _whole((prompt.get("cached_tokens") if isinstance(prompt, dict) else None) or 0)
+    reasoning = _whole(
+        (completion.get("reasoning_tokens") if isinstance(completion, dict) else None) or 0
+    )
+    if into is None or out is None or cached is None or reasoning is None:
+        return None
+    return ChatUsage(
+        prompt_tokens=into,
+        completion_tokens=out,
+        total_tokens=into + out,
+        prompt_tokens_details=PromptDetails(cached_tokens=cached),
+        completion_tokens_details=CompletionDetails(reasoning_tokens=reasoning),
+    )
+
+
+def _whole(number: Any) -> int | None:
+    return number if type(number) is int else None
 
 
 def _refused(status: int) -> Fault:
