@@ -118,3 +118,25 @@ def test_reconcile_has_pinned_fields_and_exit_9(nexctl: Nexctl) -> None:
     assert set(clean.data) == {"month", "clean", "checks", "findings", "profile"}
     assert set(clean.data["checks"][0]) == {"rule", "says", "looked"}
     assert nexctl("admin", "reconcile", "--month", "November").exit == 2
+
+
+def test_a_draft_that_removes_what_sells_below_cost_passes(nexctl: Nexctl, tmp_path: Path) -> None:
+    """And a draft for later follows the version that charges then."""
+    opened(nexctl)
+    draft = ("admin", "prices", "draft", "--markup", "15%", "-q", "--write", "draft.toml")
+    sold = (*draft, "-m", "gpt-4o", "-m", "o1", "--credit-rate", "100/USD")
+    assert nexctl(*sold).exit == 0
+    file = tmp_path / "draft.toml"
+    file.write_text(file.read_text().replace('"1725"', '"1499"'))
+    later = ("--at", "2090-01-01T00:00:00Z")
+    applied = nexctl("admin", "prices", "apply", "draft.toml", "-y", *later)
+    assert applied.exit == 0, applied
+    margin = ("admin", "margin", "--before-opening", "--prices", "draft.toml", "-o", "json")
+    assert nexctl(*margin).exit == 9
+    assert nexctl(*draft, "-m", "gpt-4o", "--remove", "o1", *later).exit == 0
+    gone = nexctl(*margin)
+    assert (gone.exit, {row["model"] for row in gone.data["rows"]}) == (0, {"gpt-4o"}), gone
+    refused = nexctl("admin", "prices", "apply", "draft.toml", "-y")
+    assert (refused.exit, "make it anew" in refused.err) == (1, True), refused
+    told = nexctl("admin", "prices", "apply", "draft.toml", "-y", *later)
+    assert (told.exit, "-> none" in told.err) == (9, True), told

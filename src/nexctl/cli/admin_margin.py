@@ -81,7 +81,9 @@ def _opening(app: App, gateway: Gateway, prices: str | None) -> View:
     from nexctl.wire.prices import OpeningAsk
 
     kept = read_toml(app, prices) if prices is not None else {}
-    fields: dict[str, Any] = {n: kept[n] for n in ("models", "credit") if n in kept}
+    fields: dict[str, Any] = {
+        n: kept[n] for n in ("base", "models", "remove", "credit") if n in kept
+    }
     found = gateway.editions.opening(converted(fields, OpeningAsk))
     view = View(
         {**plain(found), "profile": app.profile.name},
