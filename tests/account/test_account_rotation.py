@@ -79,6 +79,44 @@ def test_a_check_that_fails_leaves_the_old_secret_working(
     assert told == [SECRET], "the new secret was handed over before the check"
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kept"),
+    [
+        (400, "invalid_request", False),
+        (404, "not_found", False),
+        (409, "state_conflict", False),
+        (409, "idempotency_in_progress", True),
+        (401, "invalid_api_key", True),
+        (503, "ledger_unavailable", True),
+    ],
+)
+def test_a_rotation_that_is_refused_for_what_it_asks_binds_no_later_one(
+    rotations: Make, wire: MemoryTransport, status: int, code: str, kept: bool
+) -> None:
+    """It was asked for again with every later one, and so refused for ever."""
+    wire.expect(
+        "POST", "/v1/keys/key_1/rotate", *[refuses(status, code)] * (4 if status == 503 else 1)
+    )
+    with pytest.raises(NexctlError):
+        rotations().rotate(KEY, 9_000_000)
+    asked = wire.body()["overlap_seconds"], wire.calls[-1].headers["idempotency-key"]
+    assert [due.step for due in rotations().unfinished()] == (["asked"] if kept else [])
+    wire.expect("POST", "/v1/keys/key_1/rotate", says(200, answer()))
+    assert rotations().rotate(KEY, 60).secret == SECRET
+    again = wire.body()["overlap_seconds"], wire.calls[-1].headers["idempotency-key"]
+    assert (again == asked) is kept
+    assert again[0] == (9_000_000 if kept else 60)
+
+
+def test_a_refused_rotation_by_hand_leaves_nothing_to_finish(
+    rotations: Make, wire: MemoryTransport, without_overlap: None
+) -> None:
+    wire.expect("POST", "/v1/keys", refuses(400, "invalid_request"))
+    with pytest.raises(NexctlError):
+        rotations().rotate(KEY, 60)
+    assert list(rotations().unfinished()) == []
+
+
 def test_after_a_crash_the_same_rotation_is_asked_for_not_another(
     rotations: Make, wire: MemoryTransport, tmp_path: Path
 ) -> None:

@@ -107,6 +107,37 @@ def test_if_not_exists_is_the_same_command_twice(nexctl: Nexctl, tmp_path: Path)
     assert set(differs.error["differs"]) == {"budget", "rpm"}
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        ("--ip", "1.2.3.4"),
+        ("--ip", "10.0.0.5/8", "--ip", "::1"),
+        ("--ip", "::ffff:1.2.3.4"),
+        ("--model", "nex-smart"),
+        ("--model", "nex-smart", "--model", "nex-pro", "--model", "gpt-4o"),
+    ],
+)
+def test_if_not_exists_compares_what_limits_mean_not_how_they_are_spelled(
+    nexctl: Nexctl, limits: tuple[str, ...]
+) -> None:
+    """The gateway answers networks and models in its own spelling."""
+    command = ("keys", "create", "--name", "ci", *limits, "--if-not-exists", "-o", "json")
+    assert nexctl(*command).data["created"] is True
+    again = nexctl(*command)
+    assert (again.exit, again.data["created"]) == (0, False)
+    other = nexctl("keys", "create", "--name", "ci", "--if-not-exists", "-o", "json")
+    assert set(other.error["differs"]) == {"ip_allowlist" if "--ip" in limits else "models"}
+
+
+def test_a_repeated_creation_that_shows_no_secret_is_no_success(nexctl: Nexctl) -> None:
+    command = ("keys", "create", "--name", "ci", "--idempotency-key", "once")
+    assert nexctl(*command).exit == 0
+    for form in ((), ("-o", "json"), ("-q",)):
+        again = nexctl(*command, *form)
+        assert (again.exit, again.out) == (1, "")
+        assert "keys rotate" in again.err
+
+
 def test_what_a_taken_file_holds_stays_where_the_key_is_not_there(
     nexctl: Nexctl, tmp_path: Path
 ) -> None:

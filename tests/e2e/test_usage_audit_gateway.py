@@ -13,6 +13,7 @@ from nexctl.pricing import books
 from tests.e2e.conftest import Nexctl
 
 ENDS = {"500": "0.00003", "5000": "0.00006"}
+INIT = ("gateway", "init", "shop", "--payments", "sandbox", "--use")
 
 
 def with_near_thresholds(path: Path) -> Path:
@@ -30,7 +31,7 @@ def with_near_thresholds(path: Path) -> Path:
 def tiered(nexctl: Nexctl, tmp_path: Path) -> Nexctl:
     """A gateway that crossed thresholds, refunded an order and spent from two wallets."""
     book = with_near_thresholds(tmp_path / "near.toml")
-    made = nexctl("gateway", "init", "shop", "--book", book, "--payments", "sandbox", "--use")
+    made = nexctl(*INIT, "--book", book, "--plan", "enterprise")
     assert made.exit == 0, made
     (tmp_path / "terms.toml").write_text('minimum = "1"\n')
     assert nexctl("admin", "terms", "set", "terms.toml", "--yes").exit == 0

@@ -5,6 +5,7 @@ The words are looked at here because a person reads them; scripts go by codes (d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -164,6 +165,23 @@ def test_a_home_that_takes_nothing(
             assert hint in advice
         (tmp_path / "prompt.md").write_text("Hello\n")
         assert nexctl("estimate", "prompt.md", HOME=str(home)).exit == 0, "prices need no home"
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
+def test_a_disk_that_has_become_full(nexctl: Nexctl, tmp_path: Path) -> None:
+    """Not even reading does then: the ledger's log has no room for its index."""
+    home = sized_home(tmp_path, "size=3m")
+    try:
+        assert nexctl("wallet", "show", HOME=str(home), NEXCTL_KEYRING="0").exit == 0
+        with contextlib.suppress(OSError), (home / "filling").open("wb", buffering=0) as filling:
+            while True:
+                filling.write(b"x" * 1024)
+        for words in ("wallet show", "gateway verify", "keys create --name x"):
+            done = nexctl(*words.split(), HOME=str(home), NEXCTL_KEYRING="0")
+            assert "the disk is full" in done.err.splitlines()[-2], done
+        (home / "filling").unlink()
+        assert nexctl("gateway", "verify", HOME=str(home), NEXCTL_KEYRING="0").exit == 0
     finally:
         subprocess.run(["umount", str(home)], check=True)
 

@@ -144,11 +144,20 @@ def test_a_budget_names_its_layer_and_when_it_resets() -> None:
     [
         ({"retry-after": "12"}, "try again in 12 s"),
         ({"retry-after": "0.2"}, "try again in 1 s"),
+        ({"retry-after": "9" * 400}, "try again in 100000000000 s"),
+        ({"retry-after-ms": "9" * 400}, "try again in 100000000000 s"),
         ({}, "try again later"),
     ],
 )
 def test_a_rate_limit_says_when(headers: dict[str, str], hint: str) -> None:
     assert refused(429, {"error": {"code": "rate_limited"}}, headers).hint == hint
+
+
+def test_a_wrong_field_is_named() -> None:
+    body = {"code": "invalid_request", "message": "Expected `int` <= 9", "param": "overlap_seconds"}
+    assert str(refused(400, {"error": body})) == "home: overlap_seconds: Expected `int` <= 9"
+    body["message"] = "overlap_seconds is too long"
+    assert str(refused(400, {"error": body})) == "home: overlap_seconds is too long"
 
 
 def test_what_a_server_says_is_cut_and_holds_no_key() -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from operator_kit import operate
+from operator_kit import operate, put
 from server_kit import Rig
 from test_gateway_money_in import deliver, order
 
@@ -110,6 +110,44 @@ def test_a_discount_agreed_with_a_customer_is_cut_from_its_charges(
 def test_a_book_that_leaves_no_discount_open_takes_none(relay: Rig) -> None:
     path = f"/customers/{relay.made.customer}/policy"
     assert operate(relay, "PUT", path, {"discount_percent": "5"}).code == "not_offered"
+
+
+def test_a_plans_budgets_follow_the_book_in_force_and_refuse_nobody(relay: Rig) -> None:
+    """Its money budgets are worth what a credit is worth: another rate is another amount."""
+    recharge(relay, "9")
+    assert relay.chat(model="gpt-5.2").status == 200
+    spent = {row["name"]: row["spent"] for row in relay.ask("GET", "/v1/budgets").body["data"]}
+    put(relay, {}, credit={"amount": "1", "currency": "USD", "per": "500000"})
+    assert relay.chat(model="gpt-5.2").status == 200
+    rows = {row["name"]: row for row in relay.ask("GET", "/v1/budgets").body["data"]}
+    assert (rows["high_cost"]["amount"], rows["high_cost"]["set_by"]) == ("600000", "plan")
+    assert int(rows["allowance_input"]["spent"]) == 2 * int(spent["allowance_input"]) > 0
+    for path in ("high_cost", "allowance_input"):
+        assert refused(relay, "DELETE", f"/v1/budgets/{rows[path]['id']}") == "not_permitted"
+    own = {"scope": "customer", "name": "high_cost", "window": "month", "amount": "5"}
+    assert refused(relay, "PUT", "/v1/budgets", own) == "not_permitted"
+
+
+def refused(rig: Rig, method: str, path: str, body: Any = None) -> str:
+    return rig.ask(method, path, body).code
+
+
+def test_a_plans_budget_takes_the_place_of_the_customers_own_of_its_name(relay: Rig) -> None:
+    own = {"scope": "customer", "name": "high_cost", "window": "month", "amount": "5"}
+    assert relay.ask("PUT", "/v1/budgets", own).status == 200
+    recharge(relay, "9")
+    assert relay.chat(model="gpt-5.2").status == 200
+    rows = {row["name"]: row for row in relay.ask("GET", "/v1/budgets").body["data"]}
+    assert (rows["high_cost"]["amount"], rows["high_cost"]["set_by"]) == ("1200000", "plan")
+
+
+def test_a_plans_alerts_are_shares(relay: Rig) -> None:
+    from nexctl.server.allowances import plan_budgets
+
+    plan = relay.house.book.plans["starter"]
+    row = {**plan.budgets[0], "alert_at": ["0.8", "1"]}
+    book = type("B", (), {"plans": {"p": type("P", (), {"budgets": [row]})}, "unit": "credits"})
+    assert plan_budgets(book, "p")[0]["alert_at"] == [80, 100]  # type: ignore[arg-type]
 
 
 def test_who_is_on_no_plan_has_what_the_least_one_unlocks(make: Callable[..., Rig]) -> None:

@@ -177,6 +177,24 @@ def test_counts_are_read_as_the_source_counts_and_not_as_the_provider_does(tmp_p
     assert (read.input_tokens, audited(found, "anthropic").clean) == (1000, True)
 
 
+def test_what_a_cache_keeps_longer_is_no_finding_and_told(tmp_path: Path) -> None:
+    """claude-sonnet-4-5 for one hour: 500 x 3 + 400 x 0.3 + 100 x 6 + 200 x 15 of 10**-6 USD."""
+    kept = {"cache_read_input_tokens": 400, "cache_creation_input_tokens": 100}
+    log = {**LITELLM, "model": "anthropic/claude-sonnet-4-5", "metadata": {"usage_object": kept}}
+    log |= {"prompt_tokens": 1000, "completion_tokens": 200}
+    logs = [
+        {**log, "request_id": "a", "spend": 0.00522},
+        {**log, "request_id": "b", "spend": 0.004995},
+    ]
+    report = audited(known(put(tmp_path / "a.json", logs)), "anthropic")
+    assert report.clean
+    assert report.totals[0].difference == 0
+    assert "1 row comes to what is billed where the cache keeps for 1h" in " ".join(report.says)
+    dear = {**log, "spend": 0.00532}
+    report = audited(known(put(tmp_path / "b.json", [dear])), "anthropic")
+    assert [one.rule for one in report.findings] == ["rate"]
+
+
 def test_a_file_that_reads_otherwise_than_its_source_is_a_finding(tmp_path: Path) -> None:
     logs = []
     for n in range(40):

@@ -59,6 +59,12 @@ def _existing(gateway: Gateway, wanted: KeyCreate, taken: Refused) -> Key:
     if found is None:
         raise taken
     differs = differences(wanted, found)
+    if "models" in differs and wanted.models:
+        import msgspec
+
+        # A key's list names models by their ids, whatever other names they were given by.
+        ids = [gateway.models.show(name).id for name in wanted.models]
+        differs = differences(msgspec.structs.replace(wanted, models=ids), found)
     if differs:
         raise NexctlError(
             f"key {wanted.name} exists with other settings: {', '.join(sorted(differs))}",
@@ -81,7 +87,7 @@ def differences(wanted: KeyCreate, found: Key) -> dict[str, dict[str, Any]]:
     pairs: dict[str, tuple[Any, Any]] = {
         "budget": (_terms(wanted.budget), _terms(found.budget)),
         "models": (_set(wanted.models), _set(found.models)),
-        "ip_allowlist": (_set(wanted.ip_allowlist), _set(found.ip_allowlist)),
+        "ip_allowlist": (_networks(wanted.ip_allowlist), _networks(found.ip_allowlist)),
         "rpm": (wanted.rpm, found.rpm),
         "expires_at": (_instant(ends), _instant(found.expires_at)),
         "parent_id": (wanted.parent_id, found.parent_id),
@@ -186,6 +192,19 @@ def _terms(budget: Any) -> dict[str, str] | None:
 
 def _set(values: list[str] | None) -> list[str] | None:
     return sorted(set(values)) if values is not None else None
+
+
+def _networks(texts: list[str] | None) -> list[str] | None:
+    """Networks in one spelling; what is none stays as it is."""
+    from nexctl.safety.addresses import network_of
+
+    found = []
+    for text in texts or ():
+        try:
+            found.append(str(network_of(text)))
+        except ValueError:
+            found.append(text)
+    return None if texts is None else _set(found)
 
 
 def _instant(text: str | None) -> str | None:

@@ -8,12 +8,14 @@ takes two commands, and the journal knows what is due.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.account.journal import Journal
 from nexctl.account.pending import Pending
 from nexctl.errors import CheckFailed, NexctlError, UsageError
+from nexctl.gateways.refused import Refused
 
 if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
@@ -140,7 +142,8 @@ class Rotations:
             "overlap_seconds": overlap,
         }
         self.journal.write(entry, self.origin, key.id)
-        made = self.gateway.keys.rotate(key.id, overlap, idempotency_key=idempotency)
+        with self._undone_where_refused(key):
+            made = self.gateway.keys.rotate(key.id, overlap, idempotency_key=idempotency)
         self.journal.remove(self.origin, key.id)
         if made.secret is None:
             until = made.previous_expires_at
@@ -155,7 +158,8 @@ class Rotations:
     def _by_hand(self, key: Key, overlap_seconds: int) -> Rotated:
         due = _text(self._now() + overlap_seconds)
         self.journal.write(self._entry(key, "making", due), self.origin, key.id)
-        made: KeySecret = self.gateway.keys.create(_same_settings(key, self._now()))
+        with self._undone_where_refused(key):
+            made: KeySecret = self.gateway.keys.create(_same_settings(key, self._now()))
         self.journal.write(
             self._entry(key, "waiting", due) | {"new_key_id": made.id}, self.origin, key.id
         )
@@ -166,6 +170,20 @@ class Rotations:
                 code="secret_lost",
             )
         return Rotated(made, made.secret, due, finish=key.id)
+
+    @contextmanager
+    def _undone_where_refused(self, key: Key) -> Iterator[None]:
+        """Forget a rotation that the gateway refused for what it asks: nothing was begun.
+
+        Asked again under the same idempotency key a done one would have had its first answer. Who
+        is refused for another reason, or not answered, asks again as before.
+        """
+        try:
+            yield
+        except Refused as error:
+            if error.status in (400, 404, 422) or error.code == "state_conflict":
+                self.journal.remove(self.origin, key.id)
+            raise
 
     def _entry(self, key: Key, step: str, due: str | None) -> dict[str, Any]:
         return {

@@ -108,10 +108,10 @@ def named_fault(error: Exception) -> str:
 
 def parse_network(text: str, *, what: str = "--ip") -> str:
     """An address or a network as it was written. UsageError (exit 2) where it is none."""
-    import ipaddress
+    from nexctl.safety.addresses import network_of
 
     try:
-        ipaddress.ip_network(text, strict=False)
+        network_of(text)
     except ValueError:
         raise UsageError(
             f"{what}: {text!r} is not an address or a network",

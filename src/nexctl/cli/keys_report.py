@@ -143,7 +143,7 @@ def made_view(app: App, made: Made, delivery: Delivery) -> View:
                 code="secret_not_shown_again",
                 details={"id": key.id},
             )
-    elif app.quiet and app.format in ("auto", "table"):
+    elif made.created or (app.quiet and app.format in ("auto", "table")):
         workflow.secret_of(made)
     word = "is made" if made.created else "is there already"
     return _secret_view(

@@ -294,6 +294,8 @@ def _message(gateway: str, parts: Parts, status: int, details: Mapping[str, Any]
         said = REFUSALS[parts.code].message
     if not said:
         said = f"it answered {status} without saying why"
+    if parts.code == "invalid_request" and parts.param and parts.param not in said:
+        said = f"{parts.param}: {said}"
     text = redaction.redact(_TAG.sub("", said))[:LONGEST_MESSAGE].strip().rstrip(".")
     layer = details.get("layer")
     if isinstance(layer, str):

@@ -130,6 +130,18 @@ class Model(Sourced):
         return tuple(self.data["periods"])
 
     @property
+    def lifetimes(self) -> tuple[str, ...]:
+        """How long a cache may keep what is written to it, beside the usual, like "1h"."""
+        names = {name for period in self.periods for name in period.get("variants", ())}
+        return tuple(
+            sorted(
+                name.removeprefix("cache_")
+                for name in names
+                if name.startswith("cache_") and not name.endswith("_batch")
+            )
+        )
+
+    @property
     def rates(self) -> dict[str, Rate]:
         """Rates by meter today: standard, lowest context tier."""
         return self.rates_at(None)

@@ -11,6 +11,8 @@ FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 8.0
 # A gateway that asks for more than this is not waited for; the caller is told the time instead.
 RETRY_AFTER_CAP = 60.0
+# More seconds than anybody waits; any number of digits fits below it.
+FOR_EVER = 1e11
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]{1,9})?", re.ASCII)
 
@@ -38,10 +40,10 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     """
     millis = headers.get("retry-after-ms", "").strip()
     if _SECONDS.fullmatch(millis):
-        return float(millis) / 1000
+        return min(float(millis) / 1000, FOR_EVER)
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), FOR_EVER)
     if not value or value[:1].isdigit() or value[:1] in "+-.":
         return None
     until = _date(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.money import parse_units
+from nexctl.pricing.exact import ratio_of
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book
@@ -32,8 +33,13 @@ def _terms(book: Book, row: dict[str, Any]) -> dict[str, Any]:
         "models": list(row["models"]) if row.get("models") else None,
         "amount": int(row["amount"]) if tokens else units(book, str(row["amount"]), row["unit"]),
         "hard": bool(row.get("hard", True)),
-        "alert_at": list(row.get("alert_at", ())),
+        "alert_at": [_percent(str(share)) for share in row.get("alert_at", ())],
     }
+
+
+def _percent(share: str) -> int:
+    top, bottom = ratio_of(share)
+    return int(top * 100 // bottom)
 
 
 def units(book: Book, amount: str, unit: str) -> int:

@@ -98,11 +98,8 @@ class House:
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
         self._take_plans(book)
-        # The plan whose budgets a customer was seen to have, and the names of all such budgets.
+        # The plan whose budgets a customer was seen to have.
         self.allowed: dict[str, str] = {}
-        self.plan_budgets = frozenset(
-            row["name"] for terms in self._plans.values() for row in terms.budgets
-        )
         self.attempts = Attempts()
         self.failures = Failures(self)
         self.alarms: list[str] = []
@@ -176,6 +173,7 @@ class House:
         self.book, self.book_hash = book, hash_
         self._take_plans(book)
         self.ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
+        self.allowed.clear()
         self.words = Words(book)
         self.__dict__.pop("meters", None)
 

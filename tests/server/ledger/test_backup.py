@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nexctl.errors import ConfigError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.server.ledger import backup, codes, holds, keys, migrations, orders, schema
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import open_ledger
@@ -30,7 +30,7 @@ def test_a_backup_is_a_whole_private_ledger(hands: Hands, copy: str) -> None:
     assert done.rows["entries"] == hands.wallet.seq
     assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
     assert sorted(os.listdir(os.path.dirname(copy)))[:1] == ["copy.backup"]
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         backup.backup(hands.ledger, copy)
     again = open_ledger(copy, anchor_key=KEY, clock=hands.ledger.clock)
     assert again.wallet(hands.customer).balance == hands.wallet.balance
@@ -144,14 +144,26 @@ def test_restore_onto_a_fresh_place(hands: Hands, copy: str, tmp_path: Path) -> 
 
 
 def test_a_file_that_is_no_backup_is_refused(hands: Hands, place: str, tmp_path: Path) -> None:
-    for name, content in (("empty", b""), ("text", b"hello" * 1000)):
+    whole = str(tmp_path / "whole")
+    backup.backup(hands.ledger, whole)
+    cut = Path(whole).read_bytes()[:-8192]
+    for name, content in (("empty", b""), ("text", b"hello" * 1000), ("cut", cut)):
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(Exception, match=r"backup|damaged"):
+        with pytest.raises(UsageError, match="is not a ledger's backup"):
             backup.restore(place, str(path))
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         backup.restore(place, str(tmp_path / "nowhere"))
     assert hands.figures == (100, 0, 0)
+
+
+def test_another_gateways_backup_is_refused(hands: Hands, place: str, copy: str) -> None:
+    """Its secrets could not be opened here, and its chains would never be proved."""
+    work(hands)
+    backup.backup(hands.ledger, copy)
+    hands.ledger.close()
+    with pytest.raises(UsageError, match="another gateway's backup, or was changed"):
+        backup.restore(place, copy, anchor_key=b"the key of another gateway")
 
 
 def newer(place: str, version: int) -> None:

@@ -13,8 +13,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nexctl.errors import ConfigError
-from nexctl.server.ledger import invoices, migrations, owners, schema
+from nexctl.errors import ConfigError, UsageError
+from nexctl.server.ledger import anchors, invoices, migrations, owners, schema
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.executors import Inline
@@ -48,7 +48,7 @@ class Kept(NamedTuple):
 def backup(ledger: Ledger, path: str) -> Copied:
     """Write a copy of the ledger as it is now to a new file; an existing file is refused."""
     if os.path.lexists(path):
-        raise ConfigError(f"{path} exists already", hint="name a new file for the backup")
+        raise UsageError(f"{path} exists already", hint="name a new file for the backup")
     return _backup(ledger.executor, path)
 
 
@@ -150,7 +150,7 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
     outcome and get their rule's deadline.
     """
     if not os.path.isfile(path):
-        raise ConfigError(f"there is no backup at {path}", hint="see gateway backup")
+        raise UsageError(f"there is no backup at {path}", hint="see gateway backup")
     port = database(place, create=True)
     part = f"{place if isinstance(port, Sqlite) else path}.restoring-{os.getpid()}"
     try:
@@ -179,23 +179,45 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
 def _copy_checked(path: str, part: str, anchor_key: bytes | None) -> None:
     """Copy a backup beside the ledger; one of an older schema is brought to today's there."""
     os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with (
-        contextlib.closing(sqlite3.connect(path)) as source,
-        contextlib.closing(sqlite3.connect(part)) as target,
-    ):
-        source.backup(target)
+    wrong = UsageError(
+        f"{path} is not a ledger's backup", hint="name a file that 'nexctl gateway backup' wrote"
+    )
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(path)) as source,
+            contextlib.closing(sqlite3.connect(part)) as target,
+        ):
+            source.execute("PRAGMA schema_version")
+            source.backup(target)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise wrong from None
+        raise
     copy = Sqlite(part)
     try:
         found = _inline(copy, None).read(schema.version)
         if found is None:
-            raise ConfigError(f"{path} is not a ledger's backup", hint="see gateway backup")
+            raise wrong
         if found < schema.VERSION:
             with copy.exclusively() as execute:
                 migrations.migrate(_tx(copy, execute, anchor_key), found)
         else:
             schema.check_version(found)
+        if anchor_key is not None and not _inline(copy, anchor_key).read(_is_ours):
+            raise UsageError(
+                f"{path} is another gateway's backup, or was changed: its chains are not proved "
+                "by this gateway's key",
+                hint="name a backup of this gateway, or bring back the master key it was made with",
+            )
     finally:
         copy.close()
+
+
+def _is_ours(tx: Transaction) -> bool:
+    """Whether every wallet's head was written with this gateway's key."""
+    rows = tx.all("SELECT id, seq, head, mac FROM wallets")
+    heads = (anchors.Head(row[0], row[1], bytes(row[2]), bytes(row[3]), 0) for row in rows)
+    return all(anchors.proved(tx.shared, head) for head in heads)
 
 
 class _Ended(NamedTuple):

@@ -490,10 +490,29 @@ def replace_all(
     tx: Transaction, customer: str, origin: str, wanted: Sequence[dict[str, Any]]
 ) -> None:
     """Make the budgets that an origin sets for a customer exactly these (arguments of `put`)."""
-    kept = {put(tx, customer, origin=origin, **terms).id for terms in wanted}
     for found in listed(tx, customer):
-        if found.budget.origin == origin and found.budget.id not in kept:
-            remove(tx, customer, found.budget.id, origin=origin)
+        one = found.budget
+        if one.origin == origin and not any(_counts_as(one, **terms) for terms in wanted):
+            remove(tx, customer, one.id, origin=origin)
+    for terms in wanted:
+        put(tx, customer, origin=origin, **terms)
+
+
+def is_as(one: Budget, **terms: Any) -> bool:
+    """Whether a budget is what `put` would make of its arguments."""
+    told = (terms["amount"], terms.get("hard", True), tuple(sorted(terms.get("alert_at", ()))))
+    return _counts_as(one, **terms) and told == (one.amount, one.hard, one.alert_at)
+
+
+def _counts_as(one: Budget, *, scope: str, scope_id: str, **terms: Any) -> bool:
+    """Whether a budget counts the same under the same name: what `put` changes is its amount."""
+    span, unit = terms.get("span", "month"), terms.get("unit", MONEY)
+    meters, models = terms.get("meters"), terms.get("models")
+    return (one.scope, one.scope_id, one.name, one.span, one.unit, one.meters, one.models) == (
+        *(scope, scope_id, terms.get("name") or f"{scope}-{span}", span, unit),
+        tuple(sorted(meters)) if meters else None,
+        tuple(sorted(models)) if models else None,
+    )
 
 
 def dumped(values: Any) -> str:

@@ -61,16 +61,43 @@ def create(
     )
     tx.run(f"INSERT INTO customers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", *row)
     wallets.create(tx, row[0], currency, scale)
-    _plan_budgets(tx, row[0], plan)
+    set_plan_budgets(tx, row[0], plan)
     return _customer(row)
 
 
-def _plan_budgets(tx: Transaction, customer: str, plan: str | None) -> None:
-    """A plan's allowances are budgets of the customer's; another plan brings others."""
+def set_plan_budgets(tx: Transaction, customer: str, plan: str | None) -> None:
+    """A plan's allowances are budgets of the customer's; another plan brings others.
+
+    A budget of the customer's own makes room for one of the plan's that bears its name.
+    """
+    terms = _plan_terms(tx, customer, plan)
+    if terms is None:
+        return
+    names = {(row["name"], row["span"]) for row in terms}
+    for found in budgets.listed(tx, customer, scope="customer", scope_id=customer):
+        one = found.budget
+        if one.origin == budgets.OWN and (one.name, one.span) in names:
+            budgets.remove(tx, customer, one.id)
+    budgets.replace_all(tx, customer, budgets.PLAN, terms)
+
+
+def has_plan_budgets(tx: Transaction, customer: str, plan: str | None) -> bool:
+    """Whether the budgets that the plan sets for a customer are those of the book in force."""
+    terms = _plan_terms(tx, customer, plan)
+    if terms is None:
+        return True
+    there = [found.budget for found in budgets.listed(tx, customer)]
+    mine = [one for one in there if one.origin == budgets.PLAN]
+    return len(mine) == len(terms) and all(
+        any(budgets.is_as(one, **row) for one in mine) for row in terms
+    )
+
+
+def _plan_terms(tx: Transaction, customer: str, plan: str | None) -> list[dict[str, Any]] | None:
     of_plan = tx.shared.plan_budgets
-    if of_plan is not None:
-        terms = [{"scope": "customer", "scope_id": customer, **row} for row in of_plan(plan)]
-        budgets.replace_all(tx, customer, budgets.PLAN, terms)
+    if of_plan is None:
+        return None
+    return [{"scope": "customer", "scope_id": customer, **row} for row in of_plan(plan)]
 
 
 def get(tx: Transaction, customer: str) -> Customer | None:
@@ -109,7 +136,7 @@ def change(tx: Transaction, customer: str, **fields: Any) -> Customer:
                 events.emit(tx, "subscription.changed", customer, data)
         tx.run(f"UPDATE customers SET {field}=? WHERE id=?", kept, customer)
         if field == "plan":
-            _plan_budgets(tx, customer, value)
+            set_plan_budgets(tx, customer, value)
     found = get(tx, customer)
     if found is None:
         raise Refused("not_found", f"there is no customer {customer}")

@@ -215,7 +215,8 @@ def unavailable(error: sqlite3.Error) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     if isinstance(error, sqlite3.IntegrityError):
         return Refused("state_conflict", f"the database's own guard refused that: {error}")
-    if code & 0xFF == sqlite3.SQLITE_FULL:
+    # A full disk is told first by the index of the log that cannot grow.
+    if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
         return Unavailable("the disk is full: the ledger cannot be written", hint="free some space")
     if code & 0xFF in _BUSY:
         return Busy()

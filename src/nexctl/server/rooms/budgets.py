@@ -54,8 +54,6 @@ def put(tx: Transaction, call: Call) -> wire.Budget:
     if levels is None:
         levels = list(alerts.get(tx, account).percents)
     name = body.name or f"{scope}-{body.window}"
-    if scope == "customer" and name in call.house.plan_budgets:
-        raise Refuse("not_permitted", "the plan sets that budget")
     for state in budgets.listed(tx, account, scope=scope, scope_id=scope_id):
         if (state.budget.name, state.budget.span) == (name, body.window):
             call.before = _budget(tx, call, state)
@@ -81,8 +79,6 @@ def put(tx: Transaction, call: Call) -> wire.Budget:
 def remove(tx: Transaction, call: Call) -> wire.Removed:
     """Take a budget away."""
     found = _owned(tx, call)
-    if found.budget.scope == "customer" and found.budget.name in call.house.plan_budgets:
-        raise Refuse("not_permitted", "the plan sets that budget")
     call.before = _budget(tx, call, found)
     budgets.remove(tx, found.budget.customer, found.budget.id)
     events.emit(tx, "budget.removed", found.budget.customer, _told(call.before))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nexctl.server.access import network_of
+from nexctl.safety.addresses import network_of
 from nexctl.server.calls import Call
 from nexctl.server.house import COST_LABELS, instant, micros
 from nexctl.server.inference.policy import find

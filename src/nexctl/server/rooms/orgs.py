@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nexctl.server.access import network_of
+from nexctl.safety.addresses import network_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.inference.policy import find

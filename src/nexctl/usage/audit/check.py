@@ -121,6 +121,7 @@ class Checker:
             "plans": totals.counts,
             "readings": totals.others,
             "agreed": dict(self.explainer.agreed),
+            "lasting": dict(self.explainer.lasting),
             "refunds": dict(self.explainer.refunds),
             "reference": found.reference,
             "links": links,
@@ -131,6 +132,7 @@ class Checker:
         for sums in plans:
             sums.clear()
         self.explainer.agreed.clear()
+        self.explainer.lasting.clear()
         self.explainer.refunds.clear()
         return result
 

@@ -95,6 +95,8 @@ class Explainer:
         self._plans: dict[tuple[Conditions, str | None, Reading | None], Plan] = {}
         # Rows by (tier, the percent that was agreed for it).
         self.agreed: dict[tuple[str, str], int] = {}
+        # Rows by how long the cache must keep what they write, for them to come to what is billed.
+        self.lasting: dict[str, int] = {}
         # [rows, pico] that were given back, by currency.
         self.refunds: dict[str, list[int]] = {}
 
@@ -122,8 +124,8 @@ class Explainer:
             return self._in_range(plan, line)
         note = _over_limit(plan, line)
         fits = prices.fits(plan, line.usage)
-        if fits and wanted == line.billed:
-            return Judged(None, note, wanted)
+        if fits and (wanted == line.billed or self._kept_longer(plan, line)):
+            return Judged(None, note, line.billed)
         if not fits:
             return Judged(self._not_inside(plan, line), note, None)
         finding = self._explained(plan, form, line, wanted)
@@ -140,6 +142,16 @@ class Explainer:
         told = (plan.conditions.tier or "", percent)
         self.agreed[told] = self.agreed.get(told, 0) + 1
         return self._plan(plan.conditions._replace(agreed=percent))
+
+    def _kept_longer(self, plan: Plan, line: Line) -> bool:
+        """Whether it comes to that where the cache keeps longer what is written: no record says."""
+        if line.usage[WRITE] and plan.model is not None:
+            for name in plan.model.lifetimes:
+                other = self._plan(plan.conditions._replace(lasting=name))
+                if _comes_to(other, line) == line.billed:
+                    self.lasting[name] = self.lasting.get(name, 0) + 1
+                    return True
+        return False
 
     def _refunded(self, plan: Plan, line: Line) -> Judged:
         """Money that is given back is no charge: no price tells how much it has to be."""

@@ -51,6 +51,7 @@ class Gathered:
         self.unknown: dict[str, int] = {}
         self.plans: dict[tuple[str, str, str, bool], int] = {}
         self.agreed: dict[tuple[str, str], int] = {}
+        self.lasting: dict[str, int] = {}
         self.readings: dict[tuple[str, str], list[int]] = {}
         self.reference: dict[str, list[int]] = {}
         self.refunds: dict[str, list[int]] = {}
@@ -77,6 +78,7 @@ class Gathered:
         _sum(self.unknown, result["unknown"])
         _sum(self.plans, result["plans"])
         _sum(self.agreed, result["agreed"])
+        _sum(self.lasting, result["lasting"])
         for name in ("readings", "reference", "refunds"):
             held: dict[Any, list[int]] = getattr(self, name)
             for key, sums in result[name].items():

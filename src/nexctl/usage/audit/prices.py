@@ -32,7 +32,8 @@ MOST_PRICERS = 20_000
 class Conditions(NamedTuple):
     """What decides a row's price, as the row tells it. None is not known.
 
-    `agreed` is the percent of a tier whose percent the book leaves to an agreement.
+    `agreed` is the percent of a tier whose percent the book leaves to an agreement, `lasting` how
+    long the cache keeps what is written to it, where that is longer than usual.
     """
 
     day: str
@@ -45,6 +46,7 @@ class Conditions(NamedTuple):
     status: str | None
     price_book: str | None
     agreed: str | None = None
+    lasting: str | None = None
 
 
 class Form(NamedTuple):
@@ -188,13 +190,14 @@ class Shelf:
         hit: bool,
         tier: str | None,
         agreed: str | None = None,
+        lasting: str | None = None,
     ) -> engine.Pricer:
         """The engine's pricer for a model. Kept, for it is asked for under every reading."""
         group = None
         if tier and self.groups and tier.lower() not in {one.id for one in tiers.tiers(book)}:
             group, tier = _group_named(book, tier), None
         # The book is held by its pricer, so that its id stays its own.
-        key = (id(book), model.id, moment, batch, hit, tier, agreed, group)
+        key = (id(book), model.id, moment, batch, hit, tier, agreed, group, lasting)
         found = self._pricers.get(key)
         if found is None:
             if len(self._pricers) >= MOST_PRICERS:
@@ -208,6 +211,7 @@ class Shelf:
                 tier=tier,
                 negotiated=agreed,
                 group=group,
+                cache_ttl=lasting,
             )
         return found
 
@@ -323,6 +327,7 @@ class Pricing:
             hit=bool(conditions.hit),
             tier=conditions.tier or None,
             agreed=conditions.agreed,
+            lasting=conditions.lasting,
         )
 
 

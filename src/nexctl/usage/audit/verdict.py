@@ -198,6 +198,11 @@ def _says(task: Task, gathered: Gathered) -> list[str]:
             f"{rows} rows at tier {tier}: the {percent} % off are an agreement's, which no book "
             "tells; they are taken from the records' multiplier"
         )
+    for name, rows in sorted(gathered.lasting.items()):
+        found.append(
+            f"{_rows(rows, 'comes', 'come')} to what is billed where the cache keeps for {name} "
+            "what is written to it, which no record says"
+        )
     for unit, (rows, given) in sorted(gathered.refunds.items()):
         found.append(
             f"{_rows(rows, 'gives', 'give')} back {amount(-given)} {unit}: no price tells a refund"
