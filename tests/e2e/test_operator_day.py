@@ -54,6 +54,8 @@ def test_from_an_empty_book_to_a_statement(nexctl: Nexctl) -> None:
     assert Decimal(statement["debits"]) == charge
     margin = nexctl("admin", "margin", "-o", "json").data["total"]
     assert (margin["markup_percent"], Decimal(margin["charge"])) == ("15", charge)
+    for kind, rows in (("csv", 2), ("jsonl", 1)):  # csv: with its header, none with the total
+        assert len(nexctl("admin", "margin", "-o", kind).out.splitlines()) == rows
     (row,) = nexctl("admin", "usage", "-o", "json").data
     assert Decimal(row["cost"]) * 115 == charge
     assert nexctl("admin", "reconcile").exit == 0

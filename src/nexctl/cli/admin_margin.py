@@ -139,11 +139,11 @@ def _sums(app: App, gateway: Gateway, given: dict[str, Any]) -> View:
     from nexctl.wire.prices import MarginQuery
 
     found = gateway.editions.margin(converted(_window(given), MarginQuery))
-    rows = [*found.data, found.total]
     return View(
         {**plain(found), "profile": app.profile.name},
         text=lambda screen: _write_sums(app, screen, found),
-        table=lambda: _table(rows, SUMS),
+        # A sheet's column adds up to the total: it is no row there.
+        table=lambda: _table(found.data, SUMS),
         names=lambda: [row.group for row in found.data],
         lines=lambda: [plain(row) for row in found.data],
     )
