@@ -290,7 +290,7 @@ function __nexctl_options
     case 'admin routes set'
       set -g __nexctl_R --fallback --no-fallback -y --yes -n --dry-run -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices draft'
-      set -g __nexctl_R --markup -m --model --remove --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
+      set -g __nexctl_R --markup -m --model --remove --at --places --credit-rate --write -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices diff'
       set -g __nexctl_R --at -p --profile -o --output -q --quiet -v --verbose --debug --no-input --timeout --color --no-color -h --help
     case 'admin prices apply'
@@ -783,6 +783,11 @@ function __nexctl_takes
         case '*'
           set -g __nexctl_V 3
       end
+    case '--at'
+      switch "$argv[1]"
+        case '*'
+          set -g __nexctl_V 3
+      end
     case '--name'
       switch "$argv[1]"
         case '*'
@@ -796,11 +801,6 @@ function __nexctl_takes
           set -g __nexctl_V 9
       end
     case '--plan'
-      switch "$argv[1]"
-        case '*'
-          set -g __nexctl_V 3
-      end
-    case '--at'
       switch "$argv[1]"
         case '*'
           set -g __nexctl_V 3

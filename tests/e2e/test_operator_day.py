@@ -54,6 +54,8 @@ def test_from_an_empty_book_to_a_statement(nexctl: Nexctl) -> None:
     assert Decimal(statement["debits"]) == charge
     margin = nexctl("admin", "margin", "-o", "json").data["total"]
     assert (margin["markup_percent"], Decimal(margin["charge"])) == ("15", charge)
+    for kind, rows in (("csv", 2), ("jsonl", 1)):  # csv: with its header, none with the total
+        assert len(nexctl("admin", "margin", "-o", kind).out.splitlines()) == rows
     (row,) = nexctl("admin", "usage", "-o", "json").data
     assert Decimal(row["cost"]) * 115 == charge
     assert nexctl("admin", "reconcile").exit == 0
@@ -118,3 +120,25 @@ def test_reconcile_has_pinned_fields_and_exit_9(nexctl: Nexctl) -> None:
     assert set(clean.data) == {"month", "clean", "checks", "findings", "profile"}
     assert set(clean.data["checks"][0]) == {"rule", "says", "looked"}
     assert nexctl("admin", "reconcile", "--month", "November").exit == 2
+
+
+def test_a_draft_that_removes_what_sells_below_cost_passes(nexctl: Nexctl, tmp_path: Path) -> None:
+    """And a draft for later follows the version that charges then."""
+    opened(nexctl)
+    draft = ("admin", "prices", "draft", "--markup", "15%", "-q", "--write", "draft.toml")
+    sold = (*draft, "-m", "gpt-4o", "-m", "o1", "--credit-rate", "100/USD")
+    assert nexctl(*sold).exit == 0
+    file = tmp_path / "draft.toml"
+    file.write_text(file.read_text().replace('"1725"', '"1499"'))
+    later = ("--at", "2090-01-01T00:00:00Z")
+    applied = nexctl("admin", "prices", "apply", "draft.toml", "-y", *later)
+    assert applied.exit == 0, applied
+    margin = ("admin", "margin", "--before-opening", "--prices", "draft.toml", "-o", "json")
+    assert nexctl(*margin).exit == 9
+    assert nexctl(*draft, "-m", "gpt-4o", "--remove", "o1", *later).exit == 0
+    gone = nexctl(*margin)
+    assert (gone.exit, {row["model"] for row in gone.data["rows"]}) == (0, {"gpt-4o"}), gone
+    refused = nexctl("admin", "prices", "apply", "draft.toml", "-y")
+    assert (refused.exit, "make it anew" in refused.err) == (1, True), refused
+    told = nexctl("admin", "prices", "apply", "draft.toml", "-y", *later)
+    assert (told.exit, "-> none" in told.err) == (9, True), told

@@ -179,6 +179,9 @@ def test_the_audit_log_is_listed_exported_and_proved(nexctl: Nexctl, tmp_path: P
     (tmp_path / "changed.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = nexctl("admin", "audit-log", "verify", "changed.jsonl", "-o", "json")
     assert (found.exit, len(found.data["faults"])) == (9, 1)
+    (tmp_path / "late.jsonl").write_text(text.splitlines()[1])
+    late = nexctl("admin", "audit-log", "verify", "late.jsonl")
+    assert (late.exit, "begins at row 2, which is taken as it stands" in late.err) == (0, True)
     (tmp_path / "junk").write_text("not\njson")
     assert nexctl("admin", "audit-log", "verify", "junk").exit == 2
     assert nexctl("admin", "audit-log", "verify", "missing").exit == 2

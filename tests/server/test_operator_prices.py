@@ -115,6 +115,56 @@ def test_a_draft_of_older_prices_is_refused(rig: Rig) -> None:
     assert operate(rig, "POST", "/prices", body).code == "state_conflict"
 
 
+def test_what_was_in_force_can_come_again_on_the_same_day(rig: Rig) -> None:
+    """An operator who takes a price back: it is a version of its own, and no edit of the first."""
+    made = []
+    for price in ("1000", "1100", "1000", "1100"):
+        got = put(rig, {"nex-pro": {"input": price, "output": price}})
+        assert got.status == 200, got
+        made.append(got.body["hash"])
+    assert len(set(made)) == 4
+    assert base(rig) == made[-1]
+
+
+def test_a_version_that_waits_stops_no_other(rig: Rig) -> None:
+    """Each draft follows the version that charges at its time; what comes later stays as it is."""
+    costs(rig)
+    first, second, third = (f"20{n}-01-01T00:00:00Z" for n in (90, 91, 92))
+
+    def drafted(at: str | None) -> str:
+        body: dict[str, Any] = {"markup": "15", "models": ["nex-pro"]}
+        return str(operate(rig, "POST", "/prices/draft", {**body, "at": at}).body["base"])
+
+    def change(price: str, on: str, at: str | None) -> Any:
+        rates = {"input": price, "output": price}
+        body = {"base": on, "models": [{"id": "nex-pro", "rates": rates}], "at": at}
+        accept = operate(rig, "POST", "/prices", {**body, "preview": True}).body.get("accept")
+        return operate(rig, "POST", "/prices", {**body, "accept": accept})
+
+    now = base(rig)
+    waits = change("1000", now, second).body
+    assert waits["until"] is None
+    assert (drafted(None), drafted(first), drafted(second)) == (now, now, waits["hash"])
+    # An urgent change, one between, one after, and a correction of what waits itself.
+    urgent = change("900", now, None).body
+    assert urgent["until"] == second
+    assert change("950", now, first).code == "state_conflict"
+    assert change("950", urgent["hash"], first).body["until"] == second
+    assert change("1200", urgent["hash"], third).code == "state_conflict"
+    assert change("1200", waits["hash"], third).status == 200
+    assert change("1050", waits["hash"], second).body["until"] == third
+    from nexctl.server.house import micros
+    from nexctl.server.kept_books import stored_book
+    from nexctl.server.ledger import books
+
+    charged = []
+    for at in (None, first, second, third):
+        kept = rig.house.read(lambda tx, at=at: books.in_force(tx, micros(at)))
+        charged.append(stored_book(kept.body).models["nex-pro"].rates["input"][1])
+    assert charged == ["900", "950", "1050", "1200"]
+    assert operate(rig, "POST", "/prices/draft", {"markup": "1", "at": "2020-01-01T00:00:00Z"}).code
+
+
 def test_what_changes_is_in_the_audit_log(rig: Rig) -> None:
     put(rig, {"nex-pro": {"input": "1000", "output": "1000"}}, note="dearer")
     rows = operate(rig, "GET", "/audit-log").body["data"]

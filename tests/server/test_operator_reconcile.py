@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from operator_kit import operate
@@ -98,6 +99,46 @@ def test_an_invoice_that_is_not_the_order(kept: Rig) -> None:
     assert findings(rig) == [("invoice_differs", made)]
 
 
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [('"net":"', '"net":"1'), ('"gross":"', '"gross":"1'), ('"lines":[{', '"rows":[{')],
+)
+def test_an_invoice_that_prints_something_else(kept: Rig, there: str, instead: str) -> None:
+    """The customer reads the lines, not the total that stands beside them in the database."""
+    rig, made = kept, bought(kept)
+    free(rig, "invoices")
+    plant(rig, "UPDATE invoices SET body=replace(body, ?, ?)", there, instead)
+    assert findings(rig) == [("invoice_differs", made)]
+
+
+def test_a_number_past_the_last_is_named_and_no_count_is_shown_as_money(kept: Rig) -> None:
+    bought(kept)
+    free(kept, "invoices")
+    plant(kept, "UPDATE invoices SET place=3")
+    rows = operate(kept, "GET", "/reconcile").body["findings"]
+    assert [row["text"] for row in rows] == [
+        "numbers 1 to 2 of series PLAY are missing",
+        "series PLAY has given 1 numbers, there is one 3",
+    ]
+    figures = ("expected", "found", "currency")
+    assert not any(row[name] is not None for row in rows for name in figures)
+
+
+def test_a_last_entry_that_went_and_a_balance_that_was_set(kept: Rig) -> None:
+    """Without a month's entries beside them both are seen by the wallet's own balance alone."""
+    rig = kept
+    bought(rig)
+    rig.chat()
+    plant(rig, "UPDATE wallets SET balance=balance+3 WHERE id=?", rig.made.customer)
+    assert findings(rig) == [("statement_differs", rig.made.customer)]
+    plant(rig, "UPDATE wallets SET balance=balance-3 WHERE id=?", rig.made.customer)
+    assert findings(rig) == []
+    for table in ("entries", "postings", "usage_records", "price_snapshots", "usage_costs"):
+        free(rig, table)
+    plant(rig, "DELETE FROM entries WHERE kind='usage'")
+    assert ("statement_differs", rig.made.customer) in findings(rig)
+
+
 def test_no_invoice_is_a_missing_one_and_a_gap(kept: Rig) -> None:
     rig, made = kept, bought(kept)
     bought(rig)
@@ -127,7 +168,7 @@ def test_credits_that_are_not_the_order(kept: Rig) -> None:
 def test_a_tax_that_is_not_its_snapshot(kept: Rig) -> None:
     rig, made = kept, bought(kept)
     plant(rig, "UPDATE orders SET tax=tax+5, subtotal=subtotal-5 WHERE id=?", made)
-    assert findings(rig) == [("tax_differs", made)]
+    assert findings(rig) == [("tax_differs", made), ("invoice_differs", made)]
 
 
 def test_a_refund_without_its_note(kept: Rig) -> None:

@@ -81,7 +81,9 @@ def _opening(app: App, gateway: Gateway, prices: str | None) -> View:
     from nexctl.wire.prices import OpeningAsk
 
     kept = read_toml(app, prices) if prices is not None else {}
-    fields: dict[str, Any] = {n: kept[n] for n in ("models", "credit") if n in kept}
+    fields: dict[str, Any] = {
+        n: kept[n] for n in ("base", "models", "remove", "credit") if n in kept
+    }
     found = gateway.editions.opening(converted(fields, OpeningAsk))
     view = View(
         {**plain(found), "profile": app.profile.name},
@@ -137,11 +139,11 @@ def _sums(app: App, gateway: Gateway, given: dict[str, Any]) -> View:
     from nexctl.wire.prices import MarginQuery
 
     found = gateway.editions.margin(converted(_window(given), MarginQuery))
-    rows = [*found.data, found.total]
     return View(
         {**plain(found), "profile": app.profile.name},
         text=lambda screen: _write_sums(app, screen, found),
-        table=lambda: _table(rows, SUMS),
+        # A sheet's column adds up to the total: it is no row there.
+        table=lambda: _table(found.data, SUMS),
         names=lambda: [row.group for row in found.data],
         lines=lambda: [plain(row) for row in found.data],
     )

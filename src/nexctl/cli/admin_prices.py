@@ -39,6 +39,7 @@ def list_(app: App) -> View:
     option("--markup", metavar="P%", required=True, help="On cost: 15%."),
     option("-m", "--model", many=True, metavar="MODEL", suggest="models", help="Only these."),
     option("--remove", many=True, metavar="MODEL", suggest="models", help="Sell it no more."),
+    AT,
     option("--places", metavar="N", value=whole(0, 12), help="Decimals of a price; default 9."),
     option("--credit-rate", metavar="N/CUR", help="Credits sold for one unit: 100/USD."),
     option("--write", metavar="FILE", suggest="files", help="Keep the draft in FILE (0600)."),
@@ -53,6 +54,7 @@ def draft(
     markup: str,
     model: tuple[str, ...],
     remove: tuple[str, ...],
+    at: str | None,
     places: int | None,
     credit_rate: str | None,
     write: str | None,
@@ -60,11 +62,12 @@ def draft(
     """Make prices from the providers' cost profiles: cost x (1 + markup). Nothing changes.
 
     The dearest provider that may be asked decides. Prices are exact; one with more decimals than
-    --places is rounded up. The draft is TOML, to be edited and applied.
+    --places is rounded up. The draft is TOML, to be edited and applied; it follows the version
+    that charges at --at, for which it is then applied.
     """
     from nexctl.wire.prices import DraftAsk
 
-    fields: dict[str, Any] = {"markup": _percent(markup), "models": list(model)}
+    fields: dict[str, Any] = {"markup": _percent(markup), "models": list(model), "at": at}
     if places is not None:
         fields["places"] = places
     if credit_rate is not None:
@@ -218,7 +221,8 @@ def _changes(app: App, found: PricesApplied, title: str) -> View:
 
     def write(screen: Screen) -> None:
         screen.line((title, "bold"))
-        screen.line(f"{plural(len(found.changes), 'change')}, from {found.in_force_from}")
+        until = f" until {found.until}, when another version comes" if found.until else ""
+        screen.line(f"{plural(len(found.changes), 'change')}, from {found.in_force_from}{until}")
         screen.table(changes_table(found.changes))
         if found.needs_accept and not found.applied:
             screen.line(f"to be accepted with --accept {found.accept}")

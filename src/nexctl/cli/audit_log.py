@@ -96,13 +96,21 @@ def export(app: App, file: str, customer: str | None) -> View:
 def verify(app: App, file: str | None) -> View | None:
     """Prove that no row was changed, added or taken away: exit 9 where one was.
 
-    A file is proved by itself; the gateway's own log also by the key kept outside its database.
+    A file is proved by itself, between the rows that it begins and ends with; the gateway's own
+    log also by the key kept outside its database.
     """
     if file is not None:
         from nexctl.server.audit_export import faults
 
         counted: list[int] = [0]
-        found = list(faults(_rows(file, counted)))
+        begins: dict[str, Any] = {}
+        found = list(faults(_rows(file, counted, begins)))
+        for chain, first in begins.items():
+            if first != 1:
+                app.note(
+                    f"note: {chain} begins at row {first}, which is taken as it stands: "
+                    "what came before is not in the file"
+                )
         data = {"rows": counted[0], "faults": found}
     else:
         with connect.gateway(app, "operator") as gateway:
@@ -131,7 +139,7 @@ def verify(app: App, file: str | None) -> View | None:
     )
 
 
-def _rows(path: str, counted: list[int]) -> Iterator[dict[str, Any]]:
+def _rows(path: str, counted: list[int], begins: dict[str, Any]) -> Iterator[dict[str, Any]]:
     import msgspec
 
     try:
@@ -144,6 +152,7 @@ def _rows(path: str, counted: list[int]) -> Iterator[dict[str, Any]]:
                 if not isinstance(row, dict):
                     raise UsageError(f"{path}:{number}: not a row of an exported audit log")
                 counted[0] += 1
+                begins.setdefault(str(row.get("chain")), row.get("sequence"))
                 yield row
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="name an exported file") from error

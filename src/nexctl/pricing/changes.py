@@ -54,7 +54,8 @@ def refused(changes: list[Change]) -> list[Change]:
 def accept_hash(before: Book, after: Book) -> str:
     """What stands for this very change: the same whenever it is computed, and for no other."""
     body = {**after.data, "book": {k: v for k, v in after.head.items() if k not in _DATES}}
-    body.pop("sha256", None)
+    for name in ("sha256", "edition"):  # differ with the instant alone
+        body.pop(name, None)
     text = json.dumps([before.sha256, body], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from nexctl.pricing.book import Book
 
 _LEFT_OUT = ("said", "notes", "rates_said")
-_SECTIONS = ("addresses", "conflicts", "models", "sha256", "operator", "surface", "refusals")
+_SECTIONS = (
+    *("addresses", "conflicts", "models", "sha256", "operator", "surface", "refusals"),
+    "edition",
+)
 _DAYS = ("valid_from", "valid_to", "retrieved", "batch_from")
 
 

@@ -83,13 +83,15 @@ class CreditRate(Request):
 class DraftAsk(Request):
     """Prices to be made from costs: the markup in per cent on cost, of these models or all.
 
-    `places` are the decimals that a price may have; what does not end there is rounded up.
+    `places` are the decimals that a price may have; what does not end there is rounded up. The
+    draft follows the version that charges at `at` (now).
     """
 
     markup: Markup
     models: Annotated[list[Id], MostModels] = field(default_factory=list)
     places: Annotated[int, Meta(ge=0, le=12)] = 9
     credit: CreditRate | None = None
+    at: Instant | None = None
 
 
 class NoPrice(Answer):
@@ -114,7 +116,7 @@ class PriceDraft(Answer):
 
 
 class PriceApply(Request):
-    """A new version of the prices in force: its models and nothing else of the book change.
+    """A new version of the prices in force at `at`: its models and nothing else of it change.
 
     With `preview` nothing is done. `accept` is the hash that the preview tells, needed where a
     price drops to zero, moves by more than 25 per cent, or goes.
@@ -142,7 +144,10 @@ class PriceChange(Answer):
 
 
 class PricesApplied(Answer):
-    """What changes, or has changed: `hash` names the stored version, null in a preview."""
+    """What changes, or has changed: `hash` names the stored version, null in a preview.
+
+    `until` is when a version that was stored for later takes its place, null where none was.
+    """
 
     applied: bool
     price_book: str
@@ -153,6 +158,7 @@ class PricesApplied(Answer):
     needs_accept: bool
     hash: str | None = None
     note: str | None = None
+    until: Time | None = None
 
 
 class PriceVersion(Answer):
@@ -174,10 +180,15 @@ class PriceVersions(Answer):
 
 
 class OpeningAsk(Request):
-    """Prices to look at before they are in force; none looks at those in force."""
+    """Prices to look at before they are in force; none looks at those in force.
+
+    `base` is the version that they change, by default the one that charges now.
+    """
 
     models: Annotated[list[PricedModel], MostModels] = field(default_factory=list)
+    remove: Annotated[list[Id], MostModels] = field(default_factory=list)
     credit: CreditRate | None = None
+    base: Hash | None = None
 
 
 class OpeningRow(Answer):

@@ -30,8 +30,13 @@ def edition(
     remove: Sequence[str] = (),
     credit: CreditRate | None = None,
     day: str,
+    since: str | None = None,
 ) -> Book:
-    """The base with these models' prices, in force from `day`. Refused where it cannot be."""
+    """The base with these models' prices, in force from `day`. Refused where it cannot be.
+
+    `since` is the instant of a version that is to be stored. It and the base are kept in it, so
+    that prices which were in force before, and come again, are a version of their own.
+    """
     rows = {row["id"]: row for row in base.data["models"]}
     for name in remove:
         if rows.pop(name, None) is None:
@@ -49,6 +54,8 @@ def edition(
         head["credit"] = _credit(base, credit)
     data = {**base.data, "book": head, "models": list(rows.values())}
     data.pop("sha256", None)
+    if since is not None:
+        data["edition"] = {"follows": base.sha256, "since": since}
     # Once through JSON, so that its hash does not hang on how it was put together.
     text = msgspec.json.encode(data, order="deterministic")
     return Book({**msgspec.json.decode(text), "sha256": hashlib.sha256(text).hexdigest()})

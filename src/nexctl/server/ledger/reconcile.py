@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from nexctl.money import NANO, parse_units
 from nexctl.server.ledger import invoices, orders
+from nexctl.server.ledger.invoices import Paper
 from nexctl.server.ledger.orders import Order
 from nexctl.server.ledger.port import Transaction
 
@@ -160,11 +162,18 @@ def _invoice(tx: Transaction, order: Order) -> Iterator[Finding]:
         text = f"invoice {paper.number} is void, the order is credited"
         yield Finding("invoice_missing", order.id, order.customer, text)
     said = (paper.customer, paper.currency, paper.total)
+    printed = _printed(paper)
     if said != (order.customer, order.currency, order.total):
         text = f"invoice {paper.number} is not the order's"
         yield Finding(
             *("invoice_differs", order.id, order.customer, text),
             *(order.total, paper.total, order.currency),
+        )
+    elif printed != (order.total, order.tax):
+        text = f"what invoice {paper.number} prints is not the order's total"
+        yield Finding(
+            *("invoice_differs", order.id, order.customer, text),
+            *(order.total, printed[0] if printed else None, order.currency),
         )
     given = sum(note.total or 0 for note in invoices.notes(tx, order.id))
     if given != order.refunded:
@@ -173,6 +182,21 @@ def _invoice(tx: Transaction, order: Order) -> Iterator[Finding]:
             *("credit_note_differs", order.id, order.customer, text),
             *(order.refunded, given, order.currency),
         )
+
+
+def _printed(paper: Paper) -> tuple[int, int] | None:
+    """(total, tax) that the customer reads, None where the lines do not make them."""
+    body = paper.body
+    try:
+        lines = [
+            tuple(parse_units(line[name], NANO) for name in ("net", "tax", "gross"))
+            for line in body["lines"]
+        ]
+        net, tax = parse_units(body["net"], NANO), parse_units(body["tax"], NANO)
+    except (KeyError, TypeError, ValueError):
+        return None
+    sums = tuple(sum(line[place] for line in lines) for place in range(3))
+    return (net + tax, tax) if sums == (net, tax, net + tax) else None
 
 
 def _entries(tx: Transaction, window: tuple[int, int], looked: dict[str, int]) -> Iterator[Finding]:
@@ -227,18 +251,27 @@ def _series(tx: Transaction, looked: dict[str, int]) -> Iterator[Finding]:
         ]
         wanted = 1
         for place in (*places, last + 1):
-            if place != wanted:
+            if place > wanted:
                 text = f"numbers {wanted} to {place - 1} of series {series} are missing"
-                yield Finding("number_gap", series, None, text, place - wanted, 0)
-            wanted = place + 1
+                yield Finding("number_gap", series, None, text)
+            wanted = max(wanted, place + 1)
+        if places and places[-1] > last:
+            text = f"series {series} has given {last} numbers, there is one {places[-1]}"
+            yield Finding("number_gap", series, None, text)
 
 
 def _statements(
     tx: Transaction, window: tuple[int, int], looked: dict[str, int]
 ) -> Iterator[Finding]:
-    for wallet, customer in tx.all("SELECT id, customer_id FROM wallets ORDER BY id"):
+    for wallet, customer, balance in tx.all(
+        "SELECT id, customer_id, balance FROM wallets ORDER BY id"
+    ):
         looked["statement_differs"] += 1
         opening, closing = (_balance(tx, wallet, at) for at in window)
+        end = _balance(tx, wallet, 2**62)
+        if balance != end:
+            text = "the wallet's balance is not its last entry's"
+            yield Finding("statement_differs", wallet, customer, text, end, balance)
         moved = tx.value(
             "SELECT coalesce(sum(amount), 0) FROM entries WHERE wallet=? AND at>=? AND at<?",
             *(wallet, *window),

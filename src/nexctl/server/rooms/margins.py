@@ -12,7 +12,8 @@ from nexctl.server.calls import Call
 from nexctl.server.costs import margins
 from nexctl.server.costs.editions import edition
 from nexctl.server.house import instant, micros
-from nexctl.server.ledger import costs
+from nexctl.server.kept_books import stored_book
+from nexctl.server.ledger import books, costs
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms.prices import in_force, sources
 from nexctl.wire import prices as wire
@@ -29,10 +30,10 @@ NANO = 9
 def opening(tx: Transaction, call: Call) -> wire.Opening:
     """Every price beside its cost, of the book in force or of prices not applied yet."""
     body = call.body
-    book = in_force(tx)[1]
+    book = in_force(tx)[1] if body.base is None else _version(tx, body.base)
     off = call.house.rulebook.see(tx).off
-    if body.models or body.credit:
-        book = edition(book, body.models, credit=body.credit, day=today())
+    if body.models or body.remove or body.credit:
+        book = edition(book, body.models, remove=body.remove, credit=body.credit, day=today())
     rows, unpriced = margins.opening(book, sources(tx), today(), off=off)
     below = sum(row.state == "below_cost" for row in rows)
     unknown = sum(row.state.startswith("unknown") for row in rows)
@@ -44,6 +45,13 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
         unknown=unknown,
         unpriced=unpriced,
     )
+
+
+def _version(tx: Transaction, wanted: str) -> Book:
+    for row in books.listed(tx):
+        if row.hash.startswith(wanted):
+            return stored_book(row.body)
+    raise Refuse("invalid_request", "there is no such version of the prices", param="base")
 
 
 class _Sum:
@@ -81,7 +89,7 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
             else "what a credit is sold for is not set: there is no margin in money"
         )
     if total.unknown:
-        notes.append(f"the cost of {total.unknown} requests is not known: no margin over them")
+        notes.append(f"requests whose cost is not known: {total.unknown}; no margin over them")
     found = [_row(book, name, one) for name, one in groups.items()]
     found.sort(key=lambda row: (-groups[row.group].charge, row.group))
     return wire.Margin(

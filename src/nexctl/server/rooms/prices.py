@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.pricing import books as shelf
 from nexctl.pricing import changes
-from nexctl.pricing.book import Book, today
+from nexctl.pricing.book import Book
 from nexctl.server.calls import Call
 from nexctl.server.costs.editions import edition
 from nexctl.server.costs.margins import Source
@@ -94,9 +94,9 @@ def sources(tx: Transaction) -> list[Source]:
     return found
 
 
-def in_force(tx: Transaction) -> tuple[StoredBook, Book]:
-    """The version that charges now, and its book."""
-    stored = books.in_force(tx)
+def in_force(tx: Transaction, at: int | None = None) -> tuple[StoredBook, Book]:
+    """The version that charges at an instant (now), and its book."""
+    stored = books.in_force(tx, at)
     if stored is None:
         raise Refuse("internal_error")
     return stored, stored_book(stored.body)
@@ -107,9 +107,11 @@ def draft(tx: Transaction, call: Call) -> wire.PriceDraft:
     from nexctl.server.costs.drafting import Drafter
 
     body = call.body
-    stored, book = in_force(tx)
-    base = edition(book, [], credit=body.credit, day=today()) if body.credit else book
-    drafter = Drafter(base, sources(tx), body.markup, body.places, today())
+    start = _start(tx, body.at)
+    day = (instant(start) or "")[:10]
+    stored, book = in_force(tx, start)
+    base = edition(book, [], credit=body.credit, day=day) if body.credit else book
+    drafter = Drafter(base, sources(tx), body.markup, body.places, day)
     made, unknown = drafter.draft(body.models)
     return wire.PriceDraft(
         base=stored.hash,
@@ -127,18 +129,18 @@ def draft(tx: Transaction, call: Call) -> wire.PriceDraft:
 def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
     """Store a new version of the book, in force from now or a later instant; or tell what it does.
 
-    Never an edit: the version before stays, and debits made by it follow from it for ever.
+    Never an edit: the version before stays, and debits made by it follow from it for ever. One
+    that comes later stays too, and charges from its own time on.
     """
     body = call.body
-    now = tx.clock.now()
     # One at a time: who comes second finds another base.
     books.alone(tx)
-    book = _base(tx, now, body.base)
-    start = micros(body.at) if body.at is not None else now
-    if start is None or start < now:
-        raise Refuse("invalid_request", "prices change now or later, never before", param="at")
-    day = (instant(start) or "")[:10]
-    made = edition(book, body.models, remove=body.remove, credit=body.credit, day=day)
+    start = _start(tx, body.at)
+    book = _base(tx, start, body.base)
+    later = [row.in_force_from for row in books.listed(tx) if row.in_force_from > start]
+    since = instant(start) or ""
+    day = since[:10]
+    made = edition(book, body.models, remove=body.remove, credit=body.credit, day=day, since=since)
     found = changes.between(book, made, day)
     if not found:
         raise Refuse("state_conflict", "these are the prices in force already")
@@ -148,11 +150,12 @@ def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
         applied=False,
         price_book=made.version,
         currency=made.unit,
-        in_force_from=instant(start) or "",
+        in_force_from=since,
         changes=[wire.PriceChange(**change._asdict()) for change in found],
         accept=accept,
         needs_accept=bool(doubtful),
         note=body.note,
+        until=instant(later[0]) if later else None,
     )
     if body.preview:
         return answer
@@ -161,7 +164,7 @@ def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
         raise Refuse(
             "price_not_accepted",
             f"{len(doubtful)} of these changes must be accepted, the first is "
-            f"{first.model or 'the book'} {first.meter}: {first.before} -> {first.after}",
+            f"{first.model or 'the book'} {first.meter}: {first.before} -> {first.after or 'none'}",
             details={"accept": accept, "changes": [one._asdict() for one in doubtful][:20]},
         )
     if body.accept is not None and body.accept != accept:
@@ -173,17 +176,25 @@ def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
     return answer
 
 
-def _base(tx: Transaction, now: int, wanted: str) -> Book:
-    """The version that is changed: the last one, also where it only comes in force later."""
-    last = [row for row in books.listed(tx) if row.in_force_from > now]
-    stored = last[-1] if last else in_force(tx)[0]
+def _start(tx: Transaction, at: str | None) -> int:
+    """From when on, now where nothing is said. Refused in the past."""
+    now = tx.clock.now()
+    start = micros(at) if at is not None else now
+    if start is None or start < now:
+        raise Refuse("invalid_request", "prices change now or later, never before", param="at")
+    return start
+
+
+def _base(tx: Transaction, start: int, wanted: str) -> Book:
+    """The version that is changed: the one that would charge at that instant."""
+    stored, book = in_force(tx, start)
     if not stored.hash.startswith(wanted):
         raise Refuse(
             "state_conflict",
-            "the prices have changed since: make the draft anew",
+            "the draft follows other prices than those in force then: make it anew, for that time",
             details={"base": stored.hash},
         )
-    return stored_book(stored.body)
+    return book
 
 
 def versions(tx: Transaction, call: Call) -> wire.PriceVersions:
