@@ -15,11 +15,6 @@ class Column(NamedTuple):
     name: str
     kind: str
 
-    @property
-    def numeric(self) -> bool:
-        """Whether it holds numbers, which no guard may touch."""
-        return self.kind in ("whole", "decimal")
-
 
 COLUMNS: tuple[Column, ...] = (
     Column("created_at", "time"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nexctl.usage.audit import chain
-from nexctl.usage.audit.terms import TOKEN_METERS, Finding, amount
+from nexctl.usage.audit.terms import TOKEN_METERS, Finding
 
 # Findings that a report holds; beyond, only their counts and sums.
 MOST_KEPT = 20_000
@@ -224,8 +224,3 @@ class Gathered:
 def _sum(held: dict[Any, int], more: dict[Any, int]) -> None:
     for key, value in more.items():
         held[key] = held.get(key, 0) + value
-
-
-def words_for_totals(billed: int, wanted: int, unit: str) -> str:
-    """How far two sums lie apart, for a sentence."""
-    return f"{amount(billed)} against {amount(wanted)} {unit}".rstrip()

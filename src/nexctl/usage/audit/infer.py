@@ -40,7 +40,6 @@ class Inferred(NamedTuple):
     own_reading: Reading
     own_rounding: Rounding
     explained: int
-    own_explained: int
     rows: int
     deciding: dict[str, int]
     inside: bool = False
@@ -184,7 +183,6 @@ def _best(shelf: Shelf, book: Book, cases: list[Case], step: int | None) -> Infe
         own_reading,
         own_rounding,
         best[0],
-        own,
         len(cases),
         deciding,
         shelf.inside,

@@ -14,9 +14,6 @@ from nexctl.records import METERS
 PICO = 12
 ONE = 10**PICO
 
-# Amounts by how many decimals they are written with; index with the number of decimals.
-SCALES = tuple(10 ** (PICO - places) for places in range(PICO + 1))
-
 RULES = (
     "rate",
     "multiplier",
