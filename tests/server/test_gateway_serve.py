@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,3 +308,54 @@ def test_a_command_and_two_servers_on_one_ledger(rig: Rig) -> None:
         two.wait(20)
     assert len(rig.usage()) == 20
     rig.settled()
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Served]:
+    kit = Served(tmp_path, place=str(tmp_path / "ledger.sqlite"))
+    kit.fill()
+    yield kit
+    kit.close()
+
+
+def test_a_lock_held_elsewhere_delays_who_writes_and_nobody_who_reads(on_file: Served) -> None:
+    post(on_file, on_file.key).raise_for_status()
+    other = sqlite3.connect(on_file.place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    told: list[int] = []
+    ledger = on_file.app.house.ledger
+    waiting = [threading.Thread(target=lambda: told.append(post(on_file, on_file.key).status_code))]
+    waiting.append(threading.Thread(target=lambda: told.append(ledger.beat() or 200)))
+    for thread in waiting:
+        thread.start()
+    named = {"authorization": f"Bearer {on_file.key}"}
+    caller = httpx.Client(base_url=on_file.url, headers=named)
+    longest = 0.0
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        for path in ("/health", "/v1/wallet"):
+            caller.get(path).raise_for_status()
+        longest = max(longest, time.monotonic() - begun)
+    assert told == [], "who writes waits for the lock"
+    other.execute("ROLLBACK")
+    for thread in waiting:
+        thread.join(20)
+    assert told == [200, 200]
+    assert longest < 1, "it would be 1.5 if somebody waited on the loop"
+    on_file.settled()
+
+
+def test_who_waits_too_long_for_a_lock_is_told_and_owes_nothing(on_file: Served) -> None:
+    before = on_file.app.house.ledger.wallet(on_file.made.customer)
+    on_file.app.house.ledger.executor.database._timeout = 400_000_000  # type: ignore[attr-defined]
+    other = sqlite3.connect(on_file.place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused = post(on_file, on_file.key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+    other.execute("ROLLBACK")
+    post(on_file, on_file.key).raise_for_status()
+    on_file.settled()
+    after = on_file.app.house.ledger.wallet(on_file.made.customer)
+    assert before.balance > after.balance
+    assert len(on_file.app.house.ledger.usage(on_file.made.customer).rows) == 1

@@ -265,6 +265,13 @@ class House:
             return await self.ledger.later(operation, *args, **named)
         return self.ledger.write(operation, *args, **named)
 
+    async def flush(self) -> None:
+        """Post every debit that is owed; raises Unavailable while one cannot be."""
+        if self.options.served:
+            await self.ledger.flush_later()
+        else:
+            self.ledger.flush()
+
     def read(
         self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
     ) -> T:

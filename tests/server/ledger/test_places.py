@@ -12,7 +12,7 @@ import pytest
 
 from nexctl.errors import ConfigError
 from nexctl.server.ledger import funds, sqlite
-from nexctl.server.ledger.errors import Unavailable
+from nexctl.server.ledger.errors import Locked, Unavailable
 from nexctl.server.ledger.gate import MILLISECOND, Gate
 from nexctl.server.ledger.main import open_ledger
 from nexctl.server.ledger.mounts import network_kind
@@ -110,6 +110,30 @@ def test_the_impatient_are_let_pass(tmp_path: Path) -> None:
     assert asking._try(exclusive=True), "who gave up has left the gate"
     polite.close()
     asking.close()
+
+
+def test_who_cannot_wait_comes_back_and_is_let_pass_in_the_end(tmp_path: Path) -> None:
+    busy, coming = Gate(str(tmp_path / "x")), Gate(str(tmp_path / "x"))
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(Locked):
+            coming.glance(lambda: False, 10**10)
+    assert time.monotonic() - began < 0.2, "it waits for nothing"
+    time.sleep(0.3)
+    with pytest.raises(Locked):
+        coming.glance(lambda: False, 10**10)
+    assert not busy._try(exclusive=False), "who has waited for long asks for the gate"
+    with pytest.raises(Locked):
+        busy.glance(lambda: True, 10**10)
+    assert coming.glance(lambda: True, 10**10)
+    assert busy.glance(lambda: True, 10**10), "who came in asks no more"
+    with pytest.raises(Locked):
+        coming.glance(lambda: False, 50 * MILLISECOND)
+    time.sleep(0.06)
+    assert not coming.glance(lambda: False, 50 * MILLISECOND)
+    assert busy._try(exclusive=True), "who gave up has left the gate"
+    busy.close()
+    coming.close()
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)

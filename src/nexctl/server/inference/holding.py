@@ -126,7 +126,7 @@ async def hold(
         house.touched[caller.id] = time.monotonic()
     if house.ledger.unsettled:
         # While a debit is owed nothing new is begun.
-        house.ledger.flush()
+        await house.flush()
     started = time.monotonic_ns()
     if asked is None and cap:
         reservation, output = await house.write(_reserve_share, wish)

@@ -90,6 +90,10 @@ class Busy(Unavailable):
         )
 
 
+class Locked(Busy):
+    """Another process has the database locked just now: come back in a moment."""
+
+
 class Broken(errors.NexctlError):
     """The database is not what it should be: its own guards found a contradiction."""
 

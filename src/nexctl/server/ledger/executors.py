@@ -8,12 +8,13 @@ answered before the commit, and a commit that fails is answered to all.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nexctl.server.ledger.clock import Clock
-from nexctl.server.ledger.errors import Busy
+from nexctl.server.ledger.errors import Busy, Locked
 from nexctl.server.ledger.port import Cursor, Database, Memory, Transaction, is_quiet, many_of
 from nexctl.server.ledger.state import Shared
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 Execute = Callable[[str, Sequence[Any]], Cursor]
 MOST = 64
 TURNS = 2  # turns of the loop that a commit waits while more is coming
-POLITE = 20  # times that the loop comes back for a locked database before it waits for it
+BACK_SECONDS = 2 / 1000  # not money: until a locked database is tried again
 
 
 def _begun(
@@ -38,6 +39,8 @@ def _begun(
 
 class Inline:
     """Each operation in a transaction of its own, in the calling thread. Safe for many threads."""
+
+    waits = True  # for a locked database, while it keeps its own connection
 
     def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
         self.database, self.clock, self.shared = database, clock, shared
@@ -57,7 +60,7 @@ class Inline:
 
         with self._lock:
             try:
-                result = database.write(body)
+                result = database.write(body, wait=self.waits)
             finally:
                 if database.memory is not None:
                     database.memory.about(operation)
@@ -315,17 +318,28 @@ def _tell(
 class OnLoop(Inline):
     """Group commit on the event loop itself: what was asked in one turn is committed in the next.
 
-    The fastest for SQLite on a local disk. A database locked by another process is tried again
-    between other work of the loop, and only after POLITE tries waited for. `write` and `read` may
-    be called from any thread.
+    The fastest for SQLite on a local disk. Nobody waits here for a database that another process
+    has locked: it is tried again later, and calls that only read are answered meanwhile. `write`
+    and `read` may be called from any thread.
     """
+
+    waits = False
 
     def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
         super().__init__(database, clock, shared)
         self._waiting: deque[Job] = deque()
-        self._tries = 0
         self._seen, self._turns = 1, 0
         self._due = False
+
+    def write(
+        self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
+        """Run one operation and commit it, from another thread: the connection stays free."""
+        while True:
+            try:
+                return super().write(operation, *args, **named)
+            except Locked:
+                time.sleep(BACK_SECONDS)
 
     def later(self, operation: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
         """Queue one operation from a coroutine; the awaitable ends after its commit."""
@@ -374,20 +388,14 @@ class OnLoop(Inline):
         jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
             with self._lock:
-                commit_together(
-                    self.database, self.clock, self.shared, jobs, wait=self._tries >= POLITE
-                )
-            self._tries = 0
+                commit_together(self.database, self.clock, self.shared, jobs, wait=False)
+        except Locked:
+            self._waiting.extendleft(reversed(jobs))
+            loop.call_later(BACK_SECONDS, self._drain, loop)
+            return
         except Busy as error:
-            if self._tries >= POLITE:
-                self._tries = 0
-                for job in jobs:
-                    job.done(None, error)
-            else:
-                self._tries += 1
-                self._waiting.extendleft(reversed(jobs))
-                loop.call_later(2 / 1000, self._drain, loop)  # not money: a pause
-                return
+            for job in jobs:
+                job.done(None, error)
         if self._waiting:
             loop.call_soon(self._drain, loop)
         else:

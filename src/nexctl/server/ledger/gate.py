@@ -12,6 +12,8 @@ import os
 import time
 from collections.abc import Callable
 
+from nexctl.server.ledger.errors import Locked
+
 try:
     import fcntl
 except ImportError:  # Windows has no flock: there the polling alone decides
@@ -22,18 +24,20 @@ LOCKS: bool = fcntl is not None
 MILLISECOND = 1_000_000
 PATIENT = 250 * MILLISECOND
 LOOK = 5 * MILLISECOND  # how often a busy process looks whether somebody asks for the gate
+POLITE = 200  # times that somebody impatient is let pass, a millisecond or more each
 _NAPS = (1, 2, 5, 10, 20, 40)  # milliseconds
 
 
 class Gate:
     """The gate of one database, for one connection at a time."""
 
-    __slots__ = ("_file", "_looked")
+    __slots__ = ("_asked", "_file", "_looked", "_passed", "_since")
 
     def __init__(self, database: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file = os.open(database + ".gate", flags, 0o600)
-        self._looked = 0
+        self._looked = self._passed = self._since = 0
+        self._asked = False
 
     def enter(self, attempt: Callable[[], bool], timeout: int) -> bool:
         """Call `attempt` until it answers True; False after `timeout` nanoseconds."""
@@ -63,9 +67,45 @@ class Gate:
             if asked:
                 self._leave()
 
+    def glance(self, attempt: Callable[[], bool], timeout: int) -> bool:
+        """`enter` for one that cannot wait here: one try of `attempt`.
+
+        Raises Locked where it is to come back; False where it has come for `timeout` nanoseconds.
+        """
+        now = time.monotonic_ns()
+        if not self._to_pass(now) and attempt():
+            self._arrived()
+            return True
+        self._since = self._since or now
+        waited = now - self._since
+        if waited >= timeout:
+            self._arrived()
+            return False
+        if waited >= PATIENT and not self._asked:
+            self._asked = self._try(exclusive=True)
+        raise Locked
+
+    def _arrived(self) -> None:
+        """Nobody waits any more."""
+        self._since = 0
+        if self._asked:
+            self._asked = False
+            self._leave()
+
+    def _to_pass(self, now: int) -> bool:
+        """Whether somebody impatient is to pass first; but politeness has an end."""
+        if self._asked or now - self._looked <= LOOK:
+            return False
+        if self._passed < POLITE and not self._try(exclusive=False):
+            self._passed += 1
+            return True
+        self._leave()
+        self._looked, self._passed = now, 0
+        return False
+
     def _let_pass(self) -> None:
         """Wait while somebody impatient holds the gate; but politeness has an end."""
-        for _ in range(200):
+        for _ in range(POLITE):
             if self._try(exclusive=False):
                 self._leave()
                 return

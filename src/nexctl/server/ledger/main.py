@@ -104,7 +104,7 @@ class Ledger:
         from nexctl.server.ledger import holds
 
         if self._owing:
-            await self._flush_later()
+            await self.flush_later()
         try:
             return await self.later(holds.reserve, ask)
         except Unavailable:
@@ -205,7 +205,8 @@ class Ledger:
             self._doubtful.pop(request, None)
         return done
 
-    async def _flush_later(self) -> None:
+    async def flush_later(self) -> None:
+        """`flush` for a coroutine."""
         from nexctl.server.ledger import holds
 
         for hold, outcome in tuple(self._unsettled.items()):

@@ -176,7 +176,7 @@ class Database(Protocol):
 
         Runs `body` again where the database asks for it. Raises Unavailable where it cannot be
         begun, done or committed; then nothing of it has happened. Without `wait` a locked database
-        raises Busy at once.
+        raises Locked at once, and Busy where it has been so for too long.
         """
         ...
 

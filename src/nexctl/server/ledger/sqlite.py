@@ -78,11 +78,12 @@ class Sqlite:
         return version
 
     def write(self, body: Callable[[Execute], T], *, wait: bool = True) -> T:
-        """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Busy at once."""
+        """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Locked at once."""
         raw = self.raw
+        enter = self._gate.enter if wait else self._gate.glance
         try:
             try:
-                if not self._gate.enter(self._begin, self._timeout if wait else 0):
+                if not enter(self._begin, self._timeout):
                     raise Busy
                 result = body(raw.execute)
                 raw.execute("COMMIT")
