@@ -59,8 +59,9 @@ def rotate(
     """Give a key a new secret, shown once; the old one works on for a while.
 
     The check runs with the new secret in NEXCTL_API_KEY; where it fails the old secret still works.
-    On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish ends the
-    old one when its time is up.
+    A gateway keeps one old secret: a second rotation ends the first one's at once, and asks
+    before. On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish
+    ends the old one when its time is up.
     """
     if (key is None) == (finish is None):
         raise UsageError("keys rotate needs a KEY, or --finish ID")
@@ -83,6 +84,13 @@ def rotate(
     kept: list[str] = []
     with connect.gateway(app) as gateway:
         found = workflow.find(gateway, name)
+        journal = rotations(app, gateway)
+        until = journal.cut_short(found)
+        if until is not None:
+            app.confirm(
+                f"End the older secret {found.previous_prefix} of key {found.name} at once and not "
+                f"at {until}, profile {app.profile.name}?"
+            )
         again = f"nexctl keys rotate {found.id}"
         shown: list[str | None] = []
 
@@ -91,9 +99,7 @@ def rotate(
             shown.append(delivery.deliver(secret, again))
 
         try:
-            rotated = rotations(app, gateway).rotate(
-                found, overlap, secret_made=keep, check=_checker(app, check)
-            )
+            rotated = journal.rotate(found, overlap, secret_made=keep, check=_checker(app, check))
         except CheckFailed as error:
             failed = error
             rotated = Rotated(found, kept[0], error.details.get("old_ends_at"))

@@ -88,7 +88,7 @@ class OpenAIClient:
         """An answer below 400. Refused where the gateway says no."""
         reply = self.http.send(call)
         if reply.status >= 400:
-            raise refused.refusal(reply, self.name)
+            raise refused.refusal(reply, self.name, self.http.known)
         return reply
 
     def decoded(self, body: type[AnyStruct], reply: Reply) -> AnyStruct:

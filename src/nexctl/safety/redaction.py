@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "***"
+# A value shorter than this may be a part of other words.
+SHORTEST = 8
 SECRET_HEADERS = frozenset(
     (
         "authorization",
@@ -53,14 +55,29 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     A key keeps the prefix that tells its kind ("nxt_sk_***"); everything else becomes "***".
     """
     for value in sorted(known, key=len, reverse=True):
-        if value:
+        if len(value) >= SHORTEST:
             text = text.replace(value, MASK)
+        elif value:
+            # "x" and "none" are keys where none is asked for; they must not eat other words.
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
 
     def put(match: re.Match[str]) -> str:
         kept = match["kind"] or match["scheme"] or match["url"] or match["name"] or ""
         return kept + MASK + ("@" if match["url"] else "")
 
     return _secrets().sub(put, text)
+
+
+def everywhere(value: Any, known: Iterable[str] = ()) -> Any:
+    """`value` of a JSON document with every text in it redacted."""
+    known = tuple(known)
+    if isinstance(value, str):
+        return redact(value, known)
+    if isinstance(value, dict):
+        return {name: everywhere(inner, known) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [everywhere(inner, known) for inner in value]
+    return value
 
 
 def headers(pairs: Mapping[str, str], known: Iterable[str] = ()) -> dict[str, str]:
