@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from nexctl.errors import UsageError
+from nexctl.errors import NexctlError, UsageError
 from nexctl.tokens import faults
 
 # One JSON document is held whole; a prompt, however long, is far below this.
@@ -106,6 +106,24 @@ def document(text: str, name: str) -> list[Request] | None:
             )
         return None
     return [Request(unwrap(item, f"{name}: item {i}"), None) for i, item in enumerate(value)]
+
+
+def sniff(text: str, name: str) -> str:
+    """Tell what a file without a telling suffix holds: JSON only where it really is a request."""
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return "text"
+    first, _, rest = text.strip().partition("\n")
+    try:
+        head = parse(first, name)
+    except NexctlError:
+        try:
+            return "text" if document(text, name) is None else "json"
+        except NexctlError:
+            return "text"
+    if not (is_request(head) or is_batch_line(head)):
+        return "text"
+    return "jsonl" if rest.strip() else "json"
 
 
 def lines(text: str, name: str, first: int = 1) -> Iterator[Request]:
