@@ -223,6 +223,24 @@ def test_a_month_at_a_volume(nexctl: Nexctl, tmp_path: Path) -> None:
     assert nexctl(*both[:-2], "-o", "csv").out.splitlines()[1].endswith(",,,,")
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"messages": [], "max_tokens": 5}, "not an empty list"),
+        ({"messages": [{"role": "user", "content": "x"}], "max_tokens": -5}, "or more, not -5"),
+        ({"messages": [{"role": "user", "content": "x"}], "n": 1.5}, "or more, not 1.5"),
+        ({"contents": [{"parts": [{"text": "x"}]}]}, "Gemini's own form"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_with_its_value(
+    nexctl: Nexctl, tmp_path: Path, fields: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "r.json").write_text(json.dumps({"model": "nex-pro", **fields}))
+    ran = nexctl("estimate", "r.json")
+    assert ran.exit == 2
+    assert said in ran.err
+
+
 # --- side by side --------------------------------------------------------------------------------
 
 

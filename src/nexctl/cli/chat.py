@@ -158,7 +158,12 @@ def _read(app: App, path: str | None) -> dict[str, Any]:
 
 
 def _default_model(app: App, gateway: Gateway) -> str:
-    found = gateway.prices.list().default_model
+    from nexctl.gateways.lacking import Lacking
+
+    try:
+        found = gateway.prices.list().default_model
+    except Lacking:
+        found = None
     if found is None:
         raise UsageError(
             f"profile {app.profile.name} has no default model",

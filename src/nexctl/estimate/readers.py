@@ -11,9 +11,10 @@ from nexctl.tokens import faults
 # One JSON document is held whole; a prompt, however long, is far below this.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 
-# A mapping with one of these keys is a request: chat, Responses, completions and embeddings,
-# Gemini's generateContent.
-REQUEST_KEYS = ("messages", "input", "prompt", "contents")
+# A mapping with one of these keys is a request: chat, Responses, completions and embeddings.
+COUNTED_KEYS = ("messages", "input", "prompt")
+# Gemini's generateContent is known as one too, so that nobody counts its JSON as text.
+REQUEST_KEYS = (*COUNTED_KEYS, "contents")
 
 
 # From this size on, loading a faster engine costs less than it saves.
@@ -101,7 +102,7 @@ def document(text: str, name: str) -> list[Request] | None:
             )
             raise UsageError(
                 f"{name}: item {place} of the list is not a request",
-                hint=f"a request has one of {', '.join(REQUEST_KEYS)}",
+                hint=f"a request has one of {', '.join(COUNTED_KEYS)}",
                 code="not_a_request",
             )
         return None
@@ -143,7 +144,7 @@ def unwrap(value: object, place: str) -> Mapping[str, Any]:
             return value
     raise UsageError(
         f"{place}: not a request",
-        hint=f"a request is an object with one of {', '.join(REQUEST_KEYS)};"
+        hint=f"a request is an object with one of {', '.join(COUNTED_KEYS)};"
         ' a batch line holds it under "body"',
         code="not_a_request",
     )

@@ -22,9 +22,12 @@ _OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 def fault(path: str, expected: str, value: object) -> NoReturn:
     """Refuse a request: `path` must be `expected`, and is not."""
     kind = "an object" if isinstance(value, Mapping) else _KINDS.get(type(value), "something else")
-    shown = f" ({value})" if type(value) in (int, float) else ""
+    if type(value) in (int, float):
+        kind = str(value)
+    elif value in ([], {}):
+        kind = kind.replace("a list", "an empty list").replace("an object", "an empty object")
     raise UsageError(
-        f"{path} must be {expected}, not {kind}{shown}",
+        f"{path} must be {expected}, not {kind}",
         hint="correct the request; its shape is that of the gateway's API",
         code="bad_request_file",
     )
