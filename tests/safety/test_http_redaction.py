@@ -62,7 +62,6 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_known_values_are_masked_whatever_they_look_like() -> None:
     assert redact("a hunter2 b hunter2longer", ["hunter2", "hunter2longer"]) == "a *** b ***"
     assert redact("nothing", ["", "x"]) == "nothing"
-    assert redact("next: x, x.", ["x"]) == "next: ***, ***."
 
 
 def test_headers_that_carry_secrets_are_masked_whole() -> None:

@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "***"
-# A value shorter than this may be a part of other words.
-SHORTEST = 8
 SECRET_HEADERS = frozenset(
     (
         "authorization",
@@ -55,11 +53,8 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     A key keeps the prefix that tells its kind ("nxt_sk_***"); everything else becomes "***".
     """
     for value in sorted(known, key=len, reverse=True):
-        if len(value) >= SHORTEST:
+        if value:
             text = text.replace(value, MASK)
-        elif value:
-            # "x" and "none" are keys where none is asked for; they must not eat other words.
-            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
 
     def put(match: re.Match[str]) -> str:
         kept = match["kind"] or match["scheme"] or match["url"] or match["name"] or ""
