@@ -203,6 +203,29 @@ def test_make_refuses_an_unknown_column_a_ragged_row_and_bad_text(
     assert json.loads(done.out)["body"]["messages"][0]["content"] == "{{name}}"
 
 
+def test_no_command_writes_over_what_it_reads(nexctl: Nexctl, tmp_path: Path) -> None:
+    write_lines(tmp_path / "r.jsonl", 2, model="nex-pro")
+    before = (tmp_path / "r.jsonl").read_bytes()
+    done = nexctl("batch", "run", "r.jsonl", "--out", "./r.jsonl", "--yes")
+    assert (done.exit, (tmp_path / "r.jsonl").read_bytes()) == (2, before)
+    assert nexctl("batch", "list", "-o", "json").data == []
+    (tmp_path / "t.md").write_text("{{ name }}")
+    (tmp_path / "r.csv").write_text("name\nAnn\n")
+    make = ("batch", "make", "--template", "t.md", "--rows", "r.csv", "-m", "nex-pro")
+    for slip in ("t.md", "r.csv"):
+        assert nexctl(*make, "--out", slip).exit == 2
+    assert (tmp_path / "r.csv").read_text() == "name\nAnn\n"
+
+
+def test_a_hint_names_a_command_that_shows_more(nexctl: Nexctl, tmp_path: Path) -> None:
+    write_lines(tmp_path / "r.jsonl", 2, model="nosuch")
+    done = nexctl("batch", "quote", "r.jsonl")
+    assert (done.exit, "batch check" in done.err, "prices list" in done.err) == (2, False, True)
+    (tmp_path / "r.jsonl").write_text("nope\n")
+    assert "batch check" in nexctl("batch", "quote", "r.jsonl").err
+    assert "batch check" not in nexctl("batch", "check", "r.jsonl").err
+
+
 def test_not_everything_succeeded_is_9_and_retry_brings_the_rest(
     nexctl: Nexctl, tmp_path: Path, faulty: FaultyGateway
 ) -> None:
