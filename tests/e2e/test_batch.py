@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -212,8 +213,11 @@ def test_no_command_writes_over_what_it_reads(nexctl: Nexctl, tmp_path: Path) ->
     (tmp_path / "t.md").write_text("{{ name }}")
     (tmp_path / "r.csv").write_text("name\nAnn\n")
     make = ("batch", "make", "--template", "t.md", "--rows", "r.csv", "-m", "nex-pro")
-    for slip in ("t.md", "r.csv"):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for slip in ("t.md", "r.csv", "pipe", "link"):
         assert nexctl(*make, "--out", slip).exit == 2
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
     assert (tmp_path / "r.csv").read_text() == "name\nAnn\n"
 
 

@@ -145,7 +145,8 @@ def test_what_a_taken_file_holds_stays_where_the_key_is_not_there(
     done = nexctl("keys", "create", "--name", "n", "--if-not-exists", "--write", "old.key")
     assert done.exit == 2
     assert (tmp_path / "old.key").read_text() == "something else\n"
-    assert "n\t" not in nexctl("keys", "list").out
+    names = [line.split("\t")[0] for line in nexctl("keys", "list").out.splitlines()]
+    assert "n" not in names
 
 
 def test_a_dry_run_sends_nothing_and_makes_nothing(nexctl: Nexctl, own_home: Path) -> None:
@@ -244,6 +245,23 @@ def test_a_rotation_that_ends_an_older_secret_early_asks_before(nexctl: Nexctl) 
         assert nexctl("wallet", "show", NEXCTL_API_KEY=secret).exit == 0
     assert nexctl("keys", "rotate", "ci", "--overlap", "24h", "-q", "--yes").exit == 0
     assert nexctl("wallet", "show", NEXCTL_API_KEY=old).exit == 4
+
+
+def test_who_rotates_the_key_in_use_is_told(nexctl: Nexctl, tmp_path: Path) -> None:
+    make(nexctl, "ci")
+    assert "calls with the old secret" not in nexctl("keys", "rotate", "ci", "-q").err
+    done = nexctl("keys", "rotate", "management", "-q", "--yes")
+    assert "profile local calls with the old secret" in done.err
+    assert "auth login" in done.err
+    assert len(done.out.split()) == 1
+
+
+def test_no_secret_takes_the_place_of_a_pipe(nexctl: Nexctl, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = nexctl("keys", "create", "--name", "ci", "--write", "pipe")
+    assert (done.exit, "cannot be written" in done.err) == (2, True)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert nexctl("keys", "show", "ci").exit == 3
 
 
 def test_a_revoked_key_shows_no_old_secret_as_alive(nexctl: Nexctl) -> None:

@@ -20,6 +20,7 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
+from nexctl.cli.deliver import is_replaceable
 from nexctl.cli.render import View
 from nexctl.errors import NexctlError, UsageError
 
@@ -90,6 +91,12 @@ def make(
     chosen = model or app.profile.model
     if chosen is None:
         raise UsageError("batch make needs a model", hint="pass -m MODEL", code="no_model")
+    if out and (os.path.islink(out) or not is_replaceable(out)):
+        raise UsageError(
+            f"--out: {out} is not a file of its own",
+            hint="leave --out out for standard output",
+            code="unwritable",
+        )
     for source in (template, rows, system):
         if out and source and os.path.exists(out) and os.path.samefile(out, source):
             raise UsageError(

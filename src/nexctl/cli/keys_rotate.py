@@ -17,6 +17,7 @@ from nexctl.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from nexctl.account.rotation import Rotations
     from nexctl.gateways.port import Gateway
+    from nexctl.wire.keys import Key
 
 WRITE = option(
     "--write", metavar="FILE", suggest="files", help="Keep the secret in FILE (0600), not shown."
@@ -104,6 +105,7 @@ def rotate(
             failed = error
             rotated = Rotated(found, kept[0], error.details.get("old_ends_at"))
     app.emit(rotated_view(app, rotated, shown[0], delivery))
+    _say_own(app, found)
     if failed is not None:
         raise failed
     if rotated.finish is not None:
@@ -113,6 +115,17 @@ def rotate(
             details={"id": rotated.finish, "due_at": rotated.old_ends_at},
         )
     return None
+
+
+def _say_own(app: App, key: Key) -> None:
+    """Say that it was the key in use: what calls with its old secret is refused when that ends."""
+    used = connect.secret(app, app.profile, "key")
+    prefixes = tuple(prefix for prefix in (key.prefix, key.previous_prefix) if prefix)
+    if used.value.startswith(prefixes):
+        app.warn(
+            f"profile {app.profile.name} calls with the old secret of this key, from "
+            f"{used.source}; 'nexctl auth login', or NEXCTL_API_KEY, takes the new one"
+        )
 
 
 def _finish(app: App, key_id: str, now: bool) -> View:

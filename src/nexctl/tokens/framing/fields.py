@@ -83,9 +83,22 @@ def max_output_of(request: Mapping[str, Any]) -> int | None:
 
 
 def answers_of(request: Mapping[str, Any]) -> int:
-    """How many answers the request asks for (`n`, 1 where absent)."""
+    """How many answers the request has made: `n`, for completions of each prompt.
+
+    `best_of` of them are made, and billed, where it is more. Source: OpenAI's reference of
+    /v1/completions.
+    """
     value = request.get("n")
-    return 1 if value is None else _whole(value, "n", 1)
+    answers = 1 if value is None else _whole(value, "n", 1)
+    if "prompt" not in request or "messages" in request or "input" in request:
+        return answers
+    if request.get("best_of") is not None:
+        answers = max(answers, _whole(request["best_of"], "best_of", 1))
+    prompts = request["prompt"]
+    # A list of numbers is one prompt in tokens.
+    if isinstance(prompts, list) and prompts and type(prompts[0]) is not int:
+        answers *= len(prompts)
+    return answers
 
 
 def _whole(value: object, path: str, least: int) -> int:
