@@ -174,3 +174,57 @@ def test_two_providers_the_dearest_decides_the_draft(make: Callable[..., Rig]) -
     assert base(rig) == got["base"]
     assert put(rig, {"gpt-4o": got["models"][0]["rates"]}, credit=CREDIT).status == 200
     assert opening(rig)["passed"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "lost", "price"),
+    [
+        # A price of tokens alone: each request is given away.
+        ({"request": "0.5"}, "request", "0"),
+        # Written parts without a price are charged as plain input.
+        ({"cache_write": "0.125"}, "cache_write", "0.1"),
+        ({"reasoning": "0.5"}, "reasoning", "0.4"),
+    ],
+)
+def test_before_opening_what_costs_and_has_no_price_of_its_own_is_a_row(
+    rig: Rig, taken: dict[str, str], lost: str, price: str
+) -> None:
+    only_nex_pro(rig)
+    costs(rig, toml=sheet(input="0.01", output="0.01", **taken))
+    found = opening(rig)
+    rows = {row["meter"]: row for row in found["rows"] if row["lane"] == "sync"}
+    assert (rows[lost]["price"], rows[lost]["cost"]) == (price, taken[lost])
+    assert rows[lost]["state"] == "below_cost"
+    assert {rows[meter]["state"] for meter in ("input", "output")} == {"ok"}
+    assert not found["passed"]
+
+
+def test_a_requests_fee_that_nobody_knows_is_unknown_not_nothing(rig: Rig) -> None:
+    only_nex_pro(rig)
+    text = sheet(input="0.01", output="0.01", request="unpublished")
+    costs(rig, toml=text)
+    found = opening(rig)
+    states = {row["meter"]: row["state"] for row in found["rows"] if row["lane"] == "sync"}
+    assert states == {"input": "ok", "output": "ok", "request": "unknown_cost"}
+    assert not found["passed"]
+
+
+def test_a_draft_holds_what_only_one_of_two_providers_takes_apart(make: Callable[..., Rig]) -> None:
+    """The other one counts it as plain tokens, or not at all: the dearer of the two decides."""
+    rig = make()
+    only_nex_pro(rig)
+    costs(rig, toml=sheet(input="1", output="4", cached_input="0.1", request="0.01"))
+    models = {"nex-pro": "nex-pro"}
+    operate(rig, "POST", "/providers", {"id": "other", "kind": "echo", "models": models})
+    costs(rig, "other", toml=sheet(input="0.9", output="4", cache_write="1.125"))
+    draft = operate(rig, "POST", "/prices/draft", {"markup": "10", "models": ["nex-pro"]}).body
+    assert draft["models"][0]["rates"] == {
+        "input": "1.1",
+        "cached_input": "0.99",
+        "cache_write": "1.2375",
+        "output": "4.4",
+        "request": "0.011",
+    }
+    put(rig, {"nex-pro": draft["models"][0]["rates"]})
+    lost = [row for row in opening(rig)["rows"] if row["lane"] == "sync" and row["state"] != "ok"]
+    assert lost == []

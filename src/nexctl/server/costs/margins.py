@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 Ratio = tuple[int, int]
 TOKENS = METERS[:5]
-_INPUT, _OUTPUT = METERS.index("input"), METERS.index("output")
+_REQUEST = METERS.index("request")
 # What a meter without a rate of its own is counted as.
-_AS = {"cached_input": _INPUT, "cache_write": _INPUT, "reasoning": _OUTPUT}
+AS = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
 
 
 class Source(NamedTuple):
@@ -94,19 +94,21 @@ def _compared(
     starts = sorted({first for first, _ in forms} | {f for form in theirs for f, _ in form})
     for start in starts:
         prices = _at(forms, start)
+        taken = [_at(form, start) for form in theirs]
         for index, meter in enumerate(METERS):
-            if prices.meters[index].rate is None:
+            listed = _listed(prices, index, meter, taken)
+            if listed is None:
                 continue
-            price = _worth(book, _for_unit(prices, index, meter))
-            paid = [_cost(_at(form, start), index, meter) for form in theirs]
+            price = _worth(book, listed)
+            paid = [cost_for(rates, index, meter) for rates in taken]
             fits = cost is None or book.credit_value is None or _same(book, cost.book)
             if cost is not None and not book.is_credit:
                 fits = book.unit == cost.book.unit
             yield _row(
                 (name, source.provider.id, lane, meter, start),
                 price if price is not None and fits else None,
-                _for_unit(prices, index, meter),
-                _dearest(paid),
+                listed,
+                dearest(paid),
                 why,
                 (book.unit, cost.book.unit if cost is not None else None),
             )
@@ -175,10 +177,31 @@ def _for_unit(rates: RateSet, index: int, meter: str) -> Ratio:
     return rates.coefficients[index] * times, rates.denominator
 
 
-def _cost(rates: RateSet, index: int, meter: str) -> Ratio | None:
+def _listed(prices: RateSet, index: int, meter: str, taken: list[RateSet]) -> Ratio | None:
+    """What is charged for a meter, None where it is not sold or nothing is to be said of it.
+
+    A meter without a price of its own is sold all the same where the provider takes something for
+    it: a cache write as plain input, reasoning as output, a request for nothing.
+    """
+    if prices.meters[index].rate is not None:
+        return _for_unit(prices, index, meter)
+    if not any(_apart(rates, index) for rates in taken):
+        return None
+    if meter in AS:
+        sold = METERS.index(AS[meter])
+        return _for_unit(prices, sold, meter) if prices.meters[sold].rate is not None else None
+    return None if index in prices.refused else (0, 1)
+
+
+def _apart(rates: RateSet, index: int) -> bool:
+    """Whether a provider prices a meter by itself, or may: a request's fee that nobody knows."""
+    return rates.meters[index].rate is not None or (index == _REQUEST and index in rates.refused)
+
+
+def cost_for(rates: RateSet, index: int, meter: str) -> Ratio | None:
     """The cost of a meter; what the provider does not price apart is counted as plain tokens."""
-    if rates.meters[index].rate is None and meter in _AS:
-        index = _AS[meter]
+    if rates.meters[index].rate is None and meter in AS:
+        index = METERS.index(AS[meter])
     if rates.meters[index].rate is None:
         if rates.meters[index].state == "not_applicable":
             return 0, 1
@@ -186,7 +209,8 @@ def _cost(rates: RateSet, index: int, meter: str) -> Ratio | None:
     return _for_unit(rates, index, meter)
 
 
-def _dearest(found: list[Ratio | None]) -> Ratio | None:
+def dearest(found: list[Ratio | None]) -> Ratio | None:
+    """The highest of some costs, None where one is not known."""
     best: Ratio | None = None
     for one in found:
         if one is None:
