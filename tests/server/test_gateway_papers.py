@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -259,6 +260,59 @@ def test_a_long_paper_goes_over_pages_and_strange_letters_do_no_harm() -> None:
     assert len(document) > 2
     text = document[len(document) - 1].get_textpage().get_text_range()
     assert "Total USD" in text
+
+
+def test_a_letter_that_no_font_has_is_a_question_mark_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name in letters that the one font of a machine lacks was nothing but blank."""
+    pdfium = pytest.importorskip("pypdfium2")
+    from nexctl.server.payments import pdf
+    from nexctl.wire.papers import Invoice, Party
+
+    found = [path for path in pdf._FONTS if os.path.exists(path) and "DejaVu" in path]
+    if not found:
+        pytest.skip("this machine has no font that lacks Chinese letters")
+    monkeypatch.setattr(pdf, "_FONTS", tuple(found))
+    paper = Invoice(
+        number="X-1",
+        kind="invoice",
+        state="paid",
+        issued_at="2026-11-26T17:35:56.009484Z",
+        customer=Party(name="株式会社 Ωmega", address="רחוב 5"),
+    )
+    text = pdfium.PdfDocument(pdf.rendered(paper))[0].get_textpage().get_text_range()
+    assert "???? Ωmega" in text
+    # The paper is read as it is printed, from the left: the street's name from its other end.
+    assert "5 בוחר" in text or "רחוב 5" in text
+
+
+def test_a_lines_amounts_stand_on_its_page() -> None:
+    pdfium = pytest.importorskip("pypdfium2")
+    from nexctl.server.payments.pdf import rendered
+    from nexctl.wire.papers import Invoice, Line
+
+    lines = [
+        Line(text=f"start{n} " + "word " * 60 + f"end{n}", net=f"{n}.11", tax="0", gross="1")
+        for n in range(40)
+    ]
+    paper = Invoice(
+        number="X-1",
+        kind="invoice",
+        state="paid",
+        issued_at="2026-11-26T17:35:56.009484Z",
+        currency="USD",
+        net="1",
+        tax="0",
+        total="1",
+        lines=lines,
+    )
+    document = pdfium.PdfDocument(rendered(paper))
+    pages = [page.get_textpage().get_text_range() for page in document]
+    for n in range(40):
+        (page,) = (text for text in pages if f"start{n} " in text)
+        assert f"end{n}\r" in page or f"end{n} " in page, n
+        assert f"{n}.11" in page, n
 
 
 def test_a_statement_adds_up(make: Callable[..., Rig]) -> None:
