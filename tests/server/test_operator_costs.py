@@ -228,3 +228,22 @@ def test_a_draft_holds_what_only_one_of_two_providers_takes_apart(make: Callable
     put(rig, {"nex-pro": draft["models"][0]["rates"]})
     lost = [row for row in opening(rig)["rows"] if row["lane"] == "sync" and row["state"] != "ok"]
     assert lost == []
+
+
+def test_what_was_given_back_of_charges_is_said_beside_the_margin(kept: Rig) -> None:
+    rig = kept
+    costs(rig, toml=sheet(input="0.01", output="0.01"))
+    request = rig.chat().body["nex"]["request_id"]
+    assert operate(rig, "GET", "/margin").body["notes"] == []
+    path = f"/customers/{rig.made.customer}/wallet/adjustments"
+    given = {"amount": "0.0000005", "note": "late", "request_id": request}
+    assert operate(rig, "POST", path, given).status == 200
+    for query, told in (
+        ("", True),
+        (f"?customer={rig.made.customer}", True),
+        ("?customer=cus_other", False),
+        ("?from=2999-01-01T00:00:00Z", False),
+        ("?to=2020-01-01T00:00:00Z", False),
+    ):
+        notes = operate(rig, "GET", f"/margin{query}").body["notes"]
+        assert [note.rpartition(": ")[2] for note in notes] == ["0.0000005 USD"] * told, query

@@ -90,6 +90,10 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
         )
     if total.unknown:
         notes.append(f"requests whose cost is not known: {total.unknown}; no margin over them")
+    back = _given_back(tx, call)
+    if back:
+        given = f"{text_of(back, book.scale)} {book.unit}"
+        notes.append(f"given back of charges (reversed, or by billing tiers), not in here: {given}")
     found = [_row(book, name, one) for name, one in groups.items()]
     found.sort(key=lambda row: (-groups[row.group].charge, row.group))
     return wire.Margin(
@@ -99,6 +103,22 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
         from_=query.from_,
         to=query.to,
     )
+
+
+def _given_back(tx: Transaction, call: Call) -> int:
+    """What entries of the window have given back of charges: they are a month's, not a model's."""
+    query = call.query
+    where, values = "e.kind IN ('tier_credit', 'reversal')", []
+    for term, value in (
+        ("w.customer_id=?", query.customer),
+        ("e.at>=?", micros(query.from_)),
+        ("e.at<?", micros(query.to)),
+    ):
+        if value is not None:
+            where += f" AND {term}"
+            values.append(value)
+    query_ = f"SELECT sum(e.amount) FROM entries e JOIN wallets w ON w.id=e.wallet WHERE {where}"  # noqa: S608 - our own names
+    return int(tx.value(query_, *values) or 0)
 
 
 def _group(row: CostRow, by: str) -> str:
