@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -110,8 +111,6 @@ def test_refunds_make_credit_notes_whose_tax_adds_up(make: Callable[..., Rig]) -
     notes = [row for row in papers(rig) if row["kind"] == "credit_note"]
     assert [row["number"] for row in reversed(notes)] == [f"NT-00000{n}" for n in range(2, 6)]
     assert all(row["corrects"] == "NT-000001" for row in notes)
-    from decimal import Decimal
-
     assert sum(Decimal(row["tax"]) for row in notes) == Decimal("9.5")
     cents = [Decimal(row[name]) * 100 for row in notes for name in ("net", "tax", "total")]
     assert [cent % 1 for cent in cents] == [0] * 12, "no paper splits a cent"
@@ -262,6 +261,32 @@ def test_a_long_paper_goes_over_pages_and_strange_letters_do_no_harm() -> None:
     assert "Total USD" in text
 
 
+def test_a_credit_note_keeps_what_is_taxed_from_the_fee_that_is_not(
+    make: Callable[..., Rig],
+) -> None:
+    """Printed beside 19 %, the tax was not that of its line."""
+    rig = make(plan="developer", payments="manual")
+    fee = {"method": "usdt", "percent": "1.5", "fixed": "0.10"}
+    set_terms(rig, {**TAXED, "payment_fees": [fee]})
+    set_profile(rig, country="DE", tax_id=None)
+    order = credited(rig, "33.33")
+    assert (order["tax"], order["fee"], order["total"]) == ("6.33", "0.6", "40.26")
+    for amount in ("10", "0.01", "7.77", "22.48"):
+        assert refund(rig, order, amount=amount).status == 200
+    notes = [row for row in papers(rig) if row["kind"] == "credit_note"]
+    lines = [line for note in notes for line in note["lines"]]
+    taxed = [line for line in lines if "payment fee" not in line["text"]]
+    for line in taxed:
+        net, tax = Decimal(line["net"]), Decimal(line["tax"])
+        assert abs(net * 19 / 100 - tax) <= Decimal("0.02"), line
+    assert sum(Decimal(line["net"]) for line in taxed) == Decimal("33.33")
+    rest = [line for line in lines if line not in taxed]
+    assert sum(Decimal(line["gross"]) for line in rest) == Decimal("0.60")
+    assert {line["tax_percent"] for line in rest} == {None}
+    assert sum(Decimal(line["gross"]) for line in lines) == Decimal("40.26")
+    assert rig.ask("GET", "/admin/v1/reconcile", key=rig.operator).body["findings"] == []
+
+
 def test_a_letter_that_no_font_has_is_a_question_mark_and_none_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -321,8 +346,6 @@ def test_a_statement_adds_up(make: Callable[..., Rig]) -> None:
     rig.chat()
     month = rig.ask("GET", "/v1/me").body["server_time"][:7]
     got = rig.ask("GET", f"/v1/statements?month={month}").body
-    from decimal import Decimal
-
     parts = {name: Decimal(got[name]) for name in ("opening", "credits", "debits", "expired")}
     closing = parts["opening"] + parts["credits"] - parts["debits"] - parts["expired"]
     assert closing == Decimal(got["closing"]) == Decimal(rig.wallet()["balance"])
