@@ -247,3 +247,27 @@ def test_what_was_given_back_of_charges_is_said_beside_the_margin(kept: Rig) -> 
     ):
         notes = operate(rig, "GET", f"/margin{query}").body["notes"]
         assert [note.rpartition(": ")[2] for note in notes] == ["0.0000005 USD"] * told, query
+
+
+def test_before_opening_the_highest_agreed_discount_is_a_way_of_selling(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(book="deeptoken", plan=None)
+    costs(rig)
+    operate(rig, "PATCH", "/providers/echo", {"models": {"gpt-4.1-mini": "gpt-4.1-mini"}})
+    cheap = sheet(input="0.30", cached_input="0.07", output="1.20")
+    costs(rig, toml=cheap.replace("nex-pro", "gpt-4.1-mini"))
+    assert opening(rig)["passed"]
+    rig.customer("other")
+    for row in operate(rig, "GET", "/customers").body["data"]:
+        percent = "9.5" if row["name"] == "other" else "25.000001"
+        path = f"/customers/{row['id']}/policy"
+        assert operate(rig, "PUT", path, {"discount_percent": percent}).status == 200
+    found = opening(rig)
+    states = {(row["lane"], row["meter"]): row["state"] for row in found["rows"]}
+    # 0.40 and 1.60 less a quarter are 0.30 and 1.20: a millionth of a per cent more is a loss.
+    assert states["agreed 25.000001 %", "input"] == "below_cost"
+    assert states["agreed 25.000001 %", "output"] == "below_cost"
+    assert states["agreed 25.000001 %", "cached_input"] == "ok"
+    assert states["sync", "input"] == "ok"
+    assert not found["passed"]

@@ -43,16 +43,24 @@ class Source(NamedTuple):
 
 
 def opening(
-    book: Book, sources: Iterable[Source], day: str, *, off: frozenset[str] = frozenset()
+    book: Book,
+    sources: Iterable[Source],
+    day: str,
+    *,
+    off: frozenset[str] = frozenset(),
+    agreed: str | None = None,
 ) -> tuple[list[OpeningRow], list[str]]:
-    """Every (model, provider, way of selling, context tier, meter), and models without a price."""
+    """Every (model, provider, way of selling, context tier, meter), and models without a price.
+
+    `agreed` is the most per cent that a customer has been promised where the book leaves it open.
+    """
     rows: list[OpeningRow] = []
     unpriced: list[str] = []
     sources = list(sources)
     for name, model in book.models.items():
         if name in off:
             continue
-        lanes = list(_lanes(book, model, day))
+        lanes = list(_lanes(book, model, day, agreed))
         if not lanes:
             unpriced.append(name)
         for source in sources:
@@ -62,7 +70,9 @@ def opening(
     return rows, unpriced
 
 
-def _lanes(book: Book, model: Model, day: str) -> Iterator[tuple[str, engine.Pricer]]:
+def _lanes(
+    book: Book, model: Model, day: str, agreed: str | None
+) -> Iterator[tuple[str, engine.Pricer]]:
     """The ways in which a model is sold: the normal one, and each that is cheaper."""
     wanted: list[tuple[str, bool, str | None]] = [("sync", False, None)]
     try:
@@ -71,14 +81,17 @@ def _lanes(book: Book, model: Model, day: str) -> Iterator[tuple[str, engine.Pri
         return
     if batched:
         wanted.append(("batch", True, None))
-    published = [row.id for row in tiers(book) if row.percent[0].isdigit()]
-    if published:
-        wanted.append((f"tier {published[-1]}", False, published[-1]))
+    rows = tiers(book)
+    cuts = [(f"tier {row.id}", row.id) for row in rows if row.percent[0].isdigit()][-1:]
+    if agreed is not None:
+        cuts += [(f"agreed {agreed} %", r.id) for r in rows if not r.percent[0].isdigit()][-1:]
+    for words, name in cuts:
+        wanted.append((words, False, name))
         if batched:
-            wanted.append((f"batch, tier {published[-1]}", True, published[-1]))
+            wanted.append((f"batch, {words}", True, name))
     for lane, batch, tier in wanted:
         try:
-            pricer = engine.pricer(book, model, at=day, batch=batch, tier=tier)
+            pricer = engine.pricer(book, model, at=day, batch=batch, tier=tier, negotiated=agreed)
         except NexctlError:
             continue
         if pricer.known and any(pricer.forms[0][0][1].coefficients):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nexctl.money import text_of
 from nexctl.pricing.book import today
@@ -34,7 +37,7 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
     off = call.house.rulebook.see(tx).off
     if body.models or body.remove or body.credit:
         book = edition(book, body.models, remove=body.remove, credit=body.credit, day=today())
-    rows, unpriced = margins.opening(book, sources(tx), today(), off=off)
+    rows, unpriced = margins.opening(book, sources(tx), today(), off=off, agreed=_agreed(tx))
     below = sum(row.state == "below_cost" for row in rows)
     unknown = sum(row.state.startswith("unknown") for row in rows)
     return wire.Opening(
@@ -45,6 +48,13 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
         unknown=unknown,
         unpriced=unpriced,
     )
+
+
+def _agreed(tx: Transaction) -> str | None:
+    """The highest discount that a customer who may buy has been promised."""
+    rows = tx.all("SELECT policy FROM customers WHERE state='active' AND policy LIKE ?", "%tier_p%")
+    found = [msgspec.json.decode(policy).get("tier_percent") for (policy,) in rows]
+    return max(filter(None, found), key=lambda percent: Fraction(percent), default=None)
 
 
 def _version(tx: Transaction, wanted: str) -> Book:
