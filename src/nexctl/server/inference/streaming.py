@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nexctl.wire.chat import Chunk
 
 WAITING = 256
-_END = b""
+_END = None
 
 
 async def streamed(job: Job, voice: Voice = CHAT) -> Streamed:
@@ -55,7 +55,7 @@ class Pump:
         self._teller = voice.teller(job, first)
         self._chunks, self._first = chunks, first
         self._first_ns = time.monotonic_ns()
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
         self._texts: dict[int, list[str]] = {}
         self._said: Any = None
         self._last: Chunk | None = None
@@ -201,8 +201,9 @@ class Pump:
         _, _, body = house.words.envelope(refuse, self.job.call.trace_id)
         await self._put(self._teller.error(body))
 
-    async def _put(self, piece: bytes) -> None:
-        if self._listening and (piece or piece is _END):
+    async def _put(self, piece: bytes | None) -> None:
+        """Hand a piece to who listens; one that tells nothing is none."""
+        if self._listening and piece != b"":
             await self._queue.put(piece)
         elif piece is _END and self._queue.empty():
             self._queue.put_nowait(piece)
