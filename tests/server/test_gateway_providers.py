@@ -238,6 +238,96 @@ def test_usage_counts_for_what_came_before_it(
     assert (row.status, row.record["counted_by"]) == ("ok", by)
 
 
+def begun(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": f"id_{name}", "function": {"name": name, "arguments": ""}, **more}
+
+
+def more_of(index: int, text: str) -> dict[str, Any]:
+    return {"index": index, "function": {"arguments": text}}
+
+
+def whole_call(name: str, text: str) -> dict[str, Any]:
+    return {"id": f"id_{name}", "function": {"name": name, "arguments": text}}
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses", "messages"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [
+            [begun("f", index=0), begun("g", index=1)],
+            [more_of(1, '{"b":')],
+            [more_of(0, '{"a":1')],
+            [more_of(1, "2}")],
+            [more_of(0, "}")],
+        ],
+        [[whole_call("f", '{"a":1}'), whole_call("g", '{"b":2}')]],
+        [[whole_call("f", '{"a":1}')], [whole_call("g", '{"b":2}')]],
+        [[begun("f")], [{"function": {"arguments": '{"a":1}'}}], [whole_call("g", '{"b":2}')]],
+    ],
+)
+def test_calls_are_told_apart_however_they_come(
+    served: Served, far: Upstream, path: str, steps: list[Any]
+) -> None:
+    import httpx
+
+    far.told = {
+        "usage": USAGE,
+        "events": [
+            *({"choices": [{"delta": {"tool_calls": calls}}]} for calls in steps),
+            {"choices": [{"delta": {}, "finish_reason": "tool_calls"}], "usage": USAGE},
+        ],
+    }
+    asked = {"input": "Hello there"} if path == "responses" else {"messages": HELLO}
+    got = httpx.post(
+        f"{served.url}/v1/{path}",
+        json={"model": "nex-pro", "stream": True, "max_tokens": 90, **asked}
+        if path != "responses"
+        else {"model": "nex-pro", "stream": True, **asked},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=10,
+    )
+    rows = [line[6:] for line in got.text.split("\n") if line.startswith("data: {")]
+    found: dict[Any, list[str]] = {}
+    for row in map(json.loads, rows):
+        if path == "responses" and row["type"] == "response.output_item.done":
+            item = row["item"]
+            found[row["output_index"]] = [item["call_id"], item["name"], item["arguments"]]
+        elif path == "messages" and row["type"] == "content_block_start":
+            block = row["content_block"]
+            found[row["index"]] = [block["id"], block["name"], ""]
+        elif path == "messages" and row["type"] == "content_block_delta":
+            assert row["index"] == max(found), "one block is open at a time"
+            found[row["index"]][2] += row["delta"]["partial_json"]
+        elif path == "chat/completions":
+            for call in row["choices"][0]["delta"].get("tool_calls") or ():
+                kept = found.setdefault(call["index"], ["", "", ""])
+                kept[0] += call.get("id") or ""
+                kept[1] += call["function"].get("name") or ""
+                kept[2] += call["function"].get("arguments") or ""
+    assert found == {0: ["id_f", "f", '{"a":1}'], 1: ["id_g", "g", '{"b":2}']}
+
+
+@pytest.mark.parametrize("path", ["responses", "messages"])
+def test_an_event_that_tells_nothing_ends_no_stream(
+    served: Served, far: Upstream, path: str
+) -> None:
+    import httpx
+
+    thought = {"choices": [{"delta": {"reasoning_content": "hm"}}]}
+    far.told = {"events": [said(), thought, said(), said("the answer")]}
+    asked = {"input": "Hello"} if path == "responses" else {"messages": HELLO, "max_tokens": 90}
+    got = httpx.post(
+        f"{served.url}/v1/{path}",
+        json={"model": "nex-pro", "stream": True, **asked},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=10,
+    )
+    assert "the answer" in got.text
+    ended = "response.completed" if path == "responses" else "message_stop"
+    assert f"event: {ended}\n" in got.text
+
+
 BAD_CALLS = [
     [{"index": 0, "function": "look"}],
     [{"index": 0, "function": {"name": "look", "arguments": [1]}}],

@@ -163,6 +163,7 @@ class OpenAI:
         """The events of a stream."""
         body = {**work.body, "stream": True, "stream_options": {"include_usage": True}}
         request = self._request("/chat/completions", body)
+        last: dict[int, int] = {}
         try:
             response = await self._pool.handle_async_request(request)
         except _FAULTS as error:
@@ -187,7 +188,7 @@ class OpenAI:
                     choices=[
                         ChunkChoice(
                             index=choice.index or 0,
-                            delta=_added(choice.delta or _Message()),
+                            delta=_added(_numbered(choice, last)),
                             finish_reason=choice.finish_reason,
                             logprobs=choice.logprobs,
                         )
@@ -288,6 +289,16 @@ def _answer(said: _Message) -> ChatMessage:
         function_call=_function(said.function_call),
         annotations=said.annotations,
     )
+
+
+def _numbered(choice: _Choice, last: dict[int, int]) -> _Message:
+    """What an event adds, its calls numbered where a provider does not; `last` is each choice's."""
+    said, place = choice.delta or _Message(), choice.index or 0
+    for call in said.tool_calls or ():
+        if call.index is None:
+            call.index = max(0, last.get(place, -1) + (call.id is not None))
+        last[place] = call.index
+    return said
 
 
 def _added(said: _Message) -> Delta:
