@@ -124,6 +124,7 @@ class Upstream:
             )
         else:
             message = {"role": "assistant", "content": told.get("text", "An answer from afar")}
+            message = told.get("message", message)
             choices = [
                 {"index": i, "message": message, "finish_reason": "stop"}
                 for i in range(body.get("n", 1))
@@ -152,11 +153,12 @@ class Upstream:
         events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if told.get("usage"):
             events.append({"choices": [], "usage": told["usage"]})
-        for number, event in enumerate(events):
+        for number, event in enumerate(told.get("events", events)):
             if told.get("break") == number:
                 return
             with contextlib.suppress(OSError):
-                handler.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+                named = b": " if isinstance(event, str) else b"data: "
+                handler.wfile.write(named + json.dumps(event).encode() + b"\n\n")
                 handler.wfile.flush()
             time.sleep(told.get("pause", 0))
         handler.wfile.write(b"data: [DONE]\n\n")

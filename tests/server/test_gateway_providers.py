@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,8 @@ def test_upstream_errors_are_mapped_and_not_passed_on(
         ({**USAGE, "prompt_tokens": None}, "gateway", None),
         ({**USAGE, "prompt_tokens_details": {"cached_tokens": "9"}}, "gateway", None),
         ("ten", "gateway", None),
+        ({"prompt_tokens": 0, "completion_tokens": 4}, "gateway", (10, 4)),
+        ({"prompt_tokens": 10, "completion_tokens": 0}, "gateway", None),
     ],
 )
 def test_an_answer_is_not_lost_for_its_usage(
@@ -169,9 +172,241 @@ def test_an_answer_is_not_lost_for_its_usage(
     else:
         nex, told = got.json()["nex"], got.json()["usage"]
     assert nex["counted_by"] == by
+    assert told["prompt_tokens"] == 10
+    assert told["completion_tokens"] >= 4
     if shown is not None:
         assert (told["prompt_tokens"], told["completion_tokens"]) == shown
     assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
+
+
+CALL = {"id": "call_1", "function": {"name": "look", "arguments": {"at": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "told"),
+    [
+        ({"content": "An answer"}, "content", "An answer"),
+        (
+            {"role": "assistant", "tool_calls": [{**CALL, "more": 1}]},
+            "tool_calls",
+            [
+                {
+                    "type": "function",
+                    "id": "call_1",
+                    "function": {"name": "look", "arguments": '{"at":1}'},
+                }
+            ],
+        ),
+    ],
+)
+def test_an_answer_is_not_lost_for_what_it_leaves_out(
+    served: Served, far: Upstream, message: dict[str, Any], field: str, told: Any
+) -> None:
+    far.told = {"usage": USAGE, "message": message}
+    got = ask(served).json()["choices"][0]["message"]
+    assert (got["role"], got[field]) == ("assistant", told)
+    back = ask(
+        served, messages=[*HELLO, got, {"role": "tool", "tool_call_id": "call_1"} | HELLO[0]]
+    )
+    assert back.status_code == 200, "an answer can be handed back as it came"
+
+
+def said(content: str = "", **more: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": content}}], **more}
+
+
+def counted(output: int) -> dict[str, int]:
+    return {"prompt_tokens": 9, "completion_tokens": output, "total_tokens": 9 + output}
+
+
+@pytest.mark.parametrize(
+    ("events", "usage", "by"),
+    [
+        ([said("a b"), said(" c"), {"choices": None, "usage": counted(4)}], (9, 4), "upstream"),
+        ([said("a b", usage=counted(2)), said(" c", usage=counted(3))], (9, 3), "upstream"),
+        ([said(usage=counted(1)), said("a b c d e")], (10, 5), "gateway"),
+    ],
+)
+def test_usage_counts_for_what_came_before_it(
+    served: Served, far: Upstream, events: list[Any], usage: tuple[int, int], by: str
+) -> None:
+    far.told = {"events": events}
+    assert "error" not in ask(served, stream=True).text
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    found = row.record["usage"]
+    assert (found["input"], found["output"]) == usage
+    assert (row.status, row.record["counted_by"]) == ("ok", by)
+
+
+def begun(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": f"id_{name}", "function": {"name": name, "arguments": ""}, **more}
+
+
+def more_of(index: int, text: str) -> dict[str, Any]:
+    return {"index": index, "function": {"arguments": text}}
+
+
+def whole_call(name: str, text: str) -> dict[str, Any]:
+    return {"id": f"id_{name}", "function": {"name": name, "arguments": text}}
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses", "messages"])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [
+            [begun("f", index=0), begun("g", index=1)],
+            [more_of(1, '{"b":')],
+            [more_of(0, '{"a":1')],
+            [more_of(1, "2}")],
+            [more_of(0, "}")],
+        ],
+        [[whole_call("f", '{"a":1}'), whole_call("g", '{"b":2}')]],
+        [[whole_call("f", '{"a":1}')], [whole_call("g", '{"b":2}')]],
+        [[begun("f")], [{"function": {"arguments": '{"a":1}'}}], [whole_call("g", '{"b":2}')]],
+    ],
+)
+def test_calls_are_told_apart_however_they_come(
+    served: Served, far: Upstream, path: str, steps: list[Any]
+) -> None:
+    import httpx
+
+    far.told = {
+        "usage": USAGE,
+        "events": [
+            *({"choices": [{"delta": {"tool_calls": calls}}]} for calls in steps),
+            {"choices": [{"delta": {}, "finish_reason": "tool_calls"}], "usage": USAGE},
+        ],
+    }
+    asked = {"input": "Hello there"} if path == "responses" else {"messages": HELLO}
+    got = httpx.post(
+        f"{served.url}/v1/{path}",
+        json={"model": "nex-pro", "stream": True, "max_tokens": 90, **asked}
+        if path != "responses"
+        else {"model": "nex-pro", "stream": True, **asked},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=10,
+    )
+    rows = [line[6:] for line in got.text.split("\n") if line.startswith("data: {")]
+    found: dict[Any, list[str]] = {}
+    for row in map(json.loads, rows):
+        if path == "responses" and row["type"] == "response.output_item.done":
+            item = row["item"]
+            found[row["output_index"]] = [item["call_id"], item["name"], item["arguments"]]
+        elif path == "messages" and row["type"] == "content_block_start":
+            block = row["content_block"]
+            found[row["index"]] = [block["id"], block["name"], ""]
+        elif path == "messages" and row["type"] == "content_block_delta":
+            assert row["index"] == max(found), "one block is open at a time"
+            found[row["index"]][2] += row["delta"]["partial_json"]
+        elif path == "chat/completions":
+            for call in row["choices"][0]["delta"].get("tool_calls") or ():
+                kept = found.setdefault(call["index"], ["", "", ""])
+                kept[0] += call.get("id") or ""
+                kept[1] += call["function"].get("name") or ""
+                kept[2] += call["function"].get("arguments") or ""
+    assert found == {0: ["id_f", "f", '{"a":1}'], 1: ["id_g", "g", '{"b":2}']}
+
+
+@pytest.mark.parametrize("path", ["responses", "messages"])
+def test_an_event_that_tells_nothing_ends_no_stream(
+    served: Served, far: Upstream, path: str
+) -> None:
+    import httpx
+
+    thought = {"choices": [{"delta": {"reasoning_content": "hm"}}]}
+    far.told = {"events": [said(), thought, said(), said("the answer")]}
+    asked = {"input": "Hello"} if path == "responses" else {"messages": HELLO, "max_tokens": 90}
+    got = httpx.post(
+        f"{served.url}/v1/{path}",
+        json={"model": "nex-pro", "stream": True, **asked},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=10,
+    )
+    assert "the answer" in got.text
+    ended = "response.completed" if path == "responses" else "message_stop"
+    assert f"event: {ended}\n" in got.text
+
+
+BAD_CALLS = [
+    [{"index": 0, "function": "look"}],
+    [{"index": 0, "function": {"name": "look", "arguments": [1]}}],
+    [{"index": 0, "id": 5, "function": {"name": 7}}],
+]
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "responses", "messages"])
+@pytest.mark.parametrize("calls", BAD_CALLS)
+def test_a_call_that_is_none_breaks_a_stream_and_leaves_no_hold(
+    served: Served, far: Upstream, path: str, calls: list[Any]
+) -> None:
+    import httpx
+
+    asked = {"input": "Hello there"} if path == "responses" else {"messages": HELLO}
+    far.told = {"events": [said("a b"), {"choices": [{"delta": {"tool_calls": calls}}]}]}
+    got = httpx.post(
+        f"{served.url}/v1/{path}",
+        json={"model": "nex-pro", "stream": True, **asked}
+        | ({"max_tokens": 20} if path == "messages" else {}),
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=10,
+    )
+    assert '"upstream_error"' in got.text
+    served.settled()
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert (row.status, row.record["usage"]["output"]) == ("partial", 2)
+
+
+def test_a_fault_of_our_own_in_a_stream_leaves_no_hold(
+    served: Served, far: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nexctl.server.inference import streaming
+
+    def broken(delta: Any) -> list[str]:
+        if delta.content == "three":
+            raise ZeroDivisionError
+        return [delta.content]
+
+    monkeypatch.setattr(streaming, "texts_of", broken)
+    far.told = {"events": [said("one"), said(" two"), said("three")]}
+    assert '"internal_error"' in ask(served, stream=True).text
+    served.settled()
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert (row.status, row.record["usage"]["output"]) == ("partial", 2)
+
+
+def test_usage_in_each_event_draws_no_stream_out(tmp_path: Path, far: Upstream) -> None:
+    import httpx
+
+    kit = Served(tmp_path, Terms(far.url), draining_seconds=0.3)
+    kit.fill()
+    try:
+        far.told = {"pause": 0.1, "events": [said("w ", usage=counted(i + 1)) for i in range(100)]}
+        with httpx.stream(
+            "POST",
+            f"{kit.url}/v1/chat/completions",
+            json={"model": "nex-pro", "messages": HELLO, "stream": True},
+            headers={"authorization": f"Bearer {kit.key}"},
+        ) as got:
+            next(got.iter_lines())
+        left = time.monotonic()
+        kit.settled()
+        assert time.monotonic() - left < 5, "what is drained has a bound"
+        (row,) = kit.app.house.ledger.usage(kit.made.customer).rows
+        assert (row.status, row.record["counted_by"]) == ("partial", "upstream")
+    finally:
+        kit.close()
+
+
+def test_comments_keep_nobody_waiting_for_ever(served: Served, far: Upstream) -> None:
+    (line,) = served.app.house.switchboard.lines("nex-pro")
+    line.provider._seconds = 0.5  # type: ignore[attr-defined]
+    far.told = {"pause": 0.1, "events": ["still working"] * 100}
+    begun = time.monotonic()
+    got = ask(served, stream=True)
+    assert (got.status_code, got.json()["error"]["code"]) == (504, "upstream_timeout")
+    assert time.monotonic() - begun < 5
+    assert served.held() == 0
 
 
 def test_a_stream_that_ends_without_its_end(served: Served, far: Upstream) -> None:

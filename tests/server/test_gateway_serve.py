@@ -23,6 +23,8 @@ from server_kit import BODY, Rig
 
 from nexctl.errors import UsageError
 from nexctl.server import bootstrap
+from nexctl.server.batches import crew
+from nexctl.server.ledger.errors import Unavailable
 from nexctl.server.serve import PortTaken, Terms, options_of, serve
 
 
@@ -343,6 +345,77 @@ def test_a_lock_held_elsewhere_delays_who_writes_and_nobody_who_reads(on_file: S
         thread.join(20)
     assert told == [200, 200]
     assert longest < 1, "it would be 1.5 if somebody waited on the loop"
+    on_file.settled()
+
+
+def test_batches_under_way_wait_for_a_lock_off_the_loop(
+    on_file: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "LOOK_SECONDS", 0.0)
+    named = {"authorization": f"Bearer {on_file.key}"}
+    caller = httpx.Client(base_url=on_file.url, headers=named)
+    stalled = {**BODY, "metadata": {"echo.stall": "0.2"}}
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": stalled}
+    items = [{"custom_id": str(n), **line} for n in range(40)]
+    batch = caller.post("/v1/batches", json={"items": items}).json()["id"]
+    while not on_file.app.house.crew._under_way:
+        time.sleep(0.01)
+    other = sqlite3.connect(on_file.place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    longest, until = 0.0, time.monotonic() + 1.5
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        caller.get("/health").raise_for_status()
+        longest = max(longest, time.monotonic() - begun)
+    other.execute("ROLLBACK")
+    assert longest < 1
+    done = caller.get(f"/v1/batches/{batch}?wait=30", timeout=40).json()
+    assert done["request_counts"]["completed"] == 40
+
+
+def test_a_hold_that_could_not_be_given_back_is_given_back_later(on_file: Served) -> None:
+    ledger = on_file.app.house.ledger
+    ledger.executor.database._timeout = 200_000_000  # type: ignore[attr-defined]
+    failing = {**BODY, "metadata": {"echo.stall": "0.6", "echo.fail": "502"}}
+    named = {"authorization": f"Bearer {on_file.key}"}
+    told: list[int] = []
+
+    def ask() -> None:
+        url = f"{on_file.url}/v1/chat/completions"
+        told.append(httpx.post(url, json=failing, headers=named).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not on_file.held():
+        time.sleep(0.01)
+    other = sqlite3.connect(on_file.place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    asking.join(20)
+    other.execute("ROLLBACK")
+    assert told == [502]
+    assert on_file.held() > 0
+    assert ledger.owing
+    post(on_file, on_file.key).raise_for_status()
+    on_file.settled()
+    assert not ledger.owing
+
+
+def test_a_reserve_whose_commit_is_in_doubt_leaves_no_hold(
+    on_file: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = on_file.app.house.ledger.executor.database
+    write = database.write
+
+    def lost(body: Any, **named: Any) -> Any:
+        write(body, **named)
+        monkeypatch.undo()
+        raise Unavailable("the connection was lost during COMMIT")
+
+    post(on_file, on_file.key).raise_for_status()
+    monkeypatch.setattr(database, "write", lost)
+    assert post(on_file, on_file.key).status_code == 503
+    assert on_file.held() > 0
+    post(on_file, on_file.key).raise_for_status()
     on_file.settled()
 
 

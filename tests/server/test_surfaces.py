@@ -241,7 +241,7 @@ def test_gpu_seconds_beyond_what_was_allowed_settle_at_the_bound(studio: Rig, li
         "metadata": {"echo.usage": lie},
     }
     got = studio.ask("POST", "/v1/videos", body).body
-    assert got["nex"]["charge"] == "0.14"
+    assert (got["nex"]["charge"], got["nex"]["counted_by"]) == ("0.14", "gateway")
     assert any("GPU seconds" in text for text in studio.house.alarms)
     clean(studio)
 

@@ -266,7 +266,7 @@ class House:
         return self.ledger.write(operation, *args, **named)
 
     async def flush(self) -> None:
-        """Post every debit that is owed; raises Unavailable while one cannot be."""
+        """Post and give back what is owed; raises Unavailable while that cannot be."""
         if self.options.served:
             await self.ledger.flush_later()
         else:

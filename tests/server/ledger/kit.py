@@ -16,7 +16,7 @@ KEY = b"k" * 32
 UNIT = 10**9
 BODY = b"b" * 32
 START = 1_795_000_000  # 2026-11-18, a Wednesday
-PRICES = Ledger.snapshot({"price_book": "test@2026-11-18", "unit": "USD"})
+PRICES = Ledger.snapshot({"price_book": "test@2026-11-18", "unit": "USD", "scale": 9})
 
 
 class Wall:

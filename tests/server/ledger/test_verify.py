@@ -163,6 +163,14 @@ TABLE: dict[str, tuple[Break, set[str]]] = {
         ),
         {"belongs"},
     ),
+    "a wallet said to be in another unit": (
+        lambda run, _: run("UPDATE wallets SET currency='JPY'"),
+        {"prices"},
+    ),
+    "a wallet said to have other decimals": (
+        lambda run, _: run("UPDATE wallets SET scale=scale-1"),
+        {"prices"},
+    ),
     "the lifetime edited": (lambda run, _: run("UPDATE wallets SET lifetime=9"), {"orders"}),
     "a hold given to another key": (
         lambda run, _: run("UPDATE holds SET key_id='key_x' WHERE seq=5"),
@@ -171,6 +179,20 @@ TABLE: dict[str, tuple[Break, set[str]]] = {
     "a lot given to another order": (
         lambda run, _: run("UPDATE lots SET order_id='ord_y' WHERE kind='paid'"),
         {"lots"},
+    ),
+    "a secret of a key that is gone": (
+        lambda run, _: run(
+            "INSERT INTO key_secrets (hash, key_id, prefix, created_at) VALUES (x'00', 'k', 'p', 0)"
+        ),
+        {"storage"},
+    ),
+    "a batch taken away from its lines": (
+        lambda run, _: run(
+            "INSERT INTO batch_lines (batch_id, n, custom_id, request_id, state, start, size, "
+            "input, most, output, answers, amount) "
+            "VALUES ('b', 1, 'x', 'r', 'waiting', 0, 1, 1, 1, 1, 1, 1)"
+        ),
+        {"batches"},
     ),
     "postings of no entry": (
         lambda run, customer: run(

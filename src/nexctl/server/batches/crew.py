@@ -124,7 +124,7 @@ class Crew:
 
     async def _turn(self, only: str | None) -> bool:
         """Take every live batch one step on; whether something moved."""
-        self._look_after()
+        await self._look_after()
         moved = False
         live = self._house.read(batches.live, only)
         names = {batch.id for batch in live}
@@ -139,12 +139,19 @@ class Crew:
             moved = await self._step(batch) or moved
         return moved
 
-    def _look_after(self) -> None:
+    async def _look_after(self) -> None:
         """Renew the lease while lines are under way; recover what dead owners have left."""
         now = time.monotonic()
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
+        if self._house.options.served:
+            # The ledger may be locked elsewhere: nobody waits for that on the loop.
+            await asyncio.to_thread(self._renew)
+        else:
+            self._renew()
+
+    def _renew(self) -> None:
         if self._under_way:
             self._house.ledger.beat()
         self._house.ledger.recover()

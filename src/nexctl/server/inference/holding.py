@@ -17,6 +17,7 @@ from nexctl.server.ledger.types import Ask, Outcome, Reservation
 
 if TYPE_CHECKING:
     from nexctl.server.calls import Call
+    from nexctl.server.house import House
     from nexctl.server.inference.metering import Checked, Count, Priced
     from nexctl.server.inference.policy import Target
     from nexctl.server.inference.routing import Candidate
@@ -124,20 +125,27 @@ async def hold(
     wish = Wish(ask, priced, most, answers, cap, asked is not None, touch, others, worst)
     if touch:
         house.touched[caller.id] = time.monotonic()
-    if house.ledger.unsettled:
+    if house.ledger.owing:
         # While a debit is owed nothing new is begun.
         await house.flush()
     started = time.monotonic_ns()
-    if asked is None and cap:
-        reservation, output = await house.write(_reserve_share, wish)
-    else:
-        try:
-            reservation, output = await house.write(_reserve_asked, wish)
-        except Refused as refused:
-            if refused.code not in _MONEY or cap <= LEAST:
-                raise
-            reservation, output = await house.write(_reserve_share, wish)
+    try:
+        reservation, output = await _reserved(house, wish)
+    except Unavailable as fault:
+        house.ledger.doubt(ask, fault)
+        raise
     return Held(reservation, output, request_id, started, facts)
+
+
+async def _reserved(house: House, wish: Wish) -> tuple[Reservation, int]:
+    """Reserve all that was asked for, or what money allows of it."""
+    if wish.asked or not wish.cap:
+        try:
+            return await house.write(_reserve_asked, wish)
+        except Refused as refused:
+            if refused.code not in _MONEY or wish.cap <= LEAST:
+                raise
+    return await house.write(_reserve_share, wish)
 
 
 def _labels(call: Call) -> dict[str, str]:
@@ -328,11 +336,15 @@ def outcome_of(
 
 async def release(call: Call, held: Held, why: str) -> None:
     """Give the hold back, because no usable answer came."""
+    house, hold_id = call.house, held.reservation.hold
     try:
-        await call.house.write(holds.release, held.reservation.hold, why)
+        if house.options.served:
+            await house.ledger.release_later(hold_id, why)
+        else:
+            house.ledger.release(hold_id, why)
     except Unavailable:
-        # It stays dispatched, and its rule decides later; the caller is told what happened.
-        call.house.alarm(f"request {held.request_id}: its hold could not be given back now")
+        # That is owed now; the caller is told what happened.
+        house.alarm(f"request {held.request_id}: its hold could not be given back now")
 
 
 def rate_headers(held: Held) -> tuple[tuple[bytes, bytes], ...]:

@@ -59,7 +59,7 @@ async def images(call: Call) -> Answer:
             data=done.items[:number],
             model=model.id,
             quantities=_told(used),
-            nex=_nex(job, settled),
+            nex=_nex(job, settled, ()),
         ),
         headers=holding.rate_headers(job.held),
     )
@@ -92,7 +92,7 @@ async def videos(call: Call) -> Answer:
             b64=item.b64_json,
             url=item.url,
             quantities=_told(used),
-            nex=_nex(job, settled),
+            nex=_nex(job, settled, wrong),
         ),
         headers=holding.rate_headers(job.held),
     )
@@ -198,7 +198,7 @@ def _told(used: Usage) -> wire.Quantities:
     )
 
 
-def _nex(job: Job, settled: Settled) -> Nex:
+def _nex(job: Job, settled: Settled, wrong: tuple[str, ...]) -> Nex:
     house = job.call.house
     return Nex(
         request_id=job.held.request_id,
@@ -206,5 +206,5 @@ def _nex(job: Job, settled: Settled) -> Nex:
         currency=house.unit,
         price_book=house.book.version,
         status="ok",
-        counted_by="upstream",
+        counted_by="gateway" if wrong else "upstream",
     )

@@ -9,7 +9,7 @@ import msgspec
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.inference.chat import answered
-from nexctl.server.inference.voices import as_chat, named
+from nexctl.server.inference.voices import Calls, as_chat, named
 from nexctl.server.refusing import Refuse
 from nexctl.wire import messages as wire
 
@@ -221,6 +221,7 @@ class _Teller:
         self._index = -1
         self._open: Any = None
         self._reason: str | None = None
+        self._calls = Calls()
 
     def piece(self, chunk: Chunk) -> bytes:
         told = self._begin()
@@ -233,11 +234,12 @@ class _Teller:
                 told += self._block("text", {"type": "text", "text": ""})
                 told += self._delta({"type": "text_delta", "text": text})
             for called in choice.delta.tool_calls or ():
-                told += self._called(called)
+                told += b"".join(map(self._called, self._calls.take(called)))
         return told
 
     def end(self, last: Chunk | None, usage: ChatUsage, nex: Nex, whole: bool) -> bytes:
         told = self._begin() if last is None else self.piece(last)
+        told += b"".join(map(self._called, self._calls.rest()))
         if self._index < 0:
             told += self._block("text", {"type": "text", "text": ""})
         told += self._close()

@@ -217,7 +217,8 @@ def checked(
 ) -> Checked:
     """Hold a provider's numbers against ours: 0 <= cached <= input near our count, output <= sent.
 
-    What does not hold is replaced by our own count. `size` is the answer's length in bytes, which
+    What does not hold is replaced by our own count; so is a zero for what was sent or delivered,
+    which is what a provider says that did not count. `size` is the answer's length in bytes, which
     no token count exceeds; `output` counts the answer, called only where it matters.
     """
     from nexctl.wire.chat import ChatUsage, CompletionDetails, PromptDetails
@@ -234,7 +235,8 @@ def checked(
         prompt, completion = said.prompt_tokens_details, said.completion_tokens_details
         cached = prompt.cached_tokens if prompt else 0
         reasoning = completion.reasoning_tokens if completion else 0
-        if not counted // FACTOR - SLACK <= into <= counted * FACTOR + SLACK or into < 0:
+        least = max(counted // FACTOR - SLACK, min(counted, 1))
+        if not least <= into <= counted * FACTOR + SLACK:
             wrong.append(f"input {_shown(into)} against {counted} counted")
             into = counted
         if not 0 <= cached <= into:
@@ -243,9 +245,8 @@ def checked(
         if not 0 <= out <= most_output:
             wrong.append(f"output {_shown(out)} of {most_output} allowed")
             out = most_output if out > 0 else min(output(), most_output)
-        elif (
-            size > out * FACTOR + SLACK
-            and out < (ours := min(output(), most_output)) // FACTOR - SLACK
+        elif size > (out and out * FACTOR + SLACK) and out < max(
+            (ours := min(output(), most_output)) // FACTOR - SLACK, min(ours, 1)
         ):
             wrong.append(f"output {out} against {ours} counted")
             out = ours

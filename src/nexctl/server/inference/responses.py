@@ -9,7 +9,7 @@ import msgspec
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.inference.chat import answered
-from nexctl.server.inference.voices import as_chat, named
+from nexctl.server.inference.voices import Calls, as_chat, named
 from nexctl.server.refusing import Refuse
 from nexctl.wire import responses as wire
 
@@ -221,6 +221,7 @@ class _Teller:
         self._open: dict[str, Any] | None = None
         self._open_call: Any = None
         self._reason: str | None = None
+        self._calls = Calls()
 
     def piece(self, chunk: Chunk) -> bytes:
         told = b"" if self._sequence else self._begin()
@@ -232,12 +233,13 @@ class _Teller:
             if text:
                 told += self._text(text)
             for called in choice.delta.tool_calls or ():
-                told += self._called(called)
+                told += b"".join(map(self._called, self._calls.take(called)))
         return told
 
     def end(self, last: Chunk | None, usage: ChatUsage, nex: Nex, whole: bool) -> bytes:
         told = b"" if last is None else self.piece(last)
         told += b"" if self._sequence else self._begin()
+        told += b"".join(map(self._called, self._calls.rest()))
         if self._open is None and not self._response.output:
             told += self._text("")
         told += self._close()

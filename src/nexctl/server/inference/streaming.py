@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nexctl.wire.chat import Chunk
 
 WAITING = 256
-_END = b""
+_END = None
 
 
 async def streamed(job: Job, voice: Voice = CHAT) -> Streamed:
@@ -55,13 +55,12 @@ class Pump:
         self._teller = voice.teller(job, first)
         self._chunks, self._first = chunks, first
         self._first_ns = time.monotonic_ns()
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(WAITING)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
         self._texts: dict[int, list[str]] = {}
         self._said: Any = None
         self._last: Chunk | None = None
         self._plain = True
-        self._listening = True
-        self._cut = False
+        self._listening = self._reading = True
         house = job.call.house
         self._task = asyncio.ensure_future(self._run())
         house.pumps.add(self._task)
@@ -104,8 +103,7 @@ class Pump:
             asyncio.get_running_loop().call_later(seconds, self._stop)
 
     def _stop(self) -> None:
-        if not self._task.done() and self._said is None:
-            self._cut = True
+        if self._reading:
             self._task.cancel()
 
     # ---------------------------------------------------------------- the pump itself
@@ -121,7 +119,13 @@ class Pump:
             self.job.call.house.alarm(f"provider {self.line.provider.id}: {error.why}")
         except asyncio.CancelledError:
             status = "partial"
+        except Exception as error:  # noqa: BLE001 - whatever fails, the hold has an end
+            status, fault = "partial", Fault("internal_error", type(error).__name__)
+            self.job.call.house.alarm(
+                f"request {self.job.held.request_id}: its stream failed: {fault.why}"
+            )
         finally:
+            self._reading = False
             close = getattr(self._chunks, "aclose", None)
             if close is not None:
                 closing = asyncio.ensure_future(close())
@@ -133,8 +137,7 @@ class Pump:
         await self._put(_END)
 
     async def _take(self, chunk: Chunk) -> None:
-        if chunk.usage is not None:
-            self._said = chunk.usage
+        more = False
         for choice in chunk.choices:
             delta = choice.delta
             if delta.tool_calls or delta.function_call or delta.refusal or delta.reasoning_content:
@@ -143,7 +146,13 @@ class Pump:
                 self._plain = False
             texts = texts_of(delta)
             if texts:
+                more = True
                 self._texts.setdefault(choice.index, []).extend(texts)
+        if chunk.usage is not None:
+            self._said = chunk.usage
+        elif more:
+            # What was counted before is not the whole.
+            self._said = None
         if not chunk.choices:
             return
         if any(choice.finish_reason is not None for choice in chunk.choices):
@@ -192,8 +201,9 @@ class Pump:
         _, _, body = house.words.envelope(refuse, self.job.call.trace_id)
         await self._put(self._teller.error(body))
 
-    async def _put(self, piece: bytes) -> None:
-        if self._listening and (piece or piece is _END):
+    async def _put(self, piece: bytes | None) -> None:
+        """Hand a piece to who listens; one that tells nothing is none."""
+        if self._listening and piece != b"":
             await self._queue.put(piece)
         elif piece is _END and self._queue.empty():
             self._queue.put_nowait(piece)

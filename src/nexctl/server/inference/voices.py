@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from nexctl.wire.base import encode
 
 if TYPE_CHECKING:
@@ -52,6 +54,54 @@ def event(value: Any) -> bytes:
 def named(kind: str, value: Any) -> bytes:
     """One event with a name."""
     return b"event: " + kind.encode() + b"\n" + event(value)
+
+
+class Calls:
+    """Puts the pieces of several calls in order: one call at a time, the next when it is whole."""
+
+    def __init__(self) -> None:
+        self._now: Any = None
+        self._text = ""
+        self._waiting: dict[Any, list[dict[str, Any]]] = {}
+        self._done: set[Any] = set()
+
+    def take(self, called: dict[str, Any]) -> list[dict[str, Any]]:
+        """The pieces that may be told, now that this one has come."""
+        index = called.get("index", 0)
+        if index in self._done:
+            return []
+        self._waiting.setdefault(index, []).append(called)
+        told = self._pieces() if self._now in (None, index) else []
+        while self._waiting and self._is_whole():
+            told += self._pieces()
+        return told
+
+    def rest(self) -> list[dict[str, Any]]:
+        """The pieces that still wait, at the end."""
+        told: list[dict[str, Any]] = []
+        while self._waiting:
+            told += self._pieces()
+        return told
+
+    def _pieces(self) -> list[dict[str, Any]]:
+        """What waits of the call under way, or else of the next one."""
+        index = self._now if self._now in self._waiting else next(iter(self._waiting))
+        if index != self._now:
+            self._done.add(self._now)
+            self._now, self._text = index, ""
+        pieces = self._waiting.pop(index)
+        for piece in pieces:
+            self._text += (piece.get("function") or {}).get("arguments") or ""
+        return pieces
+
+    def _is_whole(self) -> bool:
+        if not self._text.rstrip().endswith("}"):
+            return False
+        try:
+            msgspec.json.decode(self._text)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return False
+        return True
 
 
 class _ChatTeller:

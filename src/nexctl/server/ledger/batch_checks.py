@@ -12,8 +12,9 @@ _ENDED = ("completed", "expired", "cancelled")
 
 
 def every(tx: Transaction) -> list[str]:
-    """The batches that there are."""
-    return [row[0] for row in tx.all("SELECT id FROM batches ORDER BY created_at, id")]
+    """The batches that there are, and those that lines say to be in."""
+    rows = tx.all("SELECT id FROM batches UNION SELECT batch_id FROM batch_lines ORDER BY 1")
+    return [row[0] for row in rows]
 
 
 def check(tx: Transaction, report: Check, batch: str) -> None:
@@ -23,6 +24,9 @@ def check(tx: Transaction, report: Check, batch: str) -> None:
         "error_file FROM batches WHERE id=?",
         batch,
     )
+    if row is None:
+        left = tx.value("SELECT count(*) FROM batch_lines WHERE batch_id=?", batch)
+        report(NAME, not left, batch, f"it is gone, {left} lines of it are not")
     if row is None or row[0] == "admitting":
         return
     state, hold, quote, total, completed, failed, charge, customer, output, error = row

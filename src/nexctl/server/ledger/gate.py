@@ -73,9 +73,13 @@ class Gate:
         Raises Locked where it is to come back; False where it has come for `timeout` nanoseconds.
         """
         now = time.monotonic_ns()
-        if not self._to_pass(now) and attempt():
+        try:
+            if not self._to_pass(now) and attempt():
+                self._arrived()
+                return True
+        except BaseException:
             self._arrived()
-            return True
+            raise
         self._since = self._since or now
         waited = now - self._since
         if waited >= timeout:

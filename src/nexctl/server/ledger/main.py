@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
@@ -18,7 +19,7 @@ from nexctl.server.ledger import (
 )
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.entries import Page
-from nexctl.server.ledger.errors import Refused, Unavailable
+from nexctl.server.ledger.errors import Busy, Refused, Unavailable
 from nexctl.server.ledger.life import Life
 from nexctl.server.ledger.port import Database, Transaction
 from nexctl.server.ledger.state import Sealer, Shared
@@ -55,6 +56,7 @@ class Ledger:
         self.executor = executor
         self.clock, self.shared = executor.clock, executor.shared
         self._unsettled: dict[int, Outcome] = {}
+        self._unreleased: dict[int, str] = {}
         self._doubtful: dict[tuple[str, str], int] = {}
         self._guard = threading.Lock()
 
@@ -91,24 +93,24 @@ class Ledger:
         """Hold a request's worst case (see holds.reserve); refuses while a settle is owed."""
         from nexctl.server.ledger import holds
 
-        if self._owing:
+        if self.owing:
             self.flush()
         try:
             return self.write(holds.reserve, ask)
-        except Unavailable:
-            self._doubt(ask)
+        except Unavailable as fault:
+            self.doubt(ask, fault)
             raise
 
     async def reserve_later(self, ask: Ask) -> Reservation:
         """`reserve` for a coroutine."""
         from nexctl.server.ledger import holds
 
-        if self._owing:
+        if self.owing:
             await self.flush_later()
         try:
             return await self.later(holds.reserve, ask)
-        except Unavailable:
-            self._doubt(ask)
+        except Unavailable as fault:
+            self.doubt(ask, fault)
             raise
 
     def dispatch(self, hold: int) -> None:
@@ -152,11 +154,29 @@ class Ledger:
         return settled
 
     def release(self, hold: int, why: str) -> bool:
-        """Give a hold back, where no usable response came; False if it was given back before."""
+        """Give a hold back, where no usable response came; False if it was given back before.
+
+        Where the database fails now, that stays owed as a debit does.
+        """
         from nexctl.server.ledger import holds
 
         self._check_release(hold)
-        return self.write(holds.release, hold, why)
+        try:
+            return self.write(holds.release, hold, why)
+        except Unavailable:
+            self._unreleased[hold] = why
+            raise
+
+    async def release_later(self, hold: int, why: str) -> bool:
+        """`release` for a coroutine."""
+        from nexctl.server.ledger import holds
+
+        self._check_release(hold)
+        try:
+            return await self.later(holds.release, hold, why)
+        except Unavailable:
+            self._unreleased[hold] = why
+            raise
 
     def unknown(self, hold: int, why: str) -> bool:
         """Say that a dispatched request's outcome is not known; its rule and deadline decide."""
@@ -174,12 +194,13 @@ class Ledger:
         return len(self._unsettled)
 
     @property
-    def _owing(self) -> bool:
-        return bool(self._unsettled or self._doubtful)
+    def owing(self) -> bool:
+        """Whether anything waits for `flush`: debits, holds to be given back."""
+        return bool(self._unsettled or self._unreleased or self._doubtful)
 
-    def _doubt(self, ask: Ask) -> None:
+    def doubt(self, ask: Ask, fault: Unavailable) -> None:
         """A failed COMMIT may have been kept: nobody was told of that hold, so it goes back."""
-        with self._guard:
+        if not isinstance(fault, Busy):
             self._doubtful[ask.customer, ask.request_id] = self.clock.now()
 
     def _owe(self, hold: int, outcome: Outcome) -> None:
@@ -192,7 +213,7 @@ class Ledger:
                 self._unsettled.pop(hold, None)
 
     def flush(self) -> int:
-        """Post every debit that is owed; how many that were. Raises Unavailable while one stays."""
+        """Post and give back what is owed; how many debits. Raises Unavailable while one stays."""
         from nexctl.server.ledger import holds
 
         done = 0
@@ -200,6 +221,10 @@ class Ledger:
             self.write(holds.settle, hold, outcome)
             self._paid(hold)
             done += 1
+        for hold, why in tuple(self._unreleased.items()):
+            with contextlib.suppress(Refused):  # it has become unknown meanwhile
+                self.write(holds.release, hold, why)
+            self._unreleased.pop(hold, None)
         for request, at in tuple(self._doubtful.items()):
             self.write(holds.disown, *request, at)
             self._doubtful.pop(request, None)
@@ -209,9 +234,16 @@ class Ledger:
         """`flush` for a coroutine."""
         from nexctl.server.ledger import holds
 
+        # Several callers come here at once; what one of them has done the others need not do.
         for hold, outcome in tuple(self._unsettled.items()):
-            await self.later(holds.settle, hold, outcome)
-            self._paid(hold)
+            if hold in self._unsettled:
+                await self.later(holds.settle, hold, outcome)
+                self._paid(hold)
+        for hold, why in tuple(self._unreleased.items()):
+            if hold in self._unreleased:
+                with contextlib.suppress(Refused):
+                    await self.later(holds.release, hold, why)
+                self._unreleased.pop(hold, None)
         for request, at in tuple(self._doubtful.items()):
             await self.later(holds.disown, *request, at)
             self._doubtful.pop(request, None)
@@ -280,7 +312,7 @@ class Ledger:
         """Everything that is due: recovery, unknown holds by their rule, expired lots."""
         from nexctl.server.ledger import holds
 
-        if self._owing:
+        if self.owing:
             self.flush()
         recovered = self.recover()
         resolved = expired = 0

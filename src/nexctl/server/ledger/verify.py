@@ -139,6 +139,7 @@ class _Book:
         self.heads: dict[int, bytes] = {}
         self.wanted: set[int] = set()
         self.callers: set[str] = set()
+        self.units: set[tuple[str, int]] = set()
         self.money_in: dict[int, tuple[str, int, str | None]] = {}
         self.paid_in: dict[str, int] = {}
 
@@ -223,6 +224,8 @@ def _database(tx: Transaction, report: _Report) -> None:
     if tx.dialect == "sqlite":
         for (text,) in tx.all("PRAGMA quick_check(20)"):
             report.check("storage", text == "ok", "file", text)
+        for table, _, gone, _ in tx.all("PRAGMA foreign_key_check"):
+            report.check("storage", False, table, f"a row of {gone} that it points at is gone")
     else:
         found = tx.value("SHOW synchronous_commit")
         report.check("storage", found != "off", "server", "synchronous_commit is off")
@@ -362,6 +365,8 @@ def _usage(
     stored = prices.get(snapshot)
     model = stored.get("model") if stored else None
     report.check("prices", model in (None, charged), place, f"{charged} priced as {model}")
+    if stored is not None and "unit" in stored and "scale" in stored:
+        book.units.add((stored["unit"], stored["scale"]))
     proofs.count_month(report, book, row, place)
     if reprice is not None and stored is not None:
         again = reprice(stored, usage)
@@ -381,14 +386,14 @@ def _ending(
     """The rest of a wallet, on the snapshot in which its book was read to the end."""
     place = book.wallet
     row = tx.one(
-        "SELECT seq, head, mac, balance, held, debt, last_at, next_expiry, customer_id "
-        "FROM wallets WHERE id=?",
+        "SELECT seq, head, mac, balance, held, debt, last_at, next_expiry, customer_id, "
+        "currency, scale FROM wallets WHERE id=?",
         place,
     )
     if row is None:
         report.check("head", False, place, "the wallet is gone")
         return
-    seq, head, mac, balance, held, debt, last_at, next_expiry, customer = row
+    seq, head, mac, balance, held, debt, last_at, next_expiry, customer, *unit = row
     same = (seq, bytes(head), last_at if book.seq else 0) == (book.seq, book.head, book.at)
     report.check("head", same, place, f"the wallet says {seq}, its book ends at {book.seq}")
     if tx.shared.anchor_key is not None:
@@ -396,6 +401,8 @@ def _ending(
         report.check("head", anchors.proved(tx.shared, given), place, "the head is not proved")
     report.check("balance", balance == book.balance, place, f"{balance}, not {book.balance}")
     report.check("debt", debt == book.debt, place, f"{debt}, not {book.debt}")
+    for other in sorted(book.units - {tuple(unit)}):
+        report.check("prices", False, place, f"its unit is {unit}, its debits are in {other}")
     proofs.wallet_money(tx, report, book, customer)
     _lots(tx, report, book, balance, next_expiry)
     _held(tx, report, book, customer, balance, held, budget_of)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, NoReturn
 
@@ -47,10 +48,34 @@ _FAULTS = (
 )
 
 
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    """An answer, or what one event adds to it."""
+
+    role: str | None = None
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+    annotations: list[Any] | None = None
+
+
 class _Choice(msgspec.Struct):
-    index: int = 0
-    message: ChatMessage | None = None
-    delta: Delta | None = None
+    index: int | None = None
+    message: _Message | None = None
+    delta: _Message | None = None
     finish_reason: str | None = None
     logprobs: dict[str, Any] | None = None
 
@@ -58,7 +83,7 @@ class _Choice(msgspec.Struct):
 class _Said(msgspec.Struct):
     """A completion or a chunk, whatever else stands in it."""
 
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     usage: Any = None
     error: Any = None
 
@@ -68,14 +93,9 @@ class _Vector(msgspec.Struct):
     embedding: list[float] | str  # not money: a vector
 
 
-class _Count(msgspec.Struct):
-    prompt_tokens: int | None = None
-    total_tokens: int | None = None
-
-
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
-    usage: _Count | None = None
+    usage: Any = None
 
 
 class _Pictures(msgspec.Struct):
@@ -123,12 +143,12 @@ class OpenAI:
             raise Fault("upstream_error", "an error in an answer of 200")
         choices = [
             Choice(
-                index=choice.index,
-                message=choice.message or ChatMessage(role="assistant", content=None),
+                index=place if choice.index is None else choice.index,
+                message=_answer(choice.message or _Message()),
                 finish_reason=choice.finish_reason,
                 logprobs=choice.logprobs,
             )
-            for choice in said.choices[: work.answers]
+            for place, choice in enumerate(said.choices[: work.answers])
         ]
         return Completion(
             id=work.request_id,
@@ -143,6 +163,7 @@ class OpenAI:
         """The events of a stream."""
         body = {**work.body, "stream": True, "stream_options": {"include_usage": True}}
         request = self._request("/chat/completions", body)
+        last: dict[int, int] = {}
         try:
             response = await self._pool.handle_async_request(request)
         except _FAULTS as error:
@@ -150,7 +171,7 @@ class OpenAI:
         try:
             if response.status != 200:
                 raise _refused(response.status)
-            async for data in _events(response):
+            async for data in _events(response, self._seconds):
                 if data == b"[DONE]":
                     return
                 try:
@@ -166,13 +187,13 @@ class OpenAI:
                     model=work.model,
                     choices=[
                         ChunkChoice(
-                            index=choice.index,
-                            delta=choice.delta or Delta(),
+                            index=choice.index or 0,
+                            delta=_added(_numbered(choice, last)),
                             finish_reason=choice.finish_reason,
                             logprobs=choice.logprobs,
                         )
-                        for choice in said.choices
-                        if 0 <= choice.index < work.answers
+                        for choice in said.choices or ()
+                        if 0 <= (choice.index or 0) < work.answers
                     ],
                     usage=_usage(said.usage),
                 )
@@ -190,7 +211,7 @@ class OpenAI:
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise Fault("upstream_error", "its answer is not one") from None
         usage = said.usage
-        tokens = usage.prompt_tokens if usage is not None else None
+        tokens = _whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         # -1 is what no provider counts: the caller takes its own count then.
         tokens = -1 if tokens is None else tokens
         return Embeddings(
@@ -258,6 +279,64 @@ class OpenAI:
         return b"".join(pieces)
 
 
+def _answer(said: _Message) -> ChatMessage:
+    return ChatMessage(
+        role=said.role or "assistant",
+        content=said.content,
+        refusal=said.refusal,
+        reasoning_content=said.reasoning_content,
+        tool_calls=[{"type": "function", **call} for call in _calls(said) or ()] or None,
+        function_call=_function(said.function_call),
+        annotations=said.annotations,
+    )
+
+
+def _numbered(choice: _Choice, last: dict[int, int]) -> _Message:
+    """What an event adds, its calls numbered where a provider does not; `last` is each choice's."""
+    said, place = choice.delta or _Message(), choice.index or 0
+    for call in said.tool_calls or ():
+        if call.index is None:
+            call.index = max(0, last.get(place, -1) + (call.id is not None))
+        last[place] = call.index
+    return said
+
+
+def _added(said: _Message) -> Delta:
+    return Delta(
+        role=said.role,
+        content=said.content,
+        refusal=said.refusal,
+        reasoning_content=said.reasoning_content,
+        tool_calls=_calls(said),
+        function_call=_function(said.function_call),
+    )
+
+
+def _calls(said: _Message) -> list[dict[str, Any]] | None:
+    """The calls with what is known of them, and nothing that could not be handed back."""
+    if said.tool_calls is None:
+        return None
+    fields = ("index", "id", "type")
+    return [
+        {name: value for name in fields if (value := getattr(call, name)) is not None}
+        | ({"function": _function(call.function)} if call.function is not None else {})
+        for call in said.tool_calls
+    ]
+
+
+def _function(said: _Function | None) -> dict[str, Any] | None:
+    """What is called; arguments are JSON text, also where a provider wrote them out."""
+    if said is None:
+        return None
+    given = said.arguments
+    text = msgspec.json.encode(given).decode() if isinstance(given, dict) else given
+    return {
+        name: value
+        for name, value in (("name", said.name), ("arguments", text))
+        if value is not None
+    }
+
+
 def _usage(said: Any) -> ChatUsage | None:
     """What it counted. None where a number is none: then the caller takes its own count.
 
@@ -307,12 +386,19 @@ def _fail(error: Exception) -> NoReturn:
     raise Fault("upstream_error", kind) from None
 
 
-async def _events(response: httpcore.Response) -> AsyncIterator[bytes]:
-    """The data of each server-sent event."""
+async def _events(
+    response: httpcore.Response,
+    seconds: float,  # not money: seconds
+) -> AsyncIterator[bytes]:
+    """The data of each server-sent event; comments keep nobody waiting longer for the first."""
+    until = time.monotonic() + seconds
+    waiting = True
     rest = b""
     data: list[bytes] = []
     size = 0
     async for piece in response.aiter_stream():
+        if waiting and time.monotonic() > until:
+            raise TimeoutError
         rest += piece
         if len(rest) > MOST_EVENT:
             raise Fault("upstream_error", "an event that is too large")
@@ -324,6 +410,7 @@ async def _events(response: httpcore.Response) -> AsyncIterator[bytes]:
                 if size > MOST_EVENT:
                     raise Fault("upstream_error", "an event that is too large")
             elif not line and data:
+                waiting = False
                 yield b"\n".join(data)
                 data, size = [], 0
     if data:
