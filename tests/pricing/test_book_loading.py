@@ -9,7 +9,7 @@ import pytest
 from pricing_kit import HEAD, SHIPPED
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.pricing import books, engine
+from nexctl.pricing import books, engine, listing
 from nexctl.records import Usage
 
 ROW = '[[models]]\nid = "m"\nrates = { input = "%s", output = "1" }\n'
@@ -149,6 +149,32 @@ rates = { input = "9" }
     assert book.models["m"].rates["input"].price == "1"
     assert engine.pricer(book, "m").charge(Usage(10**6)).units == 10**9
     assert engine.pricer(book, "m", at="2999-01-01").charge(Usage(10**6)).units == 9 * 10**9
+
+
+def test_a_model_whose_prices_ended_hides_no_other(book_of: object) -> None:
+    book = book_of(  # type: ignore[operator]
+        """
+[[models]]
+id = "gone"
+[[models.periods]]
+valid_from = 2025-01-01
+valid_to = 2025-06-01
+rates = { input = "1" }
+[[models]]
+id = "here"
+rates = { input = "2" }
+"""
+    )
+    assert [(row["model"], row["input"]) for row in listing.rows(book)] == [
+        ("gone", None),
+        ("here", "2"),
+    ]
+    assert book.models["gone"].rates == {}
+    for at, code in ((None, "after_last_price"), ("2024-12-31", "before_first_price")):
+        with pytest.raises(UsageError) as refused:
+            engine.pricer(book, "gone", at=at)
+        assert refused.value.code == code
+    assert engine.pricer(book, "gone", at="2025-05-31").charge(Usage(10**6)).units == 10**9
 
 
 def test_a_users_broken_book_names_every_fault(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def _case(
             exact[reading] = None
             continue
         parts = tuple(
-            q * c for q, c in zip(prices.billed_parts(other, usage), form.own, strict=True) if q
+            q * c
+            for q, c in zip(prices.billed_parts(other, form, usage), form.own, strict=True)
+            if q
         )
         exact[reading] = (total, form.denominator, parts)
     return Case(billed, exact)

@@ -26,6 +26,7 @@ from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, 
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
+MAPPED = "a mapped file"
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
@@ -68,7 +69,9 @@ class Foreign(NamedTuple):
             ) as error:
                 raise UsageError(
                     f"{os.path.basename(self.path)}, {place}: {_plain(error)}",
-                    hint=f"it was taken for {self.kind}; --map names the columns of another file",
+                    hint="numbers stand plainly, without signs of thousands or of currency: 1234.50"
+                    if self.kind == MAPPED
+                    else f"it was taken for {self.kind}; --map names the columns of another file",
                     code="malformed",
                 ) from None
             if row is not None:
@@ -91,10 +94,11 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
     if mapped:
         if first is not None:
             _check_map(mapped, first, path)
+            _check_header(mapped, path, head)
         # Where semicolons part the cells, as Excel writes them, the comma is the decimal sign.
         comma = head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and _delimiter(head) == ";"
-        convert = partial(_mapped, mapped=mapped, comma=comma)
-        return Foreign(path, "a mapped file", "request", None, (), convert)
+        convert = partial(_mapped, mapped=mapped, commas=_Commas() if comma else None)
+        return Foreign(path, MAPPED, "request", None, (), convert)
     if first is None or "charge" in first:
         return None
     names = set(first)
@@ -303,7 +307,10 @@ def moment(value: Any) -> str:
         seconds = int(text) // (1000 if len(text) > 11 else 1)
         found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     else:
-        found = datetime.datetime.fromisoformat(text)
+        try:
+            found = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text[:40]!r} is no time like 2026-10-31T12:00:00Z") from None
         if found.tzinfo is None:
             found = found.replace(tzinfo=datetime.UTC)
     return found.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -434,13 +441,61 @@ def _check_map(mapped: Mapping[str, str], first: Record, path: str) -> None:
         )
 
 
-def _mapped(record: Record, mapped: Mapping[str, str], comma: bool) -> Row:
+def _check_header(mapped: Mapping[str, str], path: str, head: bytes) -> None:
+    """No mapped column may stand twice: nothing tells which of the two is meant."""
+    if head.removeprefix(BOM).lstrip()[:1] in (b"[", b"{"):
+        return
+    with _opened(path) as stream:
+        names = next(csv.reader(_text_lines(stream, path), delimiter=_delimiter(head)))
+    names = [name.strip() for name in names]
+    twice = next((name for name in mapped.values() if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"--map: {os.path.basename(path)} has two columns {twice!r}",
+            hint="give one of them another name in its first line",
+        )
+
+
+class _Commas:
+    """The numbers of a file whose cells semicolons part: 1,50, and 1.000 for a thousand.
+
+    There a point may be a decimal sign too, as Switzerland writes it, but not beside commas.
+    """
+
+    def __init__(self) -> None:
+        self._sign: str | None = None
+
+    def plain(self, value: Any, kind: str) -> Any:
+        """A cell with a decimal point. ValueError where it may be read in two ways."""
+        if not isinstance(value, str) or kind not in ("decimal", "whole"):
+            return value
+        if kind == "whole":
+            if _THOUSANDS.fullmatch(value.strip()):
+                raise ValueError(f"{value[:40]!r} may be thousands or decimals")
+            return value
+        sign = next((sign for sign in ",." if sign in value), None)
+        if sign is None:
+            return value
+        self._sign = self._sign or sign
+        if sign != self._sign or ("," in value and "." in value):
+            raise ValueError(f"{value[:40]!r} is written otherwise than the amounts before it")
+        return value.replace(",", ".")
+
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+", re.ASCII)
+
+
+def _mapped(record: Record, mapped: Mapping[str, str], commas: _Commas | None) -> Row:
     found: dict[str, Any] = {}
     for name, column in mapped.items():
         value = column[1:] if column.startswith("@") else record.get(column)
-        if comma and _KINDS[name] == "decimal" and isinstance(value, str):
-            value = value.replace(",", ".")
-        found[name] = _READ[_KINDS[name]](value)
+        kind = _KINDS[name]
+        try:
+            if commas is not None:
+                value = commas.plain(value, kind)
+            found[name] = _READ[kind](value)
+        except ValueError as error:
+            raise ValueError(f"{column}: {error}") from None
     if found.get("created_at") is None:
         raise ValueError("created_at is not mapped")
     status = found.get("status") or "ok"
