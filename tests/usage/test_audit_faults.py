@@ -272,6 +272,18 @@ rates = { input = "3", output = "4" }
     assert [(one.rule, one.expected) for one in report.findings] == [("unpriced", None)]
 
 
+def test_what_has_no_price_makes_no_difference_of_0(tmp_path: Path) -> None:
+    row = {"input_tokens": 1000, "output_tokens": 0, "charge": "0.5"}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "model_served": "gpt-4o"},
+        *[{**row, "model_served": "no-such-model"}] * 3,
+    )
+    report = audited(path, book="openai")
+    assert report.counts == {"rate": 1, "unpriced": 3}
+    assert report.money == {"rate": {"USD": 497_500_000_000}}
+
+
 def test_a_row_names_a_book_and_opens_no_file(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("not a book")
     row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "1"}
