@@ -272,6 +272,19 @@ rates = { input = "3", output = "4" }
     assert [(one.rule, one.expected) for one in report.findings] == [("unpriced", None)]
 
 
+@pytest.mark.parametrize("status", ["error", "ERROR", "Failed", "error ", "503"])
+def test_a_failed_request_is_told_in_other_words_too(tmp_path: Path, status: str) -> None:
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "0.0025"}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "status": status},
+        {**row, "status": "partial"},
+        {**row, "status": "cancelled"},
+    )
+    (finding,) = audited(path, book="openai").findings
+    assert (finding.rule, finding.row, finding.expected) == ("failed_charged", 1, 0)
+
+
 def test_what_has_no_price_makes_no_difference_of_0(tmp_path: Path) -> None:
     row = {"input_tokens": 1000, "output_tokens": 0, "charge": "0.5"}
     path = rows_of(

@@ -17,6 +17,7 @@ from nexctl.pricing import books, engine, tiers
 from nexctl.pricing.exact import ratio_of, reduced, rounded, text_of_ratio
 from nexctl.records import METERS
 from nexctl.usage.audit.terms import ONE, Reading, Rounding
+from nexctl.usage.reading import says_failed
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book, Model
@@ -263,6 +264,8 @@ class Pricing:
 
         `reading` goes before the one in force for the book.
         """
+        if says_failed(conditions.status):
+            conditions = conditions._replace(status="error")
         plan = Plan(conditions, _PLAIN, _NANO)
         name = self.shelf.name_for(conditions.price_book)
         if name is None:

@@ -22,7 +22,16 @@ from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
 from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, says_jsonl, text_of
+from nexctl.usage.reading import (
+    BOM,
+    MAX_LINE_BYTES,
+    Inside,
+    Row,
+    open_export,
+    says_failed,
+    says_jsonl,
+    text_of,
+)
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
@@ -30,8 +39,6 @@ MAPPED = "a mapped file"
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
-# How lists of others say that a request failed: a word, a status of HTTP, "success: false".
-_FAILED = re.compile(r"fail\w*|err\w*|[45][0-9][0-9]|false", re.ASCII | re.IGNORECASE)
 # So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
 _DAY_DIGITS = 8
 
@@ -499,7 +506,7 @@ def _mapped(record: Record, mapped: Mapping[str, str], commas: _Commas | None) -
     if found.get("created_at") is None:
         raise ValueError("created_at is not mapped")
     status = found.get("status") or "ok"
-    found["status"] = "error" if _FAILED.fullmatch(status) else status
+    found["status"] = "error" if says_failed(status) else status
     return Row(**found)
 
 
