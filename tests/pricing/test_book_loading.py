@@ -195,6 +195,12 @@ def test_a_folder_file_must_be_named_after_its_book(tmp_path: Path) -> None:
         books.load("other", folder=str(tmp_path))
 
 
+def test_a_book_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + ROW % "1", encoding="utf-8-sig")
+    assert books.validate(str(path)) == []
+
+
 @pytest.mark.parametrize("name", ["missing.toml", "."])
 def test_an_unreadable_file_is_a_usage_error(tmp_path: Path, name: str) -> None:
     target = tmp_path / "a.toml"
