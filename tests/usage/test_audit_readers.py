@@ -17,11 +17,11 @@ from nexctl.usage.readers.foreign import (
     Foreign,
     any_rows,
     money,
-    parse_map,
     recognised,
     records,
     whole,
 )
+from nexctl.usage.readers.mapped import parse_map
 from nexctl.usage.readers.spool import spooled
 from nexctl.usage.reading import open_export
 

@@ -158,8 +158,7 @@ class Model(Sourced):
         """Return the price period in force at an ISO instant, today's for None.
 
         Of periods that hold only some hours of the day the one without hours is meant. Raises
-        UsageError where no period covers the instant: code `before_first_price` or
-        `after_last_price`.
+        UsageError (`before_first_price`, `after_last_price`) where no period covers the instant.
         """
         rows = [row for row in self.data["periods"] if "hours" not in row]
         if len(rows) == 1 and "from" not in rows[0] and "to" not in rows[0]:
@@ -168,13 +167,11 @@ class Model(Sourced):
         for row in rows:
             if covers(row, at):
                 return dict(row)
-        end = rows[-1].get("to")
+        first, end = rows[0].get("from"), rows[-1].get("to")
         ended = end is not None and end <= at
         raise UsageError(
             f"{self.book.id} has no price for {self.id} at {at}",
-            hint=f"its prices ended at {end}"
-            if ended
-            else f"its prices begin at {rows[0].get('from')}",
+            hint=f"its prices ended at {end}" if ended else f"its prices begin at {first}",
             code="after_last_price" if ended else "before_first_price",
         )
 

@@ -21,14 +21,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
-from nexctl.usage.columns import COLUMNS
 from nexctl.usage.reading import (
     BOM,
     MAX_LINE_BYTES,
     Inside,
     Row,
     open_export,
-    says_failed,
     says_jsonl,
     text_of,
 )
@@ -36,7 +34,6 @@ from nexctl.usage.reading import (
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
 MAPPED = "a mapped file"
-_KINDS = {column.name: column.kind for column in COLUMNS}
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
 # So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
@@ -93,18 +90,22 @@ def any_rows(path: str) -> tuple[Iterator[Row], Foreign | None]:
 
 def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | None:
     """What a file is by the fields of its first record; None where it has nexctl's own."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         head = stream.read(1 << 16)
     if head[:4] == b"PAR1" or (not head and says_jsonl(path)):
         return None
     first = next((record for _, record in records(path)), None)
     if mapped:
+        from nexctl.usage.readers import mapped as mapping
+
         if first is not None:
-            _check_map(mapped, first, path)
-            _check_header(mapped, path, head)
+            mapping.check_map(mapped, first, path)
+            mapping.check_header(mapped, path, head)
         # Where semicolons part the cells, as Excel writes them, the comma is the decimal sign.
-        comma = head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and _delimiter(head) == ";"
-        convert = partial(_mapped, mapped=mapped, commas=_Commas() if comma else None)
+        comma = (
+            head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and delimiter_of(head) == ";"
+        )
+        convert = partial(mapping.row_of, mapped=mapped, commas=mapping.Commas() if comma else None)
         return Foreign(path, MAPPED, "request", None, (), convert)
     if first is None or "charge" in first:
         return None
@@ -129,7 +130,7 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
 
 def records(path: str) -> Iterator[tuple[str, Record]]:
     """(place, record) of a JSON document, JSONL or CSV. Numbers of JSON stay text."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         head = stream.read(1 << 16).removeprefix(BOM).lstrip()
     if not head:
         raise UsageError(f"{path}: the file is empty", code="malformed")
@@ -142,7 +143,8 @@ def records(path: str) -> Iterator[tuple[str, Record]]:
         yield from _cells(path, head)
 
 
-def _opened(path: str) -> io.BufferedReader:
+def opened(path: str) -> io.BufferedReader:
+    """The file as bytes. UsageError where it cannot be read."""
     try:
         return open(path, "rb")
     except OSError as error:
@@ -154,7 +156,7 @@ def _opened(path: str) -> io.BufferedReader:
 
 def _is_line(path: str) -> bool:
     """Whether the first line alone is a record (JSONL), not a document or the beginning of one."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         # Looked at whole, however long: an API answers in one line, and a record may be as long.
         lines = (line for _, line in _byte_lines(stream, path))
         first = next(line for line in lines if line.removeprefix(BOM).strip())
@@ -184,7 +186,7 @@ def _document(path: str) -> Iterator[tuple[str, Record]]:
             f"{path}: a JSON document of more than {MOST_DOCUMENT >> 20} MiB is not read whole",
             hint="write one record on each line (jq -c '.data[]')",
         )
-    with _opened(path) as stream:
+    with opened(path) as stream:
         raw = stream.read()
     try:
         found = _loads(raw.decode("utf-8-sig"))
@@ -206,7 +208,7 @@ def _document(path: str) -> Iterator[tuple[str, Record]]:
 
 
 def _lines(path: str) -> Iterator[tuple[str, Record]]:
-    with _opened(path) as stream:
+    with opened(path) as stream:
         for number, line in _byte_lines(stream, path):
             if not line.strip():
                 continue
@@ -226,9 +228,9 @@ def _object(found: Any, path: str, place: str) -> Record:
 
 
 def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
-    delimiter = _delimiter(head)
+    delimiter = delimiter_of(head)
     with open(path, "rb") as stream:
-        reader = csv.reader(_text_lines(stream, path), delimiter=delimiter, strict=True)
+        reader = csv.reader(text_lines(stream, path), delimiter=delimiter, strict=True)
         try:
             names = [name.strip() for name in next(reader, [])]
             for cells in reader:
@@ -245,13 +247,13 @@ def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
             ) from None
 
 
-def _delimiter(head: bytes) -> str:
+def delimiter_of(head: bytes) -> str:
     """What parts the cells of a CSV, by its first line."""
     line = head.partition(b"\n")[0]
     return ";" if line.count(b";") > line.count(b",") else ","
 
 
-def _text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
+def text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
     """Lines with their ends; one of more than 64 MiB is refused before it fills the memory."""
     for number, line in _byte_lines(stream, path):
         yield line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -323,7 +325,7 @@ def moment(value: Any) -> str:
     return found.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _inner(value: Any) -> dict[str, Any]:
+def inner(value: Any) -> dict[str, Any]:
     """An object that may be JSON text."""
     if isinstance(value, str) and value.strip():
         value = _loads(value)
@@ -338,7 +340,7 @@ def _new_api(record: Record) -> Row | None:
     kind = str(record.get("type", "2"))
     if kind not in ("2", "5"):
         return None
-    other = _inner(record.get("other"))
+    other = inner(record.get("other"))
     quota = whole(record["quota"]) or 0
     ratio = money(other.get("model_ratio"))
     completion = money(other.get("completion_ratio"))
@@ -373,7 +375,7 @@ def _new_api(record: Record) -> Row | None:
 
 def _litellm(record: Record) -> Row | None:
     """A spend log of LiteLLM. What its own cache answered used nothing."""
-    details = _inner(record.get("metadata"))
+    details = inner(record.get("metadata"))
     used = details.get("usage_object") or details.get("additional_usage_values") or {}
     prompt = used.get("prompt_tokens_details") or {}
     completion = used.get("completion_tokens_details") or {}
@@ -420,110 +422,3 @@ def _openrouter(record: Record) -> Row | None:
         charge=money(record["usage"]),
         currency="USD",
     )
-
-
-# --- a map ---------------------------------------------------------------------------------------
-
-
-def parse_map(given: tuple[str, ...]) -> dict[str, str]:
-    """`charge=Cost,created_at=Date` as column -> name there; `currency=@USD` is a fixed value."""
-    found: dict[str, str] = {}
-    for part in ",".join(given).split(","):
-        name, equals, column = part.partition("=")
-        if not equals or name.strip() not in _KINDS or not column:
-            raise UsageError(
-                f"--map: {part[:60]!r} is not COLUMN=NAME with a column of 'usage export'",
-                hint="write it like charge=Cost,created_at=Date,model_served=Model,currency=@USD",
-            )
-        found[name.strip()] = column
-    return found
-
-
-def _check_map(mapped: Mapping[str, str], first: Record, path: str) -> None:
-    missing = [name for name in mapped.values() if not name.startswith("@") and name not in first]
-    if missing:
-        raise UsageError(
-            f"--map: {os.path.basename(path)} has no column {missing[0]!r}",
-            hint=f"it has {', '.join(list(first)[:30])}",
-        )
-
-
-def _check_header(mapped: Mapping[str, str], path: str, head: bytes) -> None:
-    """No mapped column may stand twice: nothing tells which of the two is meant."""
-    if head.removeprefix(BOM).lstrip()[:1] in (b"[", b"{"):
-        return
-    with _opened(path) as stream:
-        names = next(csv.reader(_text_lines(stream, path), delimiter=_delimiter(head)))
-    names = [name.strip() for name in names]
-    twice = next((name for name in mapped.values() if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"--map: {os.path.basename(path)} has two columns {twice!r}",
-            hint="give one of them another name in its first line",
-        )
-
-
-class _Commas:
-    """The numbers of a file whose cells semicolons part: 1,50, and 1.000 for a thousand.
-
-    There a point may be a decimal sign too, as Switzerland writes it, but not beside commas.
-    """
-
-    def __init__(self) -> None:
-        self._sign: str | None = None
-
-    def plain(self, value: Any, kind: str) -> Any:
-        """A cell with a decimal point. ValueError where it may be read in two ways."""
-        if not isinstance(value, str) or kind not in ("decimal", "whole"):
-            return value
-        if kind == "whole":
-            if _THOUSANDS.fullmatch(value.strip()):
-                raise ValueError(f"{value[:40]!r} may be thousands or decimals")
-            return value
-        sign = next((sign for sign in ",." if sign in value), None)
-        if sign is None:
-            return value
-        self._sign = self._sign or sign
-        if sign != self._sign or ("," in value and "." in value):
-            raise ValueError(f"{value[:40]!r} is written otherwise than the amounts before it")
-        return value.replace(",", ".")
-
-
-_THOUSANDS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+", re.ASCII)
-
-
-def _mapped(record: Record, mapped: Mapping[str, str], commas: _Commas | None) -> Row:
-    found: dict[str, Any] = {}
-    for name, column in mapped.items():
-        value = column[1:] if column.startswith("@") else record.get(column)
-        kind = _KINDS[name]
-        try:
-            if commas is not None:
-                value = commas.plain(value, kind)
-            found[name] = _READ[kind](value)
-        except ValueError as error:
-            raise ValueError(f"{column}: {error}") from None
-    if found.get("created_at") is None:
-        raise ValueError("created_at is not mapped")
-    status = found.get("status") or "ok"
-    found["status"] = "error" if says_failed(status) else status
-    return Row(**found)
-
-
-def _truth(value: Any) -> bool | None:
-    text = str(value).lower()
-    return None if value in (None, "") else text in ("true", "1", "yes")
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "time": moment,
-    "decimal": money,
-    "whole": whole,
-    "truth": _truth,
-    "json": lambda value: _inner(value) or None,
-}
