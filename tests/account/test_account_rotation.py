@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from gateway_kit import MemoryTransport, breaks, refuses, says
 
@@ -260,3 +261,24 @@ def test_a_time_that_cannot_be_read_is_due(tmp_path: Path) -> None:
     journal.write({"step": "waiting", "due_at": "soon", "key_id": "k"}, "a")
     assert [due.overdue for due in unfinished(journal, NOW)] == [True]
     assert json.loads(Path(journal.path("a")).read_text())["due_at"] == "soon"
+
+
+def test_only_an_older_secret_that_works_is_cut_short(
+    rotations: Make,
+) -> None:
+    until = "2026-11-22T00:00:00Z"
+    twice = msgspec.structs.replace(KEY, previous_expires_at=until)
+    assert rotations().cut_short(KEY) is None
+    assert rotations().cut_short(twice) == until
+    assert rotations(now=NOW + 86_400).cut_short(twice) is None
+    assert rotations().cut_short(msgspec.structs.replace(twice, state="revoked")) is None
+
+
+def test_a_rotation_whose_answer_was_lost_is_asked_again_without_cutting_anything(
+    rotations: Make, wire: MemoryTransport
+) -> None:
+    wire.expect("POST", "/v1/keys/key_1/rotate", *(breaks(sent=True) for _ in range(4)))
+    with pytest.raises(NexctlError):
+        rotations().rotate(KEY)
+    done = msgspec.structs.replace(KEY, previous_expires_at="2026-11-22T00:00:00Z")
+    assert rotations().cut_short(done) is None

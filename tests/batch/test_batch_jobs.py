@@ -294,6 +294,29 @@ def test_results_go_to_one_of_two_formats(tmp_path: Path) -> None:
     assert results.default_place("a/b.jsonl") == "a/b.results.jsonl"
 
 
+@pytest.mark.parametrize(
+    ("name", "held", "replaced"),
+    [
+        ("x.jsonl", b"", True),
+        ("x.jsonl", b'{"custom_id":"a \\" b","status":"succeeded","response":null}\n', True),
+        ("x.csv", b"custom_id,status,status_code\r\n", True),
+        ("x.jsonl", b'{"custom_id": "a", "method": "POST", "url": "/v1/responses"}\n', False),
+        ("x.jsonl", b"custom_id,status,status_code\r\n", False),
+        ("x.csv", b"name,budget\r\n", False),
+    ],
+)
+def test_only_results_are_replaced_by_results(
+    tmp_path: Path, name: str, held: bytes, replaced: bool
+) -> None:
+    (tmp_path / name).write_bytes(held)
+    if replaced:
+        results.check_place(str(tmp_path / name))
+        return
+    with pytest.raises(UsageError, match="is not replaced"):
+        results.check_place(str(tmp_path / name))
+    assert (tmp_path / name).read_bytes() == held
+
+
 def raw(**fields: Any) -> collect.Row:
     import msgspec
 

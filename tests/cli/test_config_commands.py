@@ -40,3 +40,16 @@ def test_everything_else_names_the_line(broken: Path, command: str) -> None:
     done = run(broken, *command.split())
     assert done.returncode == 78
     assert "config.toml:2: unknown key 'bogus'" in done.stderr
+
+
+def test_profiles_are_listed_where_the_chosen_one_is_no_more(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'default_profile = "gone"\n[profiles.work]\ndriver = "openai"\n'
+        'base_url = "https://gateway.example.com"\n'
+    )
+    done = run(tmp_path, "profile", "list", "-o", "name")
+    assert (done.returncode, done.stdout.split()) == (0, ["local", "work"])
+    assert "no such profile: gone" in done.stderr
+    assert run(tmp_path, "models", "list").returncode == 78
+    assert run(tmp_path, "profile", "use", "work").returncode == 0
+    assert run(tmp_path, "profile", "list").stderr == ""

@@ -150,6 +150,14 @@ def test_only_debug_shows_a_traceback(behave: Any) -> None:
     assert "Traceback" not in behave(_raise(NexctlError("m"))).err
 
 
+def test_a_traceback_steers_no_terminal_and_holds_no_key(behave: Any) -> None:
+    told = behave(_raise(ValueError("\x1b[31mred\u202e Bearer CANARY12345678")), "--debug").err
+    assert "Traceback" in told
+    assert "red" in told
+    assert not {"\x1b", "\u202e"} & set(told)
+    assert "CANARY" not in told
+
+
 def test_a_system_error_names_its_file(behave: Any) -> None:
     done = behave(_raise(PermissionError(13, "Permission denied", "/some/file")))
     assert done.code == 1

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -201,6 +202,32 @@ def test_make_refuses_an_unknown_column_a_ragged_row_and_bad_text(
     (tmp_path / "r.csv").write_text("name\n{{name}}\n")
     done = nexctl(*make[:-2])
     assert json.loads(done.out)["body"]["messages"][0]["content"] == "{{name}}"
+
+
+def test_no_command_writes_over_what_it_reads(nexctl: Nexctl, tmp_path: Path) -> None:
+    write_lines(tmp_path / "r.jsonl", 2, model="nex-pro")
+    before = (tmp_path / "r.jsonl").read_bytes()
+    done = nexctl("batch", "run", "r.jsonl", "--out", "./r.jsonl", "--yes")
+    assert (done.exit, (tmp_path / "r.jsonl").read_bytes()) == (2, before)
+    assert nexctl("batch", "list", "-o", "json").data == []
+    (tmp_path / "t.md").write_text("{{ name }}")
+    (tmp_path / "r.csv").write_text("name\nAnn\n")
+    make = ("batch", "make", "--template", "t.md", "--rows", "r.csv", "-m", "nex-pro")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for slip in ("t.md", "r.csv", "pipe", "link"):
+        assert nexctl(*make, "--out", slip).exit == 2
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert (tmp_path / "r.csv").read_text() == "name\nAnn\n"
+
+
+def test_a_hint_names_a_command_that_shows_more(nexctl: Nexctl, tmp_path: Path) -> None:
+    write_lines(tmp_path / "r.jsonl", 2, model="nosuch")
+    done = nexctl("batch", "quote", "r.jsonl")
+    assert (done.exit, "batch check" in done.err, "prices list" in done.err) == (2, False, True)
+    (tmp_path / "r.jsonl").write_text("nope\n")
+    assert "batch check" in nexctl("batch", "quote", "r.jsonl").err
+    assert "batch check" not in nexctl("batch", "check", "r.jsonl").err
 
 
 def test_not_everything_succeeded_is_9_and_retry_brings_the_rest(

@@ -72,6 +72,35 @@ def test_what_cannot_be_sent_is_said(nexctl: Nexctl, tmp_path: Path) -> None:
     assert nexctl("chat", stdin=b"\xff\xfe").exit == 2
 
 
+def test_requests_are_told_from_text_as_an_estimate_tells_them(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    request = {"model": "nex-pro", "messages": [{"role": "user", "content": "say it"}]}
+    raw = json.dumps(request)
+    assert nexctl("chat", stdin=raw).out == "say it\n"
+    assert nexctl("chat", "-", stdin=raw).out == "say it\n"
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": request}
+    (tmp_path / "batch.jsonl").write_text(f"{json.dumps(line)}\n" * 2)
+    for done in (
+        nexctl("chat", "batch.jsonl"),
+        nexctl("chat", stdin=f"{raw}\n{raw}\n"),
+        nexctl("chat", stdin=json.dumps(line)),
+    ):
+        assert (done.exit, done.out) == (2, "")
+    assert "batch run" in nexctl("chat", "batch.jsonl").err
+    # A name that says text is believed, and JSON that is no request is text.
+    (tmp_path / "as.txt").write_text(raw)
+    assert nexctl("chat", "as.txt").out == raw + "\n"
+    assert nexctl("chat", stdin='{"a": 1}').out == '{"a": 1}\n'
+
+
+def test_a_wrong_field_of_a_request_is_spelled_as_it_stands(nexctl: Nexctl, tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(
+        '{"messages": [{"role": "user", "content": "x"}], "max_tokens": -5}'
+    )
+    assert "max_tokens: " in nexctl("chat", "r.json").err
+
+
 def test_an_answer_cannot_steer_the_terminal(nexctl: Nexctl) -> None:
     evil = "a\x1b[31mred\x1b]0;title\x07 \u202e b\nnext"
     for more in ((), ("--no-stream",)):
@@ -88,6 +117,7 @@ def test_a_broken_stream_is_7_with_what_came(nexctl: Nexctl) -> None:
     done = nexctl("chat", "-m", "nex-pro", stdin="word " * 100)
     assert done.exit in (0, 7)
     assert done.out.startswith("word ")
+    assert done.out.endswith("\n")
     held = nexctl("wallet", "show", "-o", "json").data
     assert held["held"] == "0"
     assert held["balance"] != "30"

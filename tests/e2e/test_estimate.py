@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from fractions import Fraction
@@ -211,6 +212,33 @@ def test_a_month_at_a_volume(nexctl: Nexctl, tmp_path: Path) -> None:
     row = only(nexctl("estimate", file, "--volume", "500/day", "-o", "json").data)
     assert row["volume"]["requests_per_month"] == 15_000
     assert row["volume"]["charge_per_month"]["low"] == "1.5"
+    both = ("estimate", file, "-m", "nex-pro", "-m", "gpt-4o", "--volume", "500/day")
+    beside = nexctl(*both).out
+    assert "A MONTH" in beside
+    assert "$1.5000" in beside
+    assert "A MONTH" not in nexctl(*both[:-2]).out
+    rows = list(csv.DictReader(nexctl(*both, "-o", "csv").out.splitlines()))
+    assert [row["charge_per_month_low"] for row in rows] == ["1.5", "39"]
+    assert {row["requests_per_month"] for row in rows} == {"15000"}
+    assert nexctl(*both[:-2], "-o", "csv").out.splitlines()[1].endswith(",,,,")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"messages": [], "max_tokens": 5}, "not an empty list"),
+        ({"messages": [{"role": "user", "content": "x"}], "max_tokens": -5}, "or more, not -5"),
+        ({"messages": [{"role": "user", "content": "x"}], "n": 1.5}, "or more, not 1.5"),
+        ({"contents": [{"parts": [{"text": "x"}]}]}, "Gemini's own form"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_with_its_value(
+    nexctl: Nexctl, tmp_path: Path, fields: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "r.json").write_text(json.dumps({"model": "nex-pro", **fields}))
+    ran = nexctl("estimate", "r.json")
+    assert ran.exit == 2
+    assert said in ran.err
 
 
 # --- side by side --------------------------------------------------------------------------------

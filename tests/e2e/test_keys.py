@@ -145,7 +145,8 @@ def test_what_a_taken_file_holds_stays_where_the_key_is_not_there(
     done = nexctl("keys", "create", "--name", "n", "--if-not-exists", "--write", "old.key")
     assert done.exit == 2
     assert (tmp_path / "old.key").read_text() == "something else\n"
-    assert "n\t" not in nexctl("keys", "list").out
+    names = [line.split("\t")[0] for line in nexctl("keys", "list").out.splitlines()]
+    assert "n" not in names
 
 
 def test_a_dry_run_sends_nothing_and_makes_nothing(nexctl: Nexctl, own_home: Path) -> None:
@@ -234,6 +235,43 @@ def test_a_rotated_key_has_two_secrets_for_a_while(nexctl: Nexctl, tmp_path: Pat
     assert nexctl("wallet", "show", NEXCTL_API_KEY=old).exit == 4
 
 
+def test_a_rotation_that_ends_an_older_secret_early_asks_before(nexctl: Nexctl) -> None:
+    old = make(nexctl, "ci")
+    new = nexctl("keys", "rotate", "ci", "--overlap", "24h", "-q").out.strip()
+    refused = nexctl("keys", "rotate", "ci", "--overlap", "24h", "-q")
+    assert refused.exit == 10
+    assert old[:12] in refused.err
+    for secret in (old, new):
+        assert nexctl("wallet", "show", NEXCTL_API_KEY=secret).exit == 0
+    assert nexctl("keys", "rotate", "ci", "--overlap", "24h", "-q", "--yes").exit == 0
+    assert nexctl("wallet", "show", NEXCTL_API_KEY=old).exit == 4
+
+
+def test_who_rotates_the_key_in_use_is_told(nexctl: Nexctl, tmp_path: Path) -> None:
+    make(nexctl, "ci")
+    assert "calls with the old secret" not in nexctl("keys", "rotate", "ci", "-q").err
+    done = nexctl("keys", "rotate", "management", "-q", "--yes")
+    assert "profile local calls with the old secret" in done.err
+    assert "auth login" in done.err
+    assert len(done.out.split()) == 1
+
+
+def test_no_secret_takes_the_place_of_a_pipe(nexctl: Nexctl, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = nexctl("keys", "create", "--name", "ci", "--write", "pipe")
+    assert (done.exit, "cannot be written" in done.err) == (2, True)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode)
+    assert nexctl("keys", "show", "ci").exit == 3
+
+
+def test_a_revoked_key_shows_no_old_secret_as_alive(nexctl: Nexctl) -> None:
+    make(nexctl, "ci")
+    nexctl("keys", "rotate", "ci", "--overlap", "24h", "-q")
+    assert "old secret" in nexctl("keys", "show", "ci").out
+    assert "old secret" not in nexctl("keys", "revoke", "ci", "--yes").out
+    assert "old secret" not in nexctl("keys", "show", "ci").out
+
+
 def test_a_check_tries_the_new_secret(nexctl: Nexctl, tmp_path: Path) -> None:
     make(nexctl, "ci")
     probe = tmp_path / "probe.sh"
@@ -242,13 +280,13 @@ def test_a_check_tries_the_new_secret(nexctl: Nexctl, tmp_path: Path) -> None:
     done = nexctl("keys", "rotate", "ci", "--check", str(probe), "-q", "--write", "new.key")
     assert done.exit == 0
     assert (tmp_path / "seen").read_text() == (tmp_path / "new.key").read_text()
-    failed = nexctl("keys", "rotate", "ci", "--check", "false", "-o", "json")
+    failed = nexctl("keys", "rotate", "ci", "--check", "false", "-o", "json", "--yes")
     assert failed.exit == 9
     # The new secret exists and is handed over; the one before it still works.
     before = (tmp_path / "new.key").read_text().strip()
     for secret in (failed.data["secret"], before):
         assert nexctl("wallet", "show", NEXCTL_API_KEY=secret).exit == 0
-    shown = nexctl("keys", "rotate", "ci", "--check", str(probe), "-o", "json")
+    shown = nexctl("keys", "rotate", "ci", "--check", str(probe), "-o", "json", "--yes")
     assert shown.data["secret"] not in shown.err
     assert "check: saw ***" in shown.err
 

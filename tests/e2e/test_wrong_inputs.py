@@ -35,6 +35,11 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("estimate prompt.md --on nowhere", {}, 2, "no price book 'nowhere'", "books: nextoken"),
     ("estimate prompt.md --on ./no.toml", {}, 2, "./no.toml", "check the path"),
     ("estimate prompt.md --on ./bad.toml", {}, 78, "bad.toml:2: not TOML", "prices validate"),
+    (
+        "estimate prompt.md",
+        {"NEXCTL_DRIVER": "openai", "NEXCTL_BASE_URL": "http://127.0.0.1:9"},
+        *(78, "names no price book", "NEXCTL_BOOK=BOOK"),
+    ),
     ("estimate prompt.md --max-cost abc", {}, 2, "--max-cost: 'abc'", "write it like 12"),
     ("estimate prompt.md --volume 5", {}, 2, "--volume: '5'", "500/day"),
     ("estimat prompt.md", {}, 2, "no such command: nexctl estimat", "did you mean estimate?"),

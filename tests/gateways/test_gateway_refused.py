@@ -233,3 +233,43 @@ def test_a_name_that_is_taken_is_not_asked_for_again(
     with pytest.raises(Refused) as caught:
         gateway.keys.create(KeyCreate(name="ci"))
     assert caught.value.exit == 1
+
+
+@pytest.mark.parametrize("key", ["opaque/CANARY=value+1", "hunter22", "sk-CANARY12345678"])
+def test_a_key_that_a_gateway_says_back_is_not_shown_whatever_its_spelling(key: str) -> None:
+    body = {
+        "message": f"Incorrect key {key}!",
+        "param": f"{key}",
+        "code": "budget_exceeded",
+        "details": {"layer": "key", "name": key, "remaining": key, "usage": {"by": [key]}},
+    }
+    raw = json.dumps({"error": body}).replace("/", "\\/").encode()
+    error = refusal_of(raw, 401, {"x-request-id": f"req {key}"}, "home", (key,))
+    assert key not in f"{error.message} {error.hint} {error.details}"
+    assert error.message.startswith("home: Incorrect key ")
+
+
+def test_a_word_typed_where_no_key_is_asked_for_eats_no_message() -> None:
+    raw = json.dumps({"error": {"message": "none exceeds the context"}}).encode()
+    for key in ("x", "none", ""):
+        said = refusal_of(raw, 400, {}, "home", (key,)).message
+        assert said == "home: none exceeds the context"
+
+
+def test_the_gateways_clients_name_their_key_to_the_redaction(wire: MemoryTransport) -> None:
+    key = "opaqueCANARYvalue"
+    from nexctl.gateways.client import connect
+    from nexctl.safety.http import Key
+
+    client = connect(wire, Key(key, "embedded"), "home")
+    wire.expect("GET", "/v1/models", refuses(401, "invalid_api_key", f"not {key}"))
+    with pytest.raises(Refused) as caught:
+        client.ask("models.list")
+    assert key not in str(caught.value)
+
+
+def test_a_validation_error_of_fastapi_says_what_is_wrong() -> None:
+    found = [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]
+    assert refused(422, {"detail": found}).message == "home: body.model: Field required"
+    assert refused(422, {"detail": [{"msg": "bad"}]}).message == "home: bad"
+    assert "without saying why" in refused(422, {"detail": [7]}).message

@@ -13,6 +13,7 @@ from gateway_kit import MemoryTransport, breaks, refuses, says, streams
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.gateways.drivers import open_gateway
 from nexctl.gateways.lacking import Lacking
+from nexctl.gateways.openai import LACKED, OpenAIGateway
 from nexctl.gateways.port import Gateway
 from nexctl.safety.http import Call, Key, NetworkError, Reply
 from nexctl.wire.batches import BatchCreate
@@ -199,6 +200,23 @@ def test_what_openai_has_no_endpoint_for_is_lacking_not_made_up(openai: Gateway)
         with pytest.raises(Lacking, match="work does not offer") as caught:
             ask()
         assert caught.value.exit == 1
+
+
+def test_every_noun_of_the_port_is_offered_or_lacking(openai: Gateway) -> None:
+    nouns = {
+        name
+        for part in Gateway.__mro__
+        for name, member in vars(part).items()
+        if isinstance(member, property) and name != "name"
+    }
+    assert {"keys", "papers", "orgs", "editions"} <= nouns
+    offered = {noun for noun in nouns if noun in vars(OpenAIGateway)}
+    assert nouns == offered | set(LACKED)
+    assert not offered & set(LACKED)
+    for noun in LACKED:
+        with pytest.raises(Lacking) as caught:
+            getattr(openai, noun).list()
+        assert caught.value.hint
 
 
 def test_a_key_is_proven_by_the_list_of_models_and_nothing_is_made_up_about_it(

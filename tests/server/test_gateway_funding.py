@@ -498,3 +498,37 @@ def test_fees_are_tried_again_for_everybody_and_for_nobody_who_is_suspended(
     rig.house.ledger.write(customers.change, owing[-1], state="suspended")
     assert subscribing.renew_due(rig.house) == 2
     assert rig.house.read(autotopup.free_of, owing[-1]) == 50 * UNIT
+
+
+def test_automatic_top_up_is_paid_by_invoice_only_where_an_order_may_be(
+    make: Callable[..., Rig],
+) -> None:
+    """deeptoken.app/pricing: the invoice path is the Business pack's, from 5,000 on."""
+    rig = make(book="deeptoken", plan=None, payments="manual")
+    for terms in ({"amount": "50"}, {"amount": None, "target": "100"}):
+        got = agree(rig, method="invoice", **terms)
+        assert (got.status, got.code) == (400, "payment_method_unavailable")
+    assert rig.ask("GET", "/v1/invoices").body["data"] == []
+    assert agree(rig, amount="5000", method="invoice").status == 200
+    (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
+    assert (paper["total"], paper["state"]) == ("5000", "issued")
+
+
+@pytest.mark.parametrize("state", ["rejected", "under_review"])
+def test_money_for_an_order_that_takes_none_is_told_to_the_operator(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """A payment page stays open at its provider after an order was refused here."""
+    rig = make(book="deeptoken", plan=None)
+    told: list[str] = []
+    monkeypatch.setattr(rig.house, "alarm", told.append)
+    order = ordered(rig, "100" if state == "rejected" else "6000")
+    if state == "rejected":
+        path = f"/admin/v1/payments/{order['id']}/reject"
+        assert rig.ask("POST", path, {"reason": "no"}, key=rig.operator).status == 200
+    path, headers, body = sandbox.signed_event(rig.house, order["id"])
+    assert rig.raw("POST", path, body, headers=headers).body["credited"] is False
+    assert rig.wallet()["balance"] == "0"
+    (text,) = told
+    assert f"order_{state}" in text
+    assert order["id"] in text

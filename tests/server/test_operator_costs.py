@@ -174,3 +174,100 @@ def test_two_providers_the_dearest_decides_the_draft(make: Callable[..., Rig]) -
     assert base(rig) == got["base"]
     assert put(rig, {"gpt-4o": got["models"][0]["rates"]}, credit=CREDIT).status == 200
     assert opening(rig)["passed"]
+
+
+@pytest.mark.parametrize(
+    ("taken", "lost", "price"),
+    [
+        # A price of tokens alone: each request is given away.
+        ({"request": "0.5"}, "request", "0"),
+        # Written parts without a price are charged as plain input.
+        ({"cache_write": "0.125"}, "cache_write", "0.1"),
+        ({"reasoning": "0.5"}, "reasoning", "0.4"),
+    ],
+)
+def test_before_opening_what_costs_and_has_no_price_of_its_own_is_a_row(
+    rig: Rig, taken: dict[str, str], lost: str, price: str
+) -> None:
+    only_nex_pro(rig)
+    costs(rig, toml=sheet(input="0.01", output="0.01", **taken))
+    found = opening(rig)
+    rows = {row["meter"]: row for row in found["rows"] if row["lane"] == "sync"}
+    assert (rows[lost]["price"], rows[lost]["cost"]) == (price, taken[lost])
+    assert rows[lost]["state"] == "below_cost"
+    assert {rows[meter]["state"] for meter in ("input", "output")} == {"ok"}
+    assert not found["passed"]
+
+
+def test_a_requests_fee_that_nobody_knows_is_unknown_not_nothing(rig: Rig) -> None:
+    only_nex_pro(rig)
+    text = sheet(input="0.01", output="0.01", request="unpublished")
+    costs(rig, toml=text)
+    found = opening(rig)
+    states = {row["meter"]: row["state"] for row in found["rows"] if row["lane"] == "sync"}
+    assert states == {"input": "ok", "output": "ok", "request": "unknown_cost"}
+    assert not found["passed"]
+
+
+def test_a_draft_holds_what_only_one_of_two_providers_takes_apart(make: Callable[..., Rig]) -> None:
+    """The other one counts it as plain tokens, or not at all: the dearer of the two decides."""
+    rig = make()
+    only_nex_pro(rig)
+    costs(rig, toml=sheet(input="1", output="4", cached_input="0.1", request="0.01"))
+    models = {"nex-pro": "nex-pro"}
+    operate(rig, "POST", "/providers", {"id": "other", "kind": "echo", "models": models})
+    costs(rig, "other", toml=sheet(input="0.9", output="4", cache_write="1.125"))
+    draft = operate(rig, "POST", "/prices/draft", {"markup": "10", "models": ["nex-pro"]}).body
+    assert draft["models"][0]["rates"] == {
+        "input": "1.1",
+        "cached_input": "0.99",
+        "cache_write": "1.2375",
+        "output": "4.4",
+        "request": "0.011",
+    }
+    put(rig, {"nex-pro": draft["models"][0]["rates"]})
+    lost = [row for row in opening(rig)["rows"] if row["lane"] == "sync" and row["state"] != "ok"]
+    assert lost == []
+
+
+def test_what_was_given_back_of_charges_is_said_beside_the_margin(kept: Rig) -> None:
+    rig = kept
+    costs(rig, toml=sheet(input="0.01", output="0.01"))
+    request = rig.chat().body["nex"]["request_id"]
+    assert operate(rig, "GET", "/margin").body["notes"] == []
+    path = f"/customers/{rig.made.customer}/wallet/adjustments"
+    given = {"amount": "0.0000005", "note": "late", "request_id": request}
+    assert operate(rig, "POST", path, given).status == 200
+    for query, told in (
+        ("", True),
+        (f"?customer={rig.made.customer}", True),
+        ("?customer=cus_other", False),
+        ("?from=2999-01-01T00:00:00Z", False),
+        ("?to=2020-01-01T00:00:00Z", False),
+    ):
+        notes = operate(rig, "GET", f"/margin{query}").body["notes"]
+        assert [note.rpartition(": ")[2] for note in notes] == ["0.0000005 USD"] * told, query
+
+
+def test_before_opening_the_highest_agreed_discount_is_a_way_of_selling(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(book="deeptoken", plan=None)
+    costs(rig)
+    operate(rig, "PATCH", "/providers/echo", {"models": {"gpt-4.1-mini": "gpt-4.1-mini"}})
+    cheap = sheet(input="0.30", cached_input="0.07", output="1.20")
+    costs(rig, toml=cheap.replace("nex-pro", "gpt-4.1-mini"))
+    assert opening(rig)["passed"]
+    rig.customer("other")
+    for row in operate(rig, "GET", "/customers").body["data"]:
+        percent = "9.5" if row["name"] == "other" else "25.000001"
+        path = f"/customers/{row['id']}/policy"
+        assert operate(rig, "PUT", path, {"discount_percent": percent}).status == 200
+    found = opening(rig)
+    states = {(row["lane"], row["meter"]): row["state"] for row in found["rows"]}
+    # 0.40 and 1.60 less a quarter are 0.30 and 1.20: a millionth of a per cent more is a loss.
+    assert states["agreed 25.000001 %", "input"] == "below_cost"
+    assert states["agreed 25.000001 %", "output"] == "below_cost"
+    assert states["agreed 25.000001 %", "cached_input"] == "ok"
+    assert states["sync", "input"] == "ok"
+    assert not found["passed"]

@@ -133,6 +133,11 @@ def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_sho
         *("--amount", "60000", "--from", "2020-01-01", "--to", "2099-12-31"),
         *("--sla", "99.9%", "--capacity", "two dedicated GPUs"),
     )
+    high = shop("wallet", "topup", "6000", "--method", "manual", "-o", "json").data
+    asked = shop("admin", "payments", "approve", high["id"])
+    assert (asked.exit, "Let the customer pay $6,000" in asked.err) == (10, True), asked.err
+    looked = shop.data("admin", "payments", "approve", high["id"], "--yes")
+    assert (looked["state"], shop.balance()) == ("opened", 0)
     planned = shop("admin", "customers", "contract", customer, *terms, "--dry-run")
     assert planned.exit == 0
     assert shop.data("subscription", "contract")["state"] == "none", "a dry run agrees on nothing"

@@ -211,6 +211,14 @@ def test_usdt_is_an_exact_amount_a_hash_and_an_approval(open_shop: Open) -> None
     assert submitted["state"] == "submitted"
     assert manual.balance() == 0
     assert manual("wallet", "submit", second["id"], "--transaction", tx).exit != 0, "used already"
+    # The operator compares the exact amount with what came, before it is credited.
+    asked = manual("admin", "payments", "approve", first["id"])
+    assert asked.exit == 10
+    for told in (f"${first['pay_to']['amount']} over TRC20", tx, "Credit $29"):
+        assert told in asked.err, told
+    rows = manual("admin", "payments", "list", "-o", "tsv").out.splitlines()[1:]
+    exact = [second["pay_to"]["amount"], first["pay_to"]["amount"]]
+    assert [row.split("\t")[-2:] for row in rows] == [[amount, "TRC20"] for amount in exact]
     manual.data("admin", "payments", "approve", first["id"], "--yes")
     assert manual.balance() == 29 * MILLION
     assert manual.data("subscription", "show")["plan"] == "pro"

@@ -41,6 +41,23 @@ def test_nothing_is_sold_before_the_operator_sets_prices(shop: Shop) -> None:
     assert (shop.balance(), shop.wallet()["held"]) == (Decimal(100), "0")
 
 
+@pytest.mark.parametrize(
+    ("option", "typed"),
+    [
+        ("--customer", ("payments", "list", "--customer", "no id!")),
+        ("--customer", ("invoices", "list", "--customer", "no id!")),
+        ("--model", ("prices", "draft", "--markup", "15%", "--model", "")),
+        ("--credit-rate", ("prices", "draft", "--markup", "15%", "--credit-rate", "1e2/USD")),
+    ],
+)
+def test_a_refusal_names_the_option_that_was_typed(
+    shop: Shop, option: str, typed: tuple[str, ...]
+) -> None:
+    done = shop("admin", *typed)
+    assert done.exit == 2
+    assert done.err.startswith(f"error: {option}: "), done.err
+
+
 def test_credits_have_no_money_rate_until_the_operator_sets_one(shop: Shop) -> None:
     refused = shop.refused("wallet", "topup", "10")
     assert refused == (1, "not_offered")

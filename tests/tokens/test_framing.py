@@ -481,6 +481,11 @@ def test_limits_and_model_are_read_from_the_request():
     assert framing.max_output_of({"max_output_tokens": 9, "max_tokens": None}) == 9
     assert framing.max_output_of({}) is None
     assert framing.answers_of({"n": 3}) == 3
+    assert framing.answers_of({"n": 2, "prompt": ["a", "b"]}) == 4
+    assert framing.answers_of({"n": 2, "best_of": 5, "prompt": ["a", [1, 2]]}) == 10
+    assert framing.answers_of({"best_of": 5, "prompt": [1, 2, 3]}) == 5
+    assert framing.answers_of({"best_of": 5, "prompt": "a"}) == 5
+    assert framing.answers_of({"n": 2, "best_of": 5, "messages": [], "prompt": ["a", "b"]}) == 2
     assert framing.answers_of({"n": None}) == framing.answers_of({}) == 1
     assert framing.model_of({"model": "gpt-4o"}) == "gpt-4o"
     assert framing.model_of({}) is None

@@ -100,6 +100,17 @@ class Rotations:
             )
         return rotated
 
+    def cut_short(self, key: Key) -> str | None:
+        """Until when an older secret of `key` would work that the next rotation ends at once.
+
+        None where there is none, and where an interrupted rotation only asks for its answer again.
+        """
+        until = key.previous_expires_at
+        if until is None or key.state == "revoked" or self._passed(until):
+            return None
+        begun = self.journal.read(self.origin, key.id)
+        return None if begun is not None and begun.get("step") == "asked" else until
+
     def finish(self, key_id: str, *, early: bool = False) -> Key:
         """Revoke the old key of a rotation by hand whose time is up (`early`: at once).
 

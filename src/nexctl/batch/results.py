@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -135,14 +136,44 @@ def kind_of(path: str) -> str:
 
 
 def check_place(path: str) -> str:
-    """The format, after making sure that the file can be written, before anything is spent."""
+    """The format, after making sure that the file can be written, before anything is spent.
+
+    Only results are replaced: the requests themselves, or another file, may be named by a slip.
+    """
     kind = kind_of(path)
     folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+    begins = _beginning(path)
+    if begins is None or not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(
             f"--out: {path} cannot be written", hint="name a file in a folder of yours"
         )
+    if begins and not _BEGINS[kind].match(begins):
+        raise UsageError(
+            f"--out: {path} holds something else than results and is not replaced",
+            hint="remove it, or name another file",
+            code="exists",
+        )
     return kind
+
+
+_BEGINS = {
+    "csv": re.compile(rb"custom_id,status,"),
+    "jsonl": re.compile(rb'\{"custom_id":"(?:[^"\\]|\\.)*+","status":"'),
+}
+_ENOUGH = 64 * 1024
+
+
+def _beginning(path: str) -> bytes | None:
+    """The first bytes of a file, b"" where there is none, None where it is no file to be read."""
+    if not os.path.lexists(path):
+        return b""
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(_ENOUGH)
+    except OSError:
+        return None
 
 
 def default_place(path: str) -> str:

@@ -69,7 +69,7 @@ class Scan(NamedTuple):
         """Whether nothing is wrong."""
         return not self.fault_counts
 
-    def refuse(self) -> None:
+    def refuse(self, hint: str = "nexctl batch check lists every fault") -> None:
         """UsageError (exit 2) where something is wrong."""
         if self.ok:
             return
@@ -78,7 +78,7 @@ class Scan(NamedTuple):
         more = f" (and {total - 1:,} more)" if total > 1 else ""
         raise UsageError(
             f"{place(self.name, first)}: {first.message}{more}",
-            hint="nexctl batch check lists every fault",
+            hint=hint,
             code=first.code,
             details={"faults": [fault.as_json() for fault in self.faults[:100]]},
         )

@@ -129,15 +129,19 @@ def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
     )
 
 
+# Fields of a request whose options are called otherwise.
+_TYPED = {"customer_id": "customer", "models": "model", "credit": "credit-rate"}
+
+
 def converted(given: dict[str, Any], body: Any) -> Any:
-    """A request's body from what was typed. UsageError names the field that is not right."""
+    """A request's body from what was typed. UsageError names the option that is not right."""
     import msgspec
 
     try:
         return msgspec.convert(given, body)
     except msgspec.ValidationError as error:
         field, said = terms.fault(error)
-        named_ = f"--{field.replace('_', '-')}: " if field else ""
+        named_ = f"--{_TYPED.get(field, field.replace('_', '-'))}: " if field else ""
         raise UsageError(f"{named_}{said}") from None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIELDS = (
     *("id", "state", "customer_id", "customer_name", "method", "total", "currency", "credits"),
     *("refunded", "transaction", "sender", "submitted_at", "decided_by", "decided_at", "note"),
-    *("created_at", "credited_at"),
+    *("created_at", "credited_at", "transfer", "network"),
 )
 _ORDER = argument("order", metavar="ORDER", required=True, help="The order's id.")
 
@@ -47,12 +47,15 @@ def list_(app: App, state: str | None, customer: str | None) -> View:
 def _list(rows: Sequence[Payment]) -> View:
     from nexctl.wire.base import plain
 
-    right = ("total", "credits", "refunded")
+    right = ("total", "credits", "refunded", "transfer")
     return View(
         lambda: [plain(row) for row in rows],
         table=lambda: Table(
             [Column(name, right=name in right) for name in FIELDS],
-            [[getattr(row, name) for name in FIELDS] for row in rows],
+            [
+                [_transfer(row) if n == "transfer" else getattr(row, n) for n in FIELDS]
+                for row in rows
+            ],
         ),
         names=lambda: named(rows),
     )
@@ -91,7 +94,9 @@ def approve(app: App, order: str, transaction: str | None, note: str | None) -> 
     if app.dry_run:
         return dry(app, Planned("payments.approve", order, body=body))
     with connect.gateway(app, OPERATOR) as gateway:
-        _ask(app, gateway.payments.show(order), "Credit")
+        found = gateway.payments.show(order)
+        looked = found.state == "under_review" and (found.pay_to is None or transaction is None)
+        _ask(app, found, "Let the customer pay" if looked else "Credit")
         return _one(app, gateway.payments.approve(order, body))
 
 
@@ -141,10 +146,23 @@ def refund(app: App, order: str, amount: str | None, **given: Any) -> View:
 
 def _ask(app: App, found: Payment, verb: str) -> None:
     who = found.customer_name or found.customer_id
+    told = f"{found.method} order {found.id} of {who}"
+    if found.pay_to is not None:
+        over = f" over {found.network}" if found.network else ""
+        seen = f", transaction {found.transaction}" if found.transaction else ""
+        told += f", exactly {money(found.pay_to.amount, found.currency)}{over}{seen}"
     app.confirm(
-        f"{verb} {money(found.total, found.currency)} ({found.method} order {found.id} of {who}), "
-        f"profile {app.profile.name}?"
+        f"{verb} {money(found.total, found.currency)} ({told}), profile {app.profile.name}?"
     )
+
+
+def _transfer(row: Payment) -> str | None:
+    """The exact amount of a manual order's transfer, by which it is known."""
+    return None if row.pay_to is None else row.pay_to.amount
+
+
+def _amount(amount: str | None, row: Payment) -> str | None:
+    return money(amount, row.currency) if amount else None
 
 
 def _one(app: App, row: Payment) -> View:
@@ -156,8 +174,10 @@ def _one(app: App, row: Payment) -> View:
         pairs = (
             ("customer", row.customer_name or row.customer_id),
             ("total", money(row.total, row.currency)),
+            ("transfer", _amount(_transfer(row), row)),
+            ("transaction", row.transaction),
             ("credits", money(row.credits, row.credit_unit or row.currency)),
-            ("refunded", money(row.refunded, row.currency) if row.refunded else None),
+            ("refunded", _amount(row.refunded, row)),
             ("decided by", row.decided_by),
             ("reason", row.reason),
             ("note", row.note),

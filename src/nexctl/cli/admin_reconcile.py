@@ -51,7 +51,7 @@ def reconcile(app: App, month: str | None) -> View:
     app.emit(view)
     raise CheckFailed(
         f"{plural(len(found.findings), 'finding')}: the books do not agree",
-        hint="'nexctl admin payments show ORDER' and 'nexctl gateway verify' show more",
+        hint="'nexctl admin payments list' and 'nexctl gateway verify' show more",
         code="not_reconciled",
         details={"findings": len(found.findings)},
     )

@@ -20,6 +20,7 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
+from nexctl.cli.deliver import is_replaceable
 from nexctl.cli.render import View
 from nexctl.errors import NexctlError, UsageError
 
@@ -90,6 +91,19 @@ def make(
     chosen = model or app.profile.model
     if chosen is None:
         raise UsageError("batch make needs a model", hint="pass -m MODEL", code="no_model")
+    if out and (os.path.islink(out) or not is_replaceable(out)):
+        raise UsageError(
+            f"--out: {out} is not a file of its own",
+            hint="leave --out out for standard output",
+            code="unwritable",
+        )
+    for source in (template, rows, system):
+        if out and source and os.path.exists(out) and os.path.samefile(out, source):
+            raise UsageError(
+                f"--out: {out} is what the lines are made from",
+                hint="name another file",
+                code="exists",
+            )
     recipe = making.Recipe(
         _text(template), chosen, max_tokens, _text(system) if system else None, id_column
     )
@@ -139,7 +153,7 @@ def check(app: App, file: str, **options: Any) -> View | None:
     app.emit(check_view(found, target))
     if target.queue:
         app.detail("an account limits the input tokens that wait: --queue-tokens keeps below it")
-    found.refuse()
+    found.refuse("correct the lines that are listed")
     return None
 
 
@@ -261,8 +275,11 @@ def retry(app: App, job: str, **options: Any) -> View | None:
     Never a line that succeeded or was refused as wrong. Lines that failed for money wait until
     there is some (exit 5). What comes back takes its place in the results of the first job.
     """
+    from nexctl.batch import results as merging
     from nexctl.cli.batch_work import retried
 
+    if options["out"]:
+        merging.check_place(options["out"])
     with opened(app, of=job) as work:
         root, child = retried(app, work, job, options)
         if child is None:

@@ -9,7 +9,7 @@ from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, dry
 from nexctl.cli.figures import money, tokens
 from nexctl.cli.render import Table, View
-from nexctl.errors import UsageError
+from nexctl.errors import NexctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +45,9 @@ def chat(
 ) -> View | None:
     """Send one prompt; the answer goes to standard output as it comes.
 
-    Text is one user message; a .json file is a chat request as it is. What the gateway quoted and
-    what it charged stand on standard error afterwards; -q leaves them out.
+    Text is one user message; a .json file is a chat request as it is, and so is one on standard
+    input, as for estimate. What the gateway quoted and what it charged stand on standard error
+    afterwards; -q leaves them out.
     """
     from nexctl.account import chatting
 
@@ -60,7 +61,13 @@ def chat(
         quoted = chatting.quote(gateway, request)
         whole_answer = no_stream or app.format not in ("auto", "table")
         writer = None if whole_answer else _Writer(app)
-        answered = chatting.ask(gateway, request, quoted=quoted, on_text=writer)
+        try:
+            answered = chatting.ask(gateway, request, quoted=quoted, on_text=writer)
+        except NexctlError:
+            # What came stands on a line of its own, before the error.
+            if writer is not None:
+                writer.end()
+            raise
     if writer is None and app.format in ("auto", "table"):
         writer = _Writer(app)
         writer(answered.text)
@@ -107,7 +114,7 @@ class _Writer:
 def _read(app: App, path: str | None) -> dict[str, Any]:
     """The request's beginning: messages, and the rest of a request file."""
     from nexctl.estimate import readers
-    from nexctl.estimate.sources import display_name, unreadable
+    from nexctl.estimate.sources import display_name, kind_of, unreadable
 
     if path is None and app.is_terminal("stdin"):
         raise UsageError(
@@ -129,7 +136,16 @@ def _read(app: App, path: str | None) -> dict[str, Any]:
     text = readers.decode(raw, name)
     if not text.strip():
         raise UsageError(f"{name}: it is empty", hint="write a prompt into it", code="no_input")
-    if name.endswith(".json"):
+    kind = "auto" if path in (None, "-") else kind_of(str(path))
+    if kind == "auto":
+        kind = readers.sniff(text, name)
+    if kind == "jsonl":
+        raise UsageError(
+            f"{name}: a request on each line, and chat sends one prompt",
+            hint="'nexctl batch run FILE' sends a batch file; a .txt file is sent as it stands",
+            code="many_requests",
+        )
+    if kind == "json":
         value = readers.parse(text, name)
         if isinstance(value, dict) and isinstance(value.get("messages"), list):
             return value
@@ -142,7 +158,12 @@ def _read(app: App, path: str | None) -> dict[str, Any]:
 
 
 def _default_model(app: App, gateway: Gateway) -> str:
-    found = gateway.prices.list().default_model
+    from nexctl.gateways.lacking import Lacking
+
+    try:
+        found = gateway.prices.list().default_model
+    except Lacking:
+        found = None
     if found is None:
         raise UsageError(
             f"profile {app.profile.name} has no default model",
@@ -172,10 +193,11 @@ def _request(given: Mapping[str, Any], model: Any, options: Mapping[str, Any]) -
     try:
         return msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
-        from nexctl.account.terms import named_fault
+        from nexctl.account.terms import fault
 
+        field, said = fault(error)
         raise UsageError(
-            f"the request: {named_fault(error)}",
+            f"the request: {field}: {said}" if field else f"the request: {said}",
             hint="'nexctl chat --help' says what a request file may hold",
             code="invalid_request",
         ) from None

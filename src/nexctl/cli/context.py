@@ -193,6 +193,12 @@ class App:
             self._profile = active(self.profile_name, config=self.config, environ=self.environ)
         return self._profile
 
+    def how_to_name_book(self) -> str:
+        """What a person types so that the profile in force names a price book."""
+        if self.profile.origin == "environment":
+            return "set NEXCTL_BOOK=BOOK beside NEXCTL_BASE_URL"
+        return f"nexctl config set profiles.{self.profile.name}.book BOOK"
+
     @property
     def books_folder(self) -> str | None:
         """Folders of price books, one a line: what the profile's gateway serves, the user's own."""

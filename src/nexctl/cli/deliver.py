@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from nexctl.cli.context import App
 
 
+def is_replaceable(path: str) -> bool:
+    """Whether a file may be put there: never in the place of a folder, a pipe or a device.
+
+    A file that is written whole and then named would take the place of /dev/null itself.
+    """
+    return not os.path.lexists(path) or os.path.islink(path) or os.path.isfile(path)
+
+
 class Delivery:
     """Where a new secret goes. Whatever would lose it is refused before it is made."""
 
@@ -25,7 +33,7 @@ class Delivery:
                 )
             return
         folder = os.path.dirname(os.path.abspath(path))
-        if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+        if not is_replaceable(path) or not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(
                 f"--write: {path} cannot be written", hint="name a file in a folder of yours"
             )

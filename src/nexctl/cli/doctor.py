@@ -134,7 +134,7 @@ def _book(app: App, profile: Profile) -> tuple[Check, str | None]:
     from nexctl.pricing import books
 
     if profile.book is None:
-        hint = f"nexctl config set profiles.{profile.name}.book BOOK"
+        hint = app.how_to_name_book()
         return Check("book", "warn", "the profile names no price book", hint), None
     try:
         book = books.load(profile.book, folder=app.books_folder)

@@ -75,7 +75,7 @@ def book_of(app: App) -> str:
     if app.profile.book is None:
         raise ConfigError(
             f"profile {app.profile.name} names no price book",
-            hint=f"nexctl config set profiles.{app.profile.name}.book BOOK, or pass --on BOOK",
+            hint=f"{app.how_to_name_book()}, or pass --on BOOK",
         )
     return app.profile.book
 

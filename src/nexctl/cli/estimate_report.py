@@ -97,6 +97,7 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
         *([Column("count")] if wide else []),
         *(Column(name, heading, right=True) for name, heading in levels),
         *(Column(name, name.removesuffix("_charge").upper(), right=True) for name in extra),
+        *([Column("a_month", "A MONTH", right=True)] if ask.volume else []),
         *([Column("bar", "", right=True)] if screen.pictures else []),
     ]
     lines = []
@@ -112,10 +113,17 @@ def _write_side_by_side(rows: list[dict[str, Any]], ask: Ask, screen: Screen) ->
                 *([method] if wide else []),
                 *(_priced(row, level) for level, _ in levels),
                 *(money((row[name] or {}).get(best), row["currency"]) for name in extra),
+                *([money(_monthly(row, best), row["currency"])] if ask.volume else []),
                 *([_bar(screen, amount, most[currency])] if screen.pictures else []),
             ]
         )
     screen.table(Table(columns, lines))
+
+
+def _monthly(row: dict[str, Any], level: str) -> str | None:
+    """Return what a month at the stated volume costs, None where it is not known."""
+    found: str | None = row["volume"]["charge_per_month"][level] if row["volume"] else None
+    return found
 
 
 def _bar(screen: Screen, amount: int, most: int) -> str:
@@ -225,8 +233,10 @@ def sheet(answer: Quote) -> Table:
         "exact",
         "method",
         "tokenizer",
-        *(f"{what}_{level}" for what in _SHEET_RANGES for level in ("low", "expected", "high")),
+        *(f"{what}_{level}" for what in _SHEET_RANGES for level in _LEVELS),
         "notes",
+        "requests_per_month",
+        *(f"charge_per_month_{level}" for level in _LEVELS),
     )
     return Table(
         columns,
@@ -236,12 +246,10 @@ def sheet(answer: Quote) -> Table:
                 row["count"]["exact"],
                 row["count"]["method"],
                 row["count"]["tokenizer"],
-                *(
-                    (row[what] or {}).get(level)
-                    for what in _SHEET_RANGES
-                    for level in ("low", "expected", "high")
-                ),
+                *((row[what] or {}).get(level) for what in _SHEET_RANGES for level in _LEVELS),
                 "; ".join(row["notes"]),
+                row["volume"]["requests_per_month"] if row["volume"] else None,
+                *(_monthly(row, level) for level in _LEVELS),
             ]
             for row in answer.rows
         ],
@@ -249,3 +257,4 @@ def sheet(answer: Quote) -> Table:
 
 
 _SHEET_RANGES = ("output_tokens", "charge", "cached_charge", "batch_charge")
+_LEVELS = ("low", "expected", "high")

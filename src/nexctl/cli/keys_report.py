@@ -62,7 +62,7 @@ def _row(key: Key, due: Due | None) -> list[Any]:
     rotation = None
     if due is not None:
         rotation = "overdue" if due.overdue else f"due {due.due_at}"
-    elif key.previous_expires_at is not None:
+    elif _keeps_old(key):
         rotation = f"old until {key.previous_expires_at}"
     return [
         key.name,
@@ -115,9 +115,14 @@ def _facts(key: Key) -> list[tuple[str, str]]:
         ("revoked", key.revoked_at),
     )
     rows += [(name, str(value)) for name, value in pairs if value]
-    if key.previous_expires_at is not None:
+    if _keeps_old(key):
         rows.append(("old secret", f"{key.previous_prefix} until {key.previous_expires_at}"))
     return rows
+
+
+def _keeps_old(key: Key) -> bool:
+    """Whether an older secret may still work: no secret of a revoked key does."""
+    return key.previous_expires_at is not None and key.state != "revoked"
 
 
 def _one(key: Key, secret: str | None) -> Table:

@@ -17,6 +17,7 @@ from nexctl.errors import CheckFailed, UsageError
 if TYPE_CHECKING:
     from nexctl.account.rotation import Rotations
     from nexctl.gateways.port import Gateway
+    from nexctl.wire.keys import Key
 
 WRITE = option(
     "--write", metavar="FILE", suggest="files", help="Keep the secret in FILE (0600), not shown."
@@ -59,8 +60,9 @@ def rotate(
     """Give a key a new secret, shown once; the old one works on for a while.
 
     The check runs with the new secret in NEXCTL_API_KEY; where it fails the old secret still works.
-    On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish ends the
-    old one when its time is up.
+    A gateway keeps one old secret: a second rotation ends the first one's at once, and asks
+    before. On gateways that cannot keep two secrets, a second key is made (exit 8) and --finish
+    ends the old one when its time is up.
     """
     if (key is None) == (finish is None):
         raise UsageError("keys rotate needs a KEY, or --finish ID")
@@ -83,6 +85,13 @@ def rotate(
     kept: list[str] = []
     with connect.gateway(app) as gateway:
         found = workflow.find(gateway, name)
+        journal = rotations(app, gateway)
+        until = journal.cut_short(found)
+        if until is not None:
+            app.confirm(
+                f"End the older secret {found.previous_prefix} of key {found.name} at once and not "
+                f"at {until}, profile {app.profile.name}?"
+            )
         again = f"nexctl keys rotate {found.id}"
         shown: list[str | None] = []
 
@@ -91,13 +100,12 @@ def rotate(
             shown.append(delivery.deliver(secret, again))
 
         try:
-            rotated = rotations(app, gateway).rotate(
-                found, overlap, secret_made=keep, check=_checker(app, check)
-            )
+            rotated = journal.rotate(found, overlap, secret_made=keep, check=_checker(app, check))
         except CheckFailed as error:
             failed = error
             rotated = Rotated(found, kept[0], error.details.get("old_ends_at"))
     app.emit(rotated_view(app, rotated, shown[0], delivery))
+    _say_own(app, found)
     if failed is not None:
         raise failed
     if rotated.finish is not None:
@@ -107,6 +115,17 @@ def rotate(
             details={"id": rotated.finish, "due_at": rotated.old_ends_at},
         )
     return None
+
+
+def _say_own(app: App, key: Key) -> None:
+    """Say that it was the key in use: what calls with its old secret is refused when that ends."""
+    used = connect.secret(app, app.profile, "key")
+    prefixes = tuple(prefix for prefix in (key.prefix, key.previous_prefix) if prefix)
+    if used.value.startswith(prefixes):
+        app.warn(
+            f"profile {app.profile.name} calls with the old secret of this key, from "
+            f"{used.source}; 'nexctl auth login', or NEXCTL_API_KEY, takes the new one"
+        )
 
 
 def _finish(app: App, key_id: str, now: bool) -> View:

@@ -7,7 +7,7 @@ from typing import Any
 from nexctl.cli import completing
 from nexctl.cli.base import App, argument, command, flag, option
 from nexctl.cli.render import Column, Table, View
-from nexctl.errors import UsageError
+from nexctl.errors import ConfigError, UsageError
 from nexctl.settings.config import PROFILE_KEYS, is_profile_name, load, save, with_value
 from nexctl.settings.profiles import LOCAL, Profile, find, names
 
@@ -19,12 +19,13 @@ _FIELDS = tuple(PROFILE_KEYS)
 def list_(app: App) -> View:
     """The profiles, and which one is in force."""
     config = app.config
-    active = app.profile
     profiles = [find(name, config, "config") for name in names(config)]
-    if active.name not in {profile.name for profile in profiles}:
+    active = _in_force(app)
+    if active is not None and active.name not in {profile.name for profile in profiles}:
         profiles.append(active)
+    in_force = active.name if active is not None else None
     return View(
-        [{**_data(profile), "active": profile.name == active.name} for profile in profiles],
+        [{**_data(profile), "active": profile.name == in_force} for profile in profiles],
         table=Table(
             (
                 Column("active", "", show=lambda yes: "*" if yes else ""),
@@ -36,13 +37,24 @@ def list_(app: App) -> View:
                 "model",
             ),
             [
-                (profile.name == active.name, profile.name, profile.driver, profile.base_url,
+                (profile.name == in_force, profile.name, profile.driver, profile.base_url,
                  profile.book, profile.plan, profile.model)
                 for profile in profiles
             ],
         ),
         names=[profile.name for profile in profiles],
     )  # fmt: skip
+
+
+def _in_force(app: App) -> Profile | None:
+    """The profile in force; None, with a warning, where what is named is no more."""
+    try:
+        return app.profile
+    except ConfigError as error:
+        if error.code != "unknown_profile":
+            raise
+        app.warn(f"{error.message}; 'nexctl profile use NAME' chooses another")
+        return None
 
 
 @command(

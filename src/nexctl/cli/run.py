@@ -84,7 +84,12 @@ def report(app: App, error: NexctlError, cause: BaseException | None = None) -> 
     if app.debug or "--debug" in app.argv:
         import traceback
 
-        app.write_error("".join(traceback.format_exception(cause or error)))
+        from nexctl.safety.redaction import redact
+        from nexctl.safety.text import clean
+
+        # Its last line is the message as it came, from a server perhaps.
+        told = redact("".join(traceback.format_exception(cause or error)))
+        app.write_error(clean(told, keep_newlines=True))
     if wants_json(app):
         app.write_error(error_json(error))
     else:

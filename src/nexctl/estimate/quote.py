@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
-from nexctl.errors import CheckFailed, NexctlError, UnpricedError, UsageError
+from nexctl.errors import CheckFailed, UnpricedError, UsageError
 from nexctl.estimate import gate as gates
 from nexctl.estimate import readers
 from nexctl.estimate.ask import Ask
@@ -136,7 +136,7 @@ class Reader:
             self.estimator.add_empty(name)
             return
         if kind == "auto":
-            kind = _sniff(text, name)
+            kind = readers.sniff(text, name)
         if kind == "jsonl":
             requests: Iterator[readers.Request] | list[readers.Request] | None = readers.lines(
                 text, name
@@ -235,30 +235,12 @@ class Reader:
         )
 
 
-def _sniff(text: str, name: str) -> str:
-    """Tell what a file without a telling suffix holds: JSON only where it really is a request."""
-    start = text.lstrip()[:1]
-    if start not in ("{", "["):
-        return "text"
-    first, _, rest = text.strip().partition("\n")
-    try:
-        head = readers.parse(first, name)
-    except NexctlError:
-        try:
-            return "text" if readers.document(text, name) is None else "json"
-        except NexctlError:
-            return "text"
-    if not (readers.is_request(head) or readers.is_batch_line(head)):
-        return "text"
-    return "jsonl" if rest.strip() else "json"
-
-
 def _sniff_head(head: bytes) -> str:
     """The same from the first bytes of something large: only its first line can be told."""
     first, newline, _ = head.partition(b"\n")
     if not newline or first.lstrip()[:1] != b"{":
         return "text"
-    return "jsonl" if _sniff(first.decode("utf-8", "replace"), "") == "json" else "text"
+    return "jsonl" if readers.sniff(first.decode("utf-8", "replace"), "") == "json" else "text"
 
 
 def _too_large(name: str) -> UsageError:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from nexctl.errors import UsageError
+from nexctl.errors import NexctlError, UsageError
 from nexctl.tokens import faults
 
 # One JSON document is held whole; a prompt, however long, is far below this.
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 
-# A mapping with one of these keys is a request: chat, Responses, completions and embeddings,
-# Gemini's generateContent.
-REQUEST_KEYS = ("messages", "input", "prompt", "contents")
+# A mapping with one of these keys is a request: chat, Responses, completions and embeddings.
+COUNTED_KEYS = ("messages", "input", "prompt")
+# Gemini's generateContent is known as one too, so that nobody counts its JSON as text.
+REQUEST_KEYS = (*COUNTED_KEYS, "contents")
 
 
 # From this size on, loading a faster engine costs less than it saves.
@@ -101,11 +102,29 @@ def document(text: str, name: str) -> list[Request] | None:
             )
             raise UsageError(
                 f"{name}: item {place} of the list is not a request",
-                hint=f"a request has one of {', '.join(REQUEST_KEYS)}",
+                hint=f"a request has one of {', '.join(COUNTED_KEYS)}",
                 code="not_a_request",
             )
         return None
     return [Request(unwrap(item, f"{name}: item {i}"), None) for i, item in enumerate(value)]
+
+
+def sniff(text: str, name: str) -> str:
+    """Tell what a file without a telling suffix holds: JSON only where it really is a request."""
+    start = text.lstrip()[:1]
+    if start not in ("{", "["):
+        return "text"
+    first, _, rest = text.strip().partition("\n")
+    try:
+        head = parse(first, name)
+    except NexctlError:
+        try:
+            return "text" if document(text, name) is None else "json"
+        except NexctlError:
+            return "text"
+    if not (is_request(head) or is_batch_line(head)):
+        return "text"
+    return "jsonl" if rest.strip() else "json"
 
 
 def lines(text: str, name: str, first: int = 1) -> Iterator[Request]:
@@ -125,7 +144,7 @@ def unwrap(value: object, place: str) -> Mapping[str, Any]:
             return value
     raise UsageError(
         f"{place}: not a request",
-        hint=f"a request is an object with one of {', '.join(REQUEST_KEYS)};"
+        hint=f"a request is an object with one of {', '.join(COUNTED_KEYS)};"
         ' a batch line holds it under "body"',
         code="not_a_request",
     )

@@ -164,7 +164,7 @@ class GatewayClient:
                 error.hint = f"whether it was done is not known; --idempotency-key {key} asks again"
             raise
         if reply.status >= 400:
-            error_ = refused.refusal(reply, self.name)
+            error_ = refused.refusal(reply, self.name, self.http.known)
             key = call.headers.get("idempotency-key")
             if key is not None and error_.exit in (7, 8):
                 error_.details["idempotency_key"] = key
@@ -234,7 +234,8 @@ class Events:
         if b'"error"' in data[:4096]:
             parts = refused.parts_of(data)
             if parts.message is not None or parts.code is not None:
-                raise refused.refusal_of(data, 0, self._reply.headers, self._client.name)
+                headers, known = self._reply.headers, self._client.http.known
+                raise refused.refusal_of(data, 0, headers, self._client.name, known)
         try:
             return base.decode(self._body, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

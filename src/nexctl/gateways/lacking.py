@@ -6,6 +6,8 @@ from typing import NoReturn
 
 from nexctl.errors import NexctlError
 
+OFFERS = "'nexctl doctor' lists what it offers"
+
 
 class Lacking(NexctlError):
     """The gateway has no such capability (exit 1)."""
@@ -13,7 +15,7 @@ class Lacking(NexctlError):
     code = "not_offered"
 
     def __init__(self, gateway: str, what: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{gateway} does not offer {what}", hint=hint)
+        super().__init__(f"{gateway} does not offer {what}", hint=hint or OFFERS)
         self.details = {"gateway": gateway, "capability": what}
 
 

@@ -88,7 +88,7 @@ class OpenAIClient:
         """An answer below 400. Refused where the gateway says no."""
         reply = self.http.send(call)
         if reply.status >= 400:
-            raise refused.refusal(reply, self.name)
+            raise refused.refusal(reply, self.name, self.http.known)
         return reply
 
     def decoded(self, body: type[AnyStruct], reply: Reply) -> AnyStruct:
@@ -298,19 +298,11 @@ class OpenAIGateway:
     def __init__(self, client: GatewayClient, quirks: Quirks) -> None:
         self.name = client.name
         self._client = OpenAIClient(client, quirks)
-        for noun, what in LACKED.items():
-            setattr(self, noun, Absent(client.name, what))
 
-    keys: Any
-    budgets: Any
-    wallet: Any
-    topups: Any
-    usage: Any
-    prices: Any
-    customers: Any
-    payments: Any
-    providers: Any
-    codes: Any
+    def __getattr__(self, noun: str) -> Any:
+        if noun not in LACKED:
+            raise AttributeError(noun)
+        return Absent(self.name, LACKED[noun])
 
     @cached_property
     def models(self) -> Models:
@@ -347,7 +339,7 @@ class OpenAIGateway:
 
 
 OFFERED = ("models", "chat", "embeddings", "files", "batches")
-# What OpenAI's interface has no endpoint for.
+# What OpenAI's interface has no endpoint for: every other noun of the port.
 LACKED = {
     "keys": "keys",
     "budgets": "budgets",
@@ -359,6 +351,21 @@ LACKED = {
     "payments": "payments",
     "providers": "providers",
     "codes": "codes",
+    "routing": "routes of its own",
+    "provider_keys": "keys of providers",
+    "funding": "plans, wallets, grants and auto top-up",
+    "papers": "invoices and statements",
+    "orgs": "organisations",
+    "alerts": "alerts",
+    "webhook_endpoints": "webhooks",
+    "audit_log": "an audit log",
+    "operators": "operators",
+    "customer_keys": "the keys of customers",
+    "customer_rules": "customers",
+    "operator_endpoints": "webhooks",
+    "deliveries": "webhooks",
+    "operator_audit": "an audit log",
+    "editions": "an operator's prices, costs and margins",
 }
 
 

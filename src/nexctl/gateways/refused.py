@@ -10,7 +10,7 @@ OpenRouter, new-api, OpenAI and Anthropic for the gateways that imitate them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from nexctl import errors
@@ -20,6 +20,8 @@ from nexctl.safety.http import Reply
 from nexctl.wire.refusals import REFUSALS
 
 LONGEST_MESSAGE = 400
+# "x", "none" and "wrong" are typed where no key is asked for: masked, they would eat the message.
+SHORTEST_SECRET = 8
 
 # Other gateways' words -> the contract's.
 SYNONYMS = {
@@ -217,7 +219,7 @@ def parts_of(body: bytes) -> Parts:
         return Parts(None, None, None, None, {})
     message = next(
         (found[name] for name in ("message", "detail", "msg") if isinstance(found.get(name), str)),
-        None,
+        _validation(found.get("detail")),
     )
     details = found.get("details")
     stated = found.get("code")
@@ -241,6 +243,16 @@ def parts_of(body: bytes) -> Parts:
     )
 
 
+def _validation(detail: object) -> str | None:
+    """FastAPI's list of what does not validate, its first entry in words: `body.model: missing`."""
+    first = detail[0] if isinstance(detail, list) and detail else None
+    if not isinstance(first, dict) or not isinstance(first.get("msg"), str):
+        return None
+    place = first.get("loc")
+    where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
 def exit_of(code: str | None, status: int) -> int:
     """The exit code of a refusal, by its code, else by its status."""
     if code is not None:
@@ -259,14 +271,26 @@ def judge(reply: Reply) -> bool | None:
     return None if code is None else REFUSALS[code].retry
 
 
-def refusal(reply: Reply, gateway: str) -> Refused:
+def refusal(reply: Reply, gateway: str, known: Iterable[str] = ()) -> Refused:
     """The error for an answer of 400 and more."""
-    return refusal_of(reply.read(), reply.status, reply.headers, gateway)
+    return refusal_of(reply.read(), reply.status, reply.headers, gateway, known)
 
 
-def refusal_of(body: bytes, status: int, headers: Mapping[str, str], gateway: str) -> Refused:
-    """The error for an error body; `status` 0 where it came inside a stream."""
+def refusal_of(
+    body: bytes,
+    status: int,
+    headers: Mapping[str, str],
+    gateway: str,
+    known: Iterable[str] = (),
+) -> Refused:
+    """The error for an error body; `status` 0 where it came inside a stream.
+
+    `known` are the secrets that were sent: a gateway may say them back, in any spelling of keys.
+    """
+    known = tuple(secret for secret in known if len(secret) >= SHORTEST_SECRET)
     parts = parts_of(body)
+    if parts.message is not None:
+        parts = parts._replace(message=redaction.redact(parts.message, known))
     code = parts.code or parts.stated or (f"http_{status}" if status else "stream_error")
     ends = exit_of(parts.code, status or 502)
     details: dict[str, Any] = {"gateway": gateway, "status": status or None, "code": code}
@@ -274,7 +298,10 @@ def refusal_of(body: bytes, status: int, headers: Mapping[str, str], gateway: st
     if parts.param is not None:
         details["param"] = parts.param
     if "x-request-id" in headers:
-        details["request_id"] = redaction.redact(headers["x-request-id"])[:128]
+        details["request_id"] = headers["x-request-id"][:4096]
+    details = redaction.everywhere(details, known)
+    if "request_id" in details:
+        details["request_id"] = details["request_id"][:128]
     wait = retry.retry_after(headers)
     if wait is not None:
         details["retry_after_seconds"] = -int(-wait // 1)

@@ -281,18 +281,20 @@ class Client:
     def _redirect(self, reply: Reply) -> NetworkError:
         reply.close()
         # Redacted before it is cut: half a key would not be known as one.
-        target = redaction.redact(reply.headers.get("location", "nowhere"), self._known())
+        target = redaction.redact(reply.headers.get("location", "nowhere"), self.known)
         return NetworkError(
             f"{self.transport.origin} redirects to {target[:200]}; a key goes to one origin only",
             hint="if that is the gateway's new address, put it into the profile",
             code="redirect_refused",
         )
 
-    def _known(self) -> tuple[str, ...]:
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The secrets that go with every call: what is shown of an answer has them masked."""
         return (self._key.value,) if self._key is not None else ()
 
     def _redacted(self, error: NetworkError) -> NetworkError:
-        error.message = redaction.redact(error.message, self._known())
+        error.message = redaction.redact(error.message, self.known)
         error.args = (error.message,)
         return error
 
@@ -313,12 +315,12 @@ class Client:
             for name in ("x-request-id", "x-gateway-error-category", "retry-after", "content-type")
             if name in headers
         }
-        sent = redaction.headers(call.headers, self._known())
+        sent = redaction.headers(call.headers, self.known)
         line = (
             f"{call.method} {self.transport.origin}{call.target} try {attempt}: {outcome} "
             f"in {took} ms; sent {call.size} bytes, {sent}; got {shown}"
         )
-        self._debug(redaction.redact(line, self._known()))
+        self._debug(redaction.redact(line, self.known))
 
 
 REPEATED_FAULTS = frozenset(("connect_failed", "timeout", "connection_lost"))

@@ -63,6 +63,18 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     return _secrets().sub(put, text)
 
 
+def everywhere(value: Any, known: Iterable[str] = ()) -> Any:
+    """`value` of a JSON document with every text in it redacted."""
+    known = tuple(known)
+    if isinstance(value, str):
+        return redact(value, known)
+    if isinstance(value, dict):
+        return {name: everywhere(inner, known) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [everywhere(inner, known) for inner in value]
+    return value
+
+
 def headers(pairs: Mapping[str, str], known: Iterable[str] = ()) -> dict[str, str]:
     """Headers fit to be shown: those that carry secrets masked whole, the others redacted."""
     known = tuple(known)

@@ -8,7 +8,7 @@ from nexctl.errors import NexctlError
 from nexctl.pricing import engine
 from nexctl.pricing.exact import plain, ratio_of
 from nexctl.records import METERS
-from nexctl.server.costs.margins import Source
+from nexctl.server.costs.margins import AS, Source, cost_for, dearest
 from nexctl.wire.prices import ContextTier, NoPrice, PricedModel
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from nexctl.pricing.coefficients import RateSet
     from nexctl.server.costs.margins import Ratio
 
-TOKENS = METERS[:5]
 _KINDS = ("chat", "embedding", "image", "video", "audio", "rerank", "other")
 
 
@@ -96,19 +95,22 @@ class Drafter:
     def _table(
         self, forms: list[list[tuple[int, RateSet]]], start: int, rate: Ratio
     ) -> dict[Any, str]:
-        """Prices by meter for inputs from `start` on, of the meters that every provider prices."""
+        """Prices by meter for inputs from `start` on, of what some provider prices by itself.
+
+        None for a meter of which it is not known what one of them takes.
+        """
         sets = [[rates for first, rates in form if first <= start][-1] for form in forms]
         table: dict[Any, str] = {}
         for index, meter in enumerate(METERS):
-            if any(rates.meters[index].rate is None for rates in sets):
+            if all(rates.meters[index].rate is None for rates in sets):
                 continue
-            times = 1_000_000 if meter in TOKENS else 1
-            best: Ratio = (0, 1)
-            for rates in sets:
-                cost = (rates.coefficients[index] * times, rates.denominator)
-                if cost[0] * best[1] > best[0] * cost[1]:
-                    best = cost
-            table[meter] = self._price(best, rate)
+            best = dearest([cost_for(rates, index, meter) for rates in sets])
+            if best is None:
+                continue
+            price = self._price(best, rate)
+            # What one of them counts as plain tokens and is no dearer needs no price of its own.
+            if all(rates.meters[index].rate for rates in sets) or price != table.get(AS.get(meter)):
+                table[meter] = price
         return table
 
     def _price(self, cost: Ratio, rate: Ratio) -> str:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 Ratio = tuple[int, int]
 TOKENS = METERS[:5]
-_INPUT, _OUTPUT = METERS.index("input"), METERS.index("output")
+_REQUEST = METERS.index("request")
 # What a meter without a rate of its own is counted as.
-_AS = {"cached_input": _INPUT, "cache_write": _INPUT, "reasoning": _OUTPUT}
+AS = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
 
 
 class Source(NamedTuple):
@@ -43,16 +43,24 @@ class Source(NamedTuple):
 
 
 def opening(
-    book: Book, sources: Iterable[Source], day: str, *, off: frozenset[str] = frozenset()
+    book: Book,
+    sources: Iterable[Source],
+    day: str,
+    *,
+    off: frozenset[str] = frozenset(),
+    agreed: str | None = None,
 ) -> tuple[list[OpeningRow], list[str]]:
-    """Every (model, provider, way of selling, context tier, meter), and models without a price."""
+    """Every (model, provider, way of selling, context tier, meter), and models without a price.
+
+    `agreed` is the most per cent that a customer has been promised where the book leaves it open.
+    """
     rows: list[OpeningRow] = []
     unpriced: list[str] = []
     sources = list(sources)
     for name, model in book.models.items():
         if name in off:
             continue
-        lanes = list(_lanes(book, model, day))
+        lanes = list(_lanes(book, model, day, agreed))
         if not lanes:
             unpriced.append(name)
         for source in sources:
@@ -62,7 +70,9 @@ def opening(
     return rows, unpriced
 
 
-def _lanes(book: Book, model: Model, day: str) -> Iterator[tuple[str, engine.Pricer]]:
+def _lanes(
+    book: Book, model: Model, day: str, agreed: str | None
+) -> Iterator[tuple[str, engine.Pricer]]:
     """The ways in which a model is sold: the normal one, and each that is cheaper."""
     wanted: list[tuple[str, bool, str | None]] = [("sync", False, None)]
     try:
@@ -71,14 +81,17 @@ def _lanes(book: Book, model: Model, day: str) -> Iterator[tuple[str, engine.Pri
         return
     if batched:
         wanted.append(("batch", True, None))
-    published = [row.id for row in tiers(book) if row.percent[0].isdigit()]
-    if published:
-        wanted.append((f"tier {published[-1]}", False, published[-1]))
+    rows = tiers(book)
+    cuts = [(f"tier {row.id}", row.id) for row in rows if row.percent[0].isdigit()][-1:]
+    if agreed is not None:
+        cuts += [(f"agreed {agreed} %", r.id) for r in rows if not r.percent[0].isdigit()][-1:]
+    for words, name in cuts:
+        wanted.append((words, False, name))
         if batched:
-            wanted.append((f"batch, tier {published[-1]}", True, published[-1]))
+            wanted.append((f"batch, {words}", True, name))
     for lane, batch, tier in wanted:
         try:
-            pricer = engine.pricer(book, model, at=day, batch=batch, tier=tier)
+            pricer = engine.pricer(book, model, at=day, batch=batch, tier=tier, negotiated=agreed)
         except NexctlError:
             continue
         if pricer.known and any(pricer.forms[0][0][1].coefficients):
@@ -94,19 +107,21 @@ def _compared(
     starts = sorted({first for first, _ in forms} | {f for form in theirs for f, _ in form})
     for start in starts:
         prices = _at(forms, start)
+        taken = [_at(form, start) for form in theirs]
         for index, meter in enumerate(METERS):
-            if prices.meters[index].rate is None:
+            listed = _listed(prices, index, meter, taken)
+            if listed is None:
                 continue
-            price = _worth(book, _for_unit(prices, index, meter))
-            paid = [_cost(_at(form, start), index, meter) for form in theirs]
+            price = _worth(book, listed)
+            paid = [cost_for(rates, index, meter) for rates in taken]
             fits = cost is None or book.credit_value is None or _same(book, cost.book)
             if cost is not None and not book.is_credit:
                 fits = book.unit == cost.book.unit
             yield _row(
                 (name, source.provider.id, lane, meter, start),
                 price if price is not None and fits else None,
-                _for_unit(prices, index, meter),
-                _dearest(paid),
+                listed,
+                dearest(paid),
                 why,
                 (book.unit, cost.book.unit if cost is not None else None),
             )
@@ -175,10 +190,31 @@ def _for_unit(rates: RateSet, index: int, meter: str) -> Ratio:
     return rates.coefficients[index] * times, rates.denominator
 
 
-def _cost(rates: RateSet, index: int, meter: str) -> Ratio | None:
+def _listed(prices: RateSet, index: int, meter: str, taken: list[RateSet]) -> Ratio | None:
+    """What is charged for a meter, None where it is not sold or nothing is to be said of it.
+
+    A meter without a price of its own is sold all the same where the provider takes something for
+    it: a cache write as plain input, reasoning as output, a request for nothing.
+    """
+    if prices.meters[index].rate is not None:
+        return _for_unit(prices, index, meter)
+    if not any(_apart(rates, index) for rates in taken):
+        return None
+    if meter in AS:
+        sold = METERS.index(AS[meter])
+        return _for_unit(prices, sold, meter) if prices.meters[sold].rate is not None else None
+    return None if index in prices.refused else (0, 1)
+
+
+def _apart(rates: RateSet, index: int) -> bool:
+    """Whether a provider prices a meter by itself, or may: a request's fee that nobody knows."""
+    return rates.meters[index].rate is not None or (index == _REQUEST and index in rates.refused)
+
+
+def cost_for(rates: RateSet, index: int, meter: str) -> Ratio | None:
     """The cost of a meter; what the provider does not price apart is counted as plain tokens."""
-    if rates.meters[index].rate is None and meter in _AS:
-        index = _AS[meter]
+    if rates.meters[index].rate is None and meter in AS:
+        index = METERS.index(AS[meter])
     if rates.meters[index].rate is None:
         if rates.meters[index].state == "not_applicable":
             return 0, 1
@@ -186,7 +222,8 @@ def _cost(rates: RateSet, index: int, meter: str) -> Ratio | None:
     return _for_unit(rates, index, meter)
 
 
-def _dearest(found: list[Ratio | None]) -> Ratio | None:
+def dearest(found: list[Ratio | None]) -> Ratio | None:
+    """The highest of some costs, None where one is not known."""
     best: Ratio | None = None
     for one in found:
         if one is None:

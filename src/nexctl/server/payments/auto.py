@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
 from nexctl.money import NANO, text_of
-from nexctl.server.ledger import autotopup, customers, incoming, orders
+from nexctl.server.ledger import autotopup, contracts, customers, incoming, orders
 from nexctl.server.ledger.clock import HOUR
 from nexctl.server.ledger.months import month_in
 from nexctl.server.payments import providers, webhooks
@@ -96,8 +96,11 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
 def sized(tx: Transaction, house: House, agreed: Agreed) -> Figures:
     """The order's figures: the amount agreed, or what is missing up to the target.
 
-    Never below what can be bought nor above self-service. Refused where nothing can.
+    Never below what can be bought nor above self-service. Refused where nothing can, and where the
+    method is not for such an order.
     """
+    from nexctl.server.rooms import topups
+
     table = rules_of(tx, house).topup
     money = str(table.get("currency") or house.unit)
     units = agreed.amount
@@ -111,6 +114,8 @@ def sized(tx: Transaction, house: House, agreed: Agreed) -> Figures:
     exact = sorted(found for one in table.get("exact", ()) if (found := number(one)) is not None)
     if exact:
         units = next((one for one in exact if one >= units), exact[-1])
+    contract = contracts.open_amount(tx, agreed.customer)
+    topups.may_pay(house, table, topups.method_named(house, agreed.method), units, contract)
     return figures(
         house.book,
         table,

@@ -17,6 +17,7 @@ from nexctl.server.payments.rules import Rules, rules_of
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
+    from nexctl.server.ledger.invoices import Paper
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
     from nexctl.server.ledger.subscriptions import Fee
@@ -101,19 +102,22 @@ def _credit_note(tx: Transaction, rules: Rules, order: Order) -> None:
     part = order.refunded - done
     if part <= 0:
         return
-    # The tax of all that went back so far in whole cents, less what earlier notes gave: no cent is
-    # lost, and none is split.
-    whole = round_half_even(order.tax * order.refunded, order.total * CENT_UNITS) * CENT_UNITS
-    given = sum(int(note.body.get("tax_units", 0)) for note in before)
-    tax = max(0, min(part, whole - given))
+    # The tax and the fee of all that went back so far in whole cents, less what earlier notes gave:
+    # no cent is lost, and none is split.
+    tax = min(part, _share(order, order.tax, before, "tax_units"))
+    fee = min(part - tax, _share(order, order.fee, before, "fee_units"))
     kept = order.details.get("tax")
     kept = kept if isinstance(kept, dict) else {}
+    lines = [_line(f"refund of {invoice.number}", part - tax - fee, tax, kept)]
+    if fee:
+        lines.append(_line(f"refund of the payment fee of {invoice.number}", fee, 0, {}))
     body = {
         **invoice.body,
-        "lines": [_line(f"refund of {invoice.number}", part - tax, tax, kept)],
+        "lines": lines,
         "net": text_of(part - tax),
         "tax": text_of(tax),
         "tax_units": str(tax),
+        "fee_units": str(fee),
     }
     invoices.issue(
         tx,
@@ -127,6 +131,12 @@ def _credit_note(tx: Transaction, rules: Rules, order: Order) -> None:
         total=part,
         body=body,
     )
+
+
+def _share(order: Order, units: int, before: list[Paper], name: str) -> int:
+    """What of a part of an order is in all that went back and in no earlier note."""
+    whole = round_half_even(units * order.refunded, order.total * CENT_UNITS) * CENT_UNITS
+    return max(0, whole - sum(int(note.body.get(name, 0)) for note in before))
 
 
 def _fee(tx: Transaction, rules: Rules, fee: Fee) -> None:

@@ -1,12 +1,14 @@
 """Papers as PDF, by fpdf2. Nothing is fetched; everything printed comes from the paper itself.
 
-The built-in fonts have Western letters only. For others a font of this machine is used where one is
-found; a letter that no font has is printed as a question mark, and the paper's JSON has it right.
+The built-in fonts have Western letters only. For others the font of this machine is used that has
+most of the paper's; a letter that it lacks is printed as a question mark, and the paper's JSON has
+it right. Lines from right to left are put in order, their letters are not joined.
 """
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import MissingExtra
@@ -46,12 +48,23 @@ def rendered(paper: Invoice) -> bytes:
             self.set_text_color(0, 0, 0)
 
         face = "helvetica"
+        letters: frozenset[str] | None = None
 
         def says(self, text: str) -> str:
             safe = clean(text, keep_newlines=True)
-            if self.face == "helvetica":
+            if self.letters is None:
                 return safe.encode("latin-1", "replace").decode("latin-1")
-            return safe
+            return "".join(c if c in self.letters or c == "\n" else "?" for c in safe)
+
+        def block(self, width: int, height: int, text: str, **more: Any) -> None:
+            """A text in lines of at most `width`, each read from its own side."""
+            said = self.says(text)
+            if any(unicodedata.bidirectional(c) in ("R", "AL") for c in said):
+                from fpdf.bidi import BidiParagraph
+
+                rows: Any = self.multi_cell(width, height, said, dry_run=True, output="LINES")
+                said = "\n".join(BidiParagraph(row).get_reordered_string() for row in rows)
+            self.multi_cell(width, height, said, align="L", **more)
 
     page = Page(format="A4")
     page.set_creation_date(datetime.fromisoformat(paper.issued_at.replace("Z", "+00:00")))
@@ -72,17 +85,31 @@ def _choose_font(page: Any, paper: Invoice) -> None:
     texts = [line.text for line in paper.lines]
     for party in (paper.seller, paper.customer):
         if party is not None:
-            texts += [party.name, party.address or "", party.tax_status or ""]
+            texts += [text for text in _rows(party) if text]
     texts += [paper.tax_note or "", paper.purchase_order or "", paper.void_reason or ""]
-    try:
-        "".join(texts).encode("latin-1")
-    except UnicodeEncodeError:
-        for path in _FONTS:
-            if os.path.exists(path):
-                page.add_font("paper", fname=path)
-                page.add_font("paper", style="B", fname=path)
-                page.face = "paper"
-                return
+    needed = frozenset("".join(texts)) - {"\n"}
+    if all(letter < "\u0100" for letter in needed):
+        return
+    best: tuple[int, str, frozenset[str]] | None = None
+    for path in _FONTS:
+        if os.path.exists(path):
+            letters = _letters(path)
+            lacking = len(needed - letters)
+            if best is None or lacking < best[0]:
+                best = lacking, path, letters
+            if not lacking:
+                break
+    if best is not None:
+        page.add_font("paper", fname=best[1])
+        page.add_font("paper", style="B", fname=best[1])
+        page.face, page.letters = "paper", best[2]
+
+
+def _letters(path: str) -> frozenset[str]:
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped,unused-ignore]
+
+    with TTFont(path, fontNumber=0, lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap()))
 
 
 def _head(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
@@ -109,7 +136,7 @@ def _head(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
             page.set_font(page.face, style="B", size=10)
             page.cell(34, 6, name)
             page.set_font(page.face, size=10)
-            page.multi_cell(0, 6, page.says(value), **down)
+            page.block(0, 6, value, **down)
     page.ln(4)
     top = page.get_y()
     low = top
@@ -125,7 +152,15 @@ def _party(page: Any, title: str, party: Party, left: int) -> None:
     page.set_font(page.face, style="B", size=10)
     page.cell(90, 6, title)
     page.set_font(page.face, size=10)
-    rows = [
+    page.set_y(page.get_y() + 6)
+    for row in _rows(party):
+        if row:
+            page.set_x(left)
+            page.block(90, 5, row)
+
+
+def _rows(party: Party) -> list[str | None]:
+    return [
         party.name,
         party.address,
         party.country,
@@ -134,11 +169,6 @@ def _party(page: Any, title: str, party: Party, left: int) -> None:
         party.tax_status,
         party.email,
     ]
-    page.set_y(page.get_y() + 6)
-    for row in rows:
-        if row:
-            page.set_x(left)
-            page.multi_cell(90, 5, page.says(row), align="L")
 
 
 def _lines(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
@@ -154,8 +184,12 @@ def _lines(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
         tax = _money(line.tax)
         if line.tax_percent:
             tax = f"{tax} ({line.tax_percent} %)"
+        said = page.says(line.text)
+        rows = page.multi_cell(_WIDTHS[0], 6, said, dry_run=True, output="LINES")
+        if page.will_page_break(6 * min(len(rows), 30)):
+            page.add_page()  # its amounts stand beside it, not on another page
         left, top = page.get_x(), page.get_y()
-        page.multi_cell(_WIDTHS[0], 6, page.says(line.text), align="L")
+        page.block(_WIDTHS[0], 6, line.text)
         low = page.get_y()
         page.set_xy(left + _WIDTHS[0], top)
         for width, text in zip(
@@ -177,7 +211,7 @@ def _notes(page: Any, paper: Invoice, down: dict[str, Any]) -> None:
     page.set_font(page.face, size=9)
     for text in (paper.tax_note, *_policies(paper)):
         if text:
-            page.multi_cell(0, 5, page.says(text), **down)
+            page.block(0, 5, text, **down)
 
 
 def _policies(paper: Invoice) -> list[str]:

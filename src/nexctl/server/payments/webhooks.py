@@ -44,7 +44,9 @@ def judged(house: House, event: Event, done: Told) -> Received:
     """What the provider is answered; an event that does not fit is the operator's to look at."""
     if done.outcome == "unknown_order":
         raise Refuse("not_found", "there is no such order")
-    if done.outcome in ("mismatch", "paid_twice"):
+    # Money that credits nothing: of another amount, a second time, or for an order in a state that
+    # takes none ("order_rejected").
+    if done.outcome in ("mismatch", "paid_twice") or done.outcome.startswith("order_"):
         house.alarm(f"payment {event.payment}: {done.outcome} (order {event.order})")
     if done.outcome == "mismatch":
         raise Refuse("payment_mismatch")

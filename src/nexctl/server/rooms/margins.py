@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nexctl.money import text_of
 from nexctl.pricing.book import today
@@ -34,7 +37,7 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
     off = call.house.rulebook.see(tx).off
     if body.models or body.remove or body.credit:
         book = edition(book, body.models, remove=body.remove, credit=body.credit, day=today())
-    rows, unpriced = margins.opening(book, sources(tx), today(), off=off)
+    rows, unpriced = margins.opening(book, sources(tx), today(), off=off, agreed=_agreed(tx))
     below = sum(row.state == "below_cost" for row in rows)
     unknown = sum(row.state.startswith("unknown") for row in rows)
     return wire.Opening(
@@ -45,6 +48,13 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
         unknown=unknown,
         unpriced=unpriced,
     )
+
+
+def _agreed(tx: Transaction) -> str | None:
+    """The highest discount that a customer who may buy has been promised."""
+    rows = tx.all("SELECT policy FROM customers WHERE state='active' AND policy LIKE ?", "%tier_p%")
+    found = [msgspec.json.decode(policy).get("tier_percent") for (policy,) in rows]
+    return max(filter(None, found), key=lambda percent: Fraction(percent), default=None)
 
 
 def _version(tx: Transaction, wanted: str) -> Book:
@@ -90,6 +100,10 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
         )
     if total.unknown:
         notes.append(f"requests whose cost is not known: {total.unknown}; no margin over them")
+    back = _given_back(tx, call)
+    if back:
+        given = f"{text_of(back, book.scale)} {book.unit}"
+        notes.append(f"given back of charges (reversed, or by billing tiers), not in here: {given}")
     found = [_row(book, name, one) for name, one in groups.items()]
     found.sort(key=lambda row: (-groups[row.group].charge, row.group))
     return wire.Margin(
@@ -99,6 +113,22 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
         from_=query.from_,
         to=query.to,
     )
+
+
+def _given_back(tx: Transaction, call: Call) -> int:
+    """What entries of the window have given back of charges: they are a month's, not a model's."""
+    query = call.query
+    where, values = "e.kind IN ('tier_credit', 'reversal')", []
+    for term, value in (
+        ("w.customer_id=?", query.customer),
+        ("e.at>=?", micros(query.from_)),
+        ("e.at<?", micros(query.to)),
+    ):
+        if value is not None:
+            where += f" AND {term}"
+            values.append(value)
+    query_ = f"SELECT sum(e.amount) FROM entries e JOIN wallets w ON w.id=e.wallet WHERE {where}"  # noqa: S608 - our own names
+    return int(tx.value(query_, *values) or 0)
 
 
 def _group(row: CostRow, by: str) -> str:

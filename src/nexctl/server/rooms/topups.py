@@ -237,22 +237,29 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
         scale=house.scale,
         agreed=agreed,
     )
-    row = _row_of(house, method.id)
-    pack = row.get("from_pack")
-    if pack is not None and (agreed is None or found.amount > agreed):
-        least = next((number(p["amount"]) for p in table["packs"] if p["id"] == pack), None)
-        if least is None or found.amount < least:
-            shown = f" (from {text_of(least)})" if least is not None else ""
-            raise Refuse(
-                "payment_method_unavailable",
-                f"{method.id} is for the pack {pack}{shown}",
-                param="method",
-            )
-    networks = row.get("networks", ())
+    may_pay(house, table, method, found.amount, agreed)
+    networks = _row_of(house, method.id).get("networks", ())
     if body.network is not None and body.network not in networks:
         shown = ", ".join(networks) or "none"
         raise Refuse("invalid_request", f"the networks of {method.id} are {shown}", param="network")
     return found
+
+
+def may_pay(
+    house: House, table: dict[str, Any], method: wire.Method, units: int, agreed: int | None
+) -> None:
+    """Refuse a method that is for larger orders alone, where no contract says otherwise."""
+    pack = _row_of(house, method.id).get("from_pack")
+    if pack is None or (agreed is not None and units <= agreed):
+        return
+    least = next((number(row["amount"]) for row in table["packs"] if row["id"] == pack), None)
+    if least is None or units < least:
+        shown = f" (from {text_of(least)})" if least is not None else ""
+        raise Refuse(
+            "payment_method_unavailable",
+            f"{method.id} is for the pack {pack}{shown}",
+            param="method",
+        )
 
 
 def _row_of(house: House, method: str) -> dict[str, Any]:

@@ -22,9 +22,12 @@ _OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 def fault(path: str, expected: str, value: object) -> NoReturn:
     """Refuse a request: `path` must be `expected`, and is not."""
     kind = "an object" if isinstance(value, Mapping) else _KINDS.get(type(value), "something else")
-    shown = f" ({value})" if type(value) in (int, float) else ""
+    if type(value) in (int, float):
+        kind = str(value)
+    elif value in ([], {}):
+        kind = kind.replace("a list", "an empty list").replace("an object", "an empty object")
     raise UsageError(
-        f"{path} must be {expected}, not {kind}{shown}",
+        f"{path} must be {expected}, not {kind}",
         hint="correct the request; its shape is that of the gateway's API",
         code="bad_request_file",
     )
@@ -80,9 +83,22 @@ def max_output_of(request: Mapping[str, Any]) -> int | None:
 
 
 def answers_of(request: Mapping[str, Any]) -> int:
-    """How many answers the request asks for (`n`, 1 where absent)."""
+    """How many answers the request has made: `n`, for completions of each prompt.
+
+    `best_of` of them are made, and billed, where it is more. Source: OpenAI's reference of
+    /v1/completions.
+    """
     value = request.get("n")
-    return 1 if value is None else _whole(value, "n", 1)
+    answers = 1 if value is None else _whole(value, "n", 1)
+    if "prompt" not in request or "messages" in request or "input" in request:
+        return answers
+    if request.get("best_of") is not None:
+        answers = max(answers, _whole(request["best_of"], "best_of", 1))
+    prompts = request["prompt"]
+    # A list of numbers is one prompt in tokens.
+    if isinstance(prompts, list) and prompts and type(prompts[0]) is not int:
+        answers *= len(prompts)
+    return answers
 
 
 def _whole(value: object, path: str, least: int) -> int:

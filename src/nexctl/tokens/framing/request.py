@@ -195,6 +195,8 @@ class _Counting:
             self._input(request["input"])
         elif "prompt" in request:
             self._prompts(request["prompt"], "prompt")
+        elif "contents" in request:
+            uncountable("contents", "a request in Gemini's own form")
         else:
             fault("the request", "an object with messages, input or prompt", request)
         self._besides()
