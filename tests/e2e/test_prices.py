@@ -103,3 +103,16 @@ def test_unknown_books_and_models(nexctl: Nexctl) -> None:
     assert "nex-pro" in model.err
     nothing = nexctl("prices", "compare", "gpt-4o", "--on", "tokenok")
     assert nothing.exit == 2
+
+
+def test_the_history_of_a_book_of_ones_own_and_no_source_where_it_has_none(
+    nexctl: Nexctl, tmp_path: Path
+) -> None:
+    (tmp_path / "own.toml").write_text(
+        'format = 1\n[book]\nid = "own"\ntitle = "Own"\nunit = "USD"\nscale = 9\n'
+        'retrieved = 2026-01-01\n[[models]]\nid = "m"\nrates = { input = "1" }\n'
+    )
+    book = str(tmp_path / "own.toml")
+    (row,) = nexctl("prices", "history", "m", "--on", book, "-o", "json").data
+    assert row["rates"]["input"]["price"] == "1"
+    assert "source:" not in nexctl("prices", "show", "m", "--on", book).out

@@ -84,6 +84,14 @@ def test_standard_input_csv_and_several_files_are_read(nexctl: Nexctl, october: 
     assert (both["rows"], both["billed"]) == (21, {"USD": "0.5624"})
 
 
+def test_one_file_does_not_count_twice(nexctl: Nexctl, october: Path) -> None:
+    (october.parent / "link.jsonl").symlink_to(october)
+    for other in (str(october), "link.jsonl"):
+        for command in (("prices", "whatif"), ("wallet", "runway")):
+            done = nexctl(*command, "--usage", october, "--usage", other)
+            assert (done.exit, "is named twice" in done.err, done.out) == (2, True, "")
+
+
 def test_nothing_priced_is_exit_2_after_its_rows(nexctl: Nexctl, october: Path) -> None:
     done = nexctl("prices", "whatif", "--usage", october, "--on", "tokenok", "-o", "json")
     assert done.exit == 2

@@ -105,6 +105,12 @@ MODEL = '[[models]]\nid = "m"\n'
             "overlap",
         ),
         (
+            MODEL + '[[models.periods]]\nhours = [["00:00", "12:00"]]\nrates = { input = "1" }\n'
+            '[[models.periods]]\nhours = [["12:00", "00:00"]]\nrates = { input = "2" }\n',
+            2,
+            "one period without hours",
+        ),
+        (
             '[[billing_tiers.tiers]]\nid = "a"\nabove = "0"\nup_to = "5"\npercent = "1"\n'
             '[[billing_tiers.tiers]]\nid = "b"\nabove = "6"\npercent = "1"\n',
             7,

@@ -9,7 +9,7 @@ import pytest
 from pricing_kit import HEAD, SHIPPED
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.pricing import books, engine
+from nexctl.pricing import books, engine, listing
 from nexctl.records import Usage
 
 ROW = '[[models]]\nid = "m"\nrates = { input = "%s", output = "1" }\n'
@@ -151,6 +151,32 @@ rates = { input = "9" }
     assert engine.pricer(book, "m", at="2999-01-01").charge(Usage(10**6)).units == 9 * 10**9
 
 
+def test_a_model_whose_prices_ended_hides_no_other(book_of: object) -> None:
+    book = book_of(  # type: ignore[operator]
+        """
+[[models]]
+id = "gone"
+[[models.periods]]
+valid_from = 2025-01-01
+valid_to = 2025-06-01
+rates = { input = "1" }
+[[models]]
+id = "here"
+rates = { input = "2" }
+"""
+    )
+    assert [(row["model"], row["input"]) for row in listing.rows(book)] == [
+        ("gone", None),
+        ("here", "2"),
+    ]
+    assert book.models["gone"].rates == {}
+    for at, code in ((None, "after_last_price"), ("2024-12-31", "before_first_price")):
+        with pytest.raises(UsageError) as refused:
+            engine.pricer(book, "gone", at=at)
+        assert refused.value.code == code
+    assert engine.pricer(book, "gone", at="2025-05-31").charge(Usage(10**6)).units == 10**9
+
+
 def test_a_users_broken_book_names_every_fault(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(HEAD + ROW % "-1" + '[[models]]\nid = "m"\nrates = { output = 0.5 }\n')
@@ -167,6 +193,12 @@ def test_a_folder_file_must_be_named_after_its_book(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(HEAD + ROW % "1")
     with pytest.raises(ConfigError, match="'mine', not 'other'"):
         books.load("other", folder=str(tmp_path))
+
+
+def test_a_book_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + ROW % "1", encoding="utf-8-sig")
+    assert books.validate(str(path)) == []
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])

@@ -211,6 +211,92 @@ def test_a_rate_of_a_request_or_an_image_is_told_for_one(tmp_path: Path) -> None
     assert "with 0.05 per image; own@2026-01-01 says 0.04" in finding.explanation
 
 
+@pytest.mark.parametrize("thought", [0, 500, 900])
+def test_a_rate_of_output_is_told_whatever_part_of_it_was_reasoning(
+    tmp_path: Path, thought: int
+) -> None:
+    """Reasoning without a rate of its own is output: the billed rate does not depend on it."""
+    (tmp_path / "own.toml").write_text(OWN_BOOK)
+    row = {"model_served": "m", "input_tokens": 0, "output_tokens": 1000, "charge": "0.08"}
+    path = rows_of(tmp_path / "usage.jsonl", {**row, "reasoning_tokens": thought})
+    (finding,) = audited(path, book=str(tmp_path / "own.toml")).findings
+    assert "with 80 per million output; own@2026-01-01 says 40" in finding.explanation
+
+
+def test_output_with_reasoning_in_it_is_one_component(tmp_path: Path) -> None:
+    rounding = '[book.rounding]\nplaces = 4\nmode = "half_even"\nper = "component"\n'
+    (tmp_path / "own.toml").write_text(OWN_BOOK.replace("[rules]", rounding + "[rules]"))
+    row = {"model_served": "m", "input_tokens": 0, "output_tokens": 3, "reasoning_tokens": 1}
+    # 3 x 40 / 1M = 0.00012; apart it would be 0.0001 (0.00008) and 0.0000 (0.00004).
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "charge": "0.0001"},
+        {**row, "output_tokens": 4, "reasoning_tokens": 2, "charge": "0.0002"},
+        {**row, "output_tokens": 6, "reasoning_tokens": 5, "charge": "0.0002"},
+    )
+    report = audited(path, book=str(tmp_path / "own.toml"))
+    assert (report.clean, report.rounding["inferred"]) == (True, False)
+
+
+def test_what_costs_something_after_the_last_price_is_not_known(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    head = OWN_BOOK.partition("[[models]]")[0]
+    ended = """[[models]]
+id = "m"
+[[models.periods]]
+valid_from = 2026-02-01
+valid_to = 2026-05-01
+rates = { input = "1", output = "4" }
+[[models.periods]]
+valid_from = 2026-05-01
+valid_to = 2026-10-01
+rates = { input = "3", output = "4" }
+"""
+    book.write_text(head + ended)
+    row = {"model_served": "m", "input_tokens": 1000, "output_tokens": 0}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "charge": "0.001", "created_at": "2026-01-01T00:00:00Z"},
+        {**row, "charge": "0.001"},
+        {**row, "charge": "0.003"},
+    )
+    report = audited(path, book=str(book))
+    assert [(one.rule, one.row, one.expected) for one in report.findings] == [
+        ("unpriced", 2, None),
+        ("unpriced", 3, None),
+    ]
+    assert "1 row is older than the first price" in "\n".join(report.says)
+    # The same of a whole book that has ended.
+    book.write_text(OWN_BOOK.replace("scale = 9", "scale = 9\nvalid_to = 2026-10-01"))
+    report = audited(rows_of(path, {**row, "charge": "0.01"}), book=str(book))
+    assert [(one.rule, one.expected) for one in report.findings] == [("unpriced", None)]
+
+
+@pytest.mark.parametrize("status", ["error", "ERROR", "Failed", "error ", "503"])
+def test_a_failed_request_is_told_in_other_words_too(tmp_path: Path, status: str) -> None:
+    row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "0.0025"}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "status": status},
+        {**row, "status": "partial"},
+        {**row, "status": "cancelled"},
+    )
+    (finding,) = audited(path, book="openai").findings
+    assert (finding.rule, finding.row, finding.expected) == ("failed_charged", 1, 0)
+
+
+def test_what_has_no_price_makes_no_difference_of_0(tmp_path: Path) -> None:
+    row = {"input_tokens": 1000, "output_tokens": 0, "charge": "0.5"}
+    path = rows_of(
+        tmp_path / "usage.jsonl",
+        {**row, "model_served": "gpt-4o"},
+        *[{**row, "model_served": "no-such-model"}] * 3,
+    )
+    report = audited(path, book="openai")
+    assert report.counts == {"rate": 1, "unpriced": 3}
+    assert report.money == {"rate": {"USD": 497_500_000_000}}
+
+
 def test_a_row_names_a_book_and_opens_no_file(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("not a book")
     row = {"model_served": "gpt-4o", "input_tokens": 1000, "output_tokens": 0, "charge": "1"}

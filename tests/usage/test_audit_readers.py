@@ -17,11 +17,11 @@ from nexctl.usage.readers.foreign import (
     Foreign,
     any_rows,
     money,
-    parse_map,
     recognised,
     records,
     whole,
 )
+from nexctl.usage.readers.mapped import parse_map
 from nexctl.usage.readers.spool import spooled
 from nexctl.usage.reading import open_export
 
@@ -283,6 +283,44 @@ def test_openrouter_activity_is_audited_by_the_day_and_said_so(tmp_path: Path) -
     assert (finding.rule, finding.expected) == ("rate", 4_500_000_000)
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("2026-10-01;1.000;0,50",), "In: '1.000' may be thousands or decimals"),
+        (("2026-10-01;1000;1.234,50",), "Cost: '1.234,50' is written otherwise"),
+        (("2026-10-01;1000;0,50", "2026-10-01;1000;1.234"), "line 3: Cost: '1.234' is written"),
+        (("2026-10-01;1000;(1,00)",), "Cost: '(1.00)' is no amount"),
+        (("01.10.2026;1000;1,00",), "Date: '01.10.2026' is no time like"),
+    ],
+)
+def test_a_number_that_may_be_read_in_two_ways_is_refused(
+    tmp_path: Path, lines: tuple[str, ...], words: str
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(("Date;In;Cost", *lines)))
+    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost",))
+    with pytest.raises(UsageError) as refused:
+        list(known(path, mapped).rows())
+    assert words in refused.value.message
+
+
+def test_a_point_may_be_the_decimal_sign_between_semicolons(tmp_path: Path) -> None:
+    path = tmp_path / "swiss.csv"
+    path.write_text("Date;In;Cost\n2026-10-01;1000.0;1.234\n2026-10-01;1000;2")
+    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost",))
+    rows = known(path, mapped).rows()
+    assert [(row.input_tokens, row.charge) for row in rows] == [(1000, "1.234"), (1000, "2")]
+
+
+def test_a_mapped_column_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Date,Note,Note,Cost\n2026-10-01,a,b,1\n")
+    assert len(list(known(path, parse_map(("created_at=Date,charge=Cost",))).rows())) == 1
+    path.write_text("Date,Cost,Cost\n2026-10-01,1,2\n")
+    with pytest.raises(UsageError, match="two columns 'Cost'"):
+        known(path, parse_map(("created_at=Date,charge=Cost",)))
+
+
 def test_another_csv_is_read_by_a_map(tmp_path: Path) -> None:
     path = tmp_path / "bill.csv"
     path.write_text(
@@ -311,7 +349,7 @@ def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> N
     # Eight digits are a day, not a second of 1970.
     assert (row.charge, row.created_at) == ("0.00045", "2026-11-21T00:00:00Z")
     path.write_text('Date,Model,In,Cost\n2026-11-21,m,1000,"0,00045"\n')
-    with pytest.raises(UsageError, match=r"line 2: '0,00045' is no amount"):
+    with pytest.raises(UsageError, match=r"line 2: Cost: '0,00045' is no amount"):
         list(known(path, mapped).rows())
 
 

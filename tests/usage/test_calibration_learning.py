@@ -144,6 +144,19 @@ def test_what_is_kept_makes_the_held_out_error_smaller(
 BILLED = Billed("m", 10, 5, "ok")
 
 
+def test_a_request_that_failed_before_it_was_answered_is_not_left_out() -> None:
+    """Requests are counted, not records: a retry keeps its id."""
+    join = Join(["a", "b"])
+    for request, billed in (
+        ("a", "the request failed"),
+        ("a", Billed("m", 100, 10, "ok")),
+        ("b", "the request failed"),
+        ("b", "the request failed"),
+    ):
+        join.add(request, billed)
+    assert (set(join.found), join.skipped) == ({"a"}, {"the request failed": 1})
+
+
 def test_an_id_billed_twice_with_other_figures_is_left_out() -> None:
     join = Join(["a", "b", "c"])
     for name, billed in (("a", BILLED), ("a", BILLED), ("b", BILLED), ("x", BILLED)):

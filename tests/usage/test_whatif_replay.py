@@ -218,6 +218,21 @@ def test_prices_are_those_of_the_records_time(tmp_path: Path) -> None:
     assert fixed["charge"]["expected"] == "0.0044"
 
 
+def test_after_the_last_price_nothing_is_known(tmp_path: Path) -> None:
+    book = tmp_path / "own.toml"
+    row = record(model_served="m", created_at="2026-09-15T00:00:00Z")
+    book.write_text(
+        OWN.replace("valid_from = 2026-06-01", "valid_from = 2026-06-01\nvalid_to = 2026-09-01")
+    )
+    assert books_of(replayed(row, on=(str(book),)))["own"]["charge"] is None
+    book.write_text(OWN.replace("scale = 9", "scale = 9\nvalid_to = 2026-09-01"))
+    assert books_of(replayed(row, on=(str(book),)))["own"]["charge"] is None
+    book.write_text(OWN.replace("scale = 9", "scale = 9\nvalid_from = 2027-01-01"))
+    assumed = books_of(replayed(row, on=(str(book),)))["own"]
+    assert assumed["charge"]["expected"] == "0.0022"
+    assert any("before the first price" in note for note in assumed["notes"])
+
+
 OWN = """format = 1
 [book]
 id = "own"

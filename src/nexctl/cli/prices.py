@@ -321,13 +321,15 @@ def _amount(row: dict[str, Any]) -> tuple[str, int]:
 )
 def history(app: App, model: str, on: tuple[str, ...]) -> View:
     """Show the dated prices of a model, oldest first."""
-    folder = app.books_folder
     book = one(app, on)
-    starts = books.versions(on[0] if on else book.id, folder=folder)
-    versions = [
-        books.load(on[0] if on else book.id, at=start, folder=folder) if start else book
-        for start, _ in starts
-    ] or [book]
+    name = on[0] if on else book_of(app)
+    versions = [book]
+    if not name.endswith(".toml"):
+        folder = app.books_folder
+        versions = [
+            books.load(name, at=start, folder=folder) if start else book
+            for start, _ in books.versions(name, folder=folder)
+        ]
     rows = listing.history(versions, model)
     return View(
         rows,

@@ -48,7 +48,8 @@ def write_model(shown: dict[str, Any], title: str, screen: Screen, *, rules: boo
         screen.blank()
     for note in shown["notes"]:
         screen.line((f"note: {note}", "dim"))
-    screen.line((f"source: {shown['source']}", "dim"))
+    if shown["source"]:
+        screen.line((f"source: {shown['source']}", "dim"))
 
 
 def _write_rates(shown: dict[str, Any], screen: Screen) -> None:

@@ -102,7 +102,18 @@ def whatif(
 
 
 def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
-    """The records of exports or others' logs, one after the other; `-` is standard input."""
+    """The records of exports or others' logs, one after the other; `-` is standard input.
+
+    UsageError where one file is named twice, for every one of its records would count twice.
+    """
+    import os
+
+    seen: set[str] = set()
+    for name in files:
+        place = name if name == "-" else os.path.realpath(name)
+        if place in seen:
+            raise UsageError(f"--usage: {name} is named twice", hint="name each file once")
+        seen.add(place)
     for name in files:
         if name != "-":
             yield from _read(app, name, name)

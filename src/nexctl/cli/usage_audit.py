@@ -90,7 +90,7 @@ def audit(app: App, **given: Any) -> None:
 def _report(app: App, given: dict[str, Any]) -> Report:
     from nexctl.cli.usage import window_in
     from nexctl.usage.audit.run import Task, audit
-    from nexctl.usage.readers.foreign import parse_map
+    from nexctl.usage.readers.mapped import parse_map
 
     window = window_in(given)
     mapped = parse_map(given["map"]) if given["map"] else None

@@ -95,7 +95,8 @@ def _readings(report: Report, screen: Screen) -> None:
     screen.blank()
     for row in report.readings:
         screen.line(f"reading   {row['read']}: {said_of(row)}")
-        screen.line(f"          the other way the total is {row['other_total']}")
+        total = money(row["other_total"], row["currency"])
+        screen.line(f"          the other way the total is {total}")
     rounding = report.rounding
     if rounding:
         places, step = rounding["places"], rounding["step"]

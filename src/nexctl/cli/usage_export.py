@@ -255,6 +255,13 @@ def _following(path: str) -> str:
     return _number_of(path, _count(path) + 1)
 
 
+def _words(asked: Any) -> str:
+    if isinstance(asked, dict):
+        said = [f"{name} {value}" for name, value in asked.items() if value is not None]
+        return ", ".join(said) or "none"
+    return str(asked)
+
+
 def _continued(ask: Ask, latest: Earlier) -> Ask:
     """The export that goes on after an earlier one of the same records."""
     manifest = latest.manifest
@@ -267,7 +274,7 @@ def _continued(ask: Ask, latest: Earlier) -> Ask:
     for what, (before, now) in same.items():
         if before != now:
             raise UsageError(
-                f"{latest.path} is of another {what}: {before}",
+                f"{latest.path} has {what} {_words(before)}, and this asks for {_words(now)}",
                 hint="ask for the same window and filters, or name another FILE",
                 code="another_export",
             )

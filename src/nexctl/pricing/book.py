@@ -147,26 +147,32 @@ class Model(Sourced):
         return self.rates_at(None)
 
     def rates_at(self, at: str | None) -> dict[str, Rate]:
-        """Rates by meter in force at an ISO instant (None: today)."""
-        return {name: Rate(*rate) for name, rate in self.period(at)["rates"].items()}
+        """Rates by meter in force at an ISO instant (None: today); {} where none is then."""
+        try:
+            period = self.period(at)
+        except UsageError:
+            return {}
+        return {name: Rate(*rate) for name, rate in period["rates"].items()}
 
     def period(self, at: str | None) -> dict[str, Any]:
         """Return the price period in force at an ISO instant, today's for None.
 
         Of periods that hold only some hours of the day the one without hours is meant. Raises
-        UsageError (code `before_first_price`) where no period covers the instant.
+        UsageError (`before_first_price`, `after_last_price`) where no period covers the instant.
         """
         rows = [row for row in self.data["periods"] if "hours" not in row]
-        if len(rows) == 1 and (at is None or covers(rows[0], at)):
+        if len(rows) == 1 and "from" not in rows[0] and "to" not in rows[0]:
             return dict(rows[0])
         at = at or today()
         for row in rows:
             if covers(row, at):
                 return dict(row)
+        first, end = rows[0].get("from"), rows[-1].get("to")
+        ended = end is not None and end <= at
         raise UsageError(
             f"{self.book.id} has no price for {self.id} at {at}",
-            hint=f"its prices begin at {rows[0].get('from')}",
-            code="before_first_price",
+            hint=f"its prices ended at {end}" if ended else f"its prices begin at {first}",
+            code="after_last_price" if ended else "before_first_price",
         )
 
     def rate_source(self, meter: str) -> Source:

@@ -22,6 +22,7 @@ __all__ = [
     "every",
     "instant",
     "load",
+    "load_or_first",
     "shipped",
     "unknown_model",
     "validate",
@@ -108,6 +109,33 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
         if (start is None or start <= moment) and (end is None or moment < end):
             return _compiled(module)
     raise _no_version(name, moment, [row[1] for row in rows])
+
+
+def load_or_first(
+    name: str, at: str | None, *, folder: str | None = None, known: Book | None = None
+) -> tuple[Book, bool]:
+    """The version in force at an ISO instant; before the first version that one, and True.
+
+    `known` is the book of that path, where it was read before. Raises UsageError (`no_version`)
+    where the last version has ended: what a price became then is not known.
+    """
+    try:
+        if known is not None:
+            return _in_force([known], name, at), False
+        return load(name, at=at, folder=folder), False
+    except UsageError as error:
+        if error.code != "no_version":
+            raise
+        if name.endswith(".toml"):
+            first = known or compile_file(name)
+        else:
+            start = versions(name, folder=folder)[0][0]
+            if start is None:
+                raise
+            first = load(name, at=start, folder=folder)
+        if (at or today()) >= (first.valid_from or ""):
+            raise
+        return first, True
 
 
 def every(name: str, *, folder: str | None = None) -> list[Book]:

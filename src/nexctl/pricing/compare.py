@@ -114,4 +114,4 @@ def compare(
     return [row for _order, _index, row in sorted(found, key=lambda item: item[:2])]
 
 
-_MISSING = ("unknown_model", "before_first_price")
+_MISSING = ("unknown_model", "before_first_price", "after_last_price")

@@ -65,7 +65,8 @@ def _key(value: Any, sort: str) -> Any:
 
 
 def _row(model: Model, at: str | None) -> dict[str, Any]:
-    rates = _rates(model, at)
+    rates = model.rates_at(at)
+    absent = Rate("unpublished", words=None if rates else "not in force")
     row: dict[str, Any] = {
         "gateway": model.book.id,
         "model": model.id,
@@ -82,15 +83,11 @@ def _row(model: Model, at: str | None) -> dict[str, Any]:
         "states": {},
     }
     for meter in ("input", "cached_input", "output"):
-        rate = rates.get(meter, Rate("unpublished"))
+        rate = rates.get(meter, absent)
         row[meter] = per_million(rate)
         if rate.state != "number":
             row["states"][meter] = rate.words or rate.state
     return row
-
-
-def _rates(model: Model, at: str | None) -> dict[str, Rate]:
-    return model.rates_at(at)
 
 
 def per_million(rate: Rate) -> str | None:

@@ -91,7 +91,10 @@ def _model_shape(model: dict[str, Any], path: Any, report: Report) -> None:
                 report((*here, "hours", number), "hours: pairs of different times are wanted")
     if "rates" in model:
         _tiers(model, path, report)
-    _overlaps([p for p in periods if "hours" not in p], (*path, "periods"), report)
+    plain = [period for period in periods if "hours" not in period]
+    if periods and not plain:
+        report((*path, "periods"), "one period without hours is wanted, for all other hours")
+    _overlaps(plain, (*path, "periods"), report)
 
 
 def _overlaps(periods: list[dict[str, Any]], path: Any, report: Report) -> None:

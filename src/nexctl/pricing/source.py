@@ -43,7 +43,7 @@ def read(file: str, resolve: Resolver) -> tuple[dict[str, Any] | None, list[Faul
     if len(raw) > MOST_BYTES:
         return None, [Fault(file, 1, f"larger than {MOST_BYTES} bytes: no price book is")]
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return None, [Fault(file, line, f"not UTF-8 at byte {error.start}")]

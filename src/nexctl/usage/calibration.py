@@ -113,8 +113,17 @@ class Join:
         self._wanted = set(wanted)
         self.found: dict[str, Billed] = {}
         self.ambiguous: set[str] = set()
-        self.skipped: dict[str, int] = {}
+        self._why: dict[str, str] = {}
         self.rows = 0
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Why requests of which no record can teach are left out: reasons and requests."""
+        counts: dict[str, int] = {}
+        for request_id, why in self._why.items():
+            if request_id not in self.found:
+                counts[why] = counts.get(why, 0) + 1
+        return counts
 
     def add(self, request_id: str | None, billed: Billed | str) -> None:
         """Take one record; a text instead of figures is the reason why it cannot teach."""
@@ -122,7 +131,7 @@ class Join:
         if request_id is None or request_id not in self._wanted:
             return
         if isinstance(billed, str):
-            self.skipped[billed] = self.skipped.get(billed, 0) + 1
+            self._why[request_id] = billed
             return
         known = self.found.get(request_id)
         if known is not None and known != billed:

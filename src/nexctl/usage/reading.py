@@ -32,6 +32,8 @@ _DOCUMENT = re.compile(r'\[|\{\s*(\n|"(schema|data)"\s*:)')
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _SCIENTIFIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,24})?[eE](-[0-9]{1,2}|[+]?[01]?[0-9])").fullmatch
+# How lists say that a request failed: a word, a status of HTTP, "success: false".
+_FAILED = re.compile(r"fail\w*|err\w*|[45][0-9][0-9]|false", re.ASCII | re.IGNORECASE).fullmatch
 
 
 class Row(msgspec.Struct, omit_defaults=True):
@@ -202,6 +204,11 @@ def open_export(path: str) -> Export:
 def rows(path: str) -> Iterator[Row]:
     """Every record of an export."""
     return open_export(path).rows()
+
+
+def says_failed(status: str | None) -> bool:
+    """Whether a status says that the request failed, also in the words of other gateways."""
+    return status == "error" or bool(status and _FAILED(status.strip()))
 
 
 def plain(text: str) -> str:

@@ -179,7 +179,7 @@ class WhatIf:
         self.names = tuple(names)
         self.at = books.instant(at)
         self.folder = folder
-        self.books = [self._book(name, self.at) for name in self.names]
+        self.books = [self._named(name) for name in self.names]
         self.maps: Maps = maps or {}
         self.used_maps: set[tuple[str | None, str]] = set()
         self.readings = readings or Readings(folder=folder)
@@ -290,13 +290,15 @@ class WhatIf:
         semantic: bool,
     ) -> Route:
         notes = [] if moment is not None else [NO_TIME]
+        known = self._file(name) if name.endswith(".toml") else None
         try:
-            book = self._book(name, moment)
+            book, assumed = books.load_or_first(name, moment, folder=self.folder, known=known)
         except UsageError as error:
             if error.code != "no_version":
                 raise
-            start = books.versions(name, folder=self.folder)[0][0]
-            book = self._book(name, start)
+            book = known or self._versions(name)[-1]
+            return Route(book, None, None, error.message, tuple(notes))
+        if assumed:
             notes.append(ASSUMED)
         if book.valid_from is None and moment is not None and moment < book.retrieved:
             notes.append(OPEN)
@@ -351,18 +353,21 @@ class WhatIf:
                 return found, found.id != name
         return charged_model(book, *models), False
 
-    def _book(self, name: str, at: str | None) -> Book:
+    def _named(self, name: str) -> Book:
         if name.endswith(".toml"):
-            if not hasattr(self, "_files"):
-                self._files: dict[str, Book] = {}
-            if name not in self._files:
-                self._files[name] = books.load(name, folder=self.folder)
-            return self._files[name]
-        return books.load(name, at=at, folder=self.folder)
+            return self._file(name)
+        return books.load(name, at=self.at, folder=self.folder)
+
+    def _file(self, path: str) -> Book:
+        if not hasattr(self, "_files"):
+            self._files: dict[str, Book] = {}
+        if path not in self._files:
+            self._files[path] = books.load(path)
+        return self._files[path]
 
     def _versions(self, name: str) -> list[Book]:
         if name.endswith(".toml"):
-            return [self._book(name, None)]
+            return [self._file(name)]
         starts = books.versions(name, folder=self.folder)
         return [books.load(name, at=start, folder=self.folder) for start, _ in starts]
 

@@ -12,7 +12,7 @@ from nexctl.errors import NexctlError
 from nexctl.money import parse_units
 from nexctl.pricing import books
 from nexctl.pricing.book import Book
-from nexctl.usage.reading import Inside
+from nexctl.usage.reading import Inside, says_failed
 
 # Amounts from files are held at 10**-12 of their currency.
 SCALE = 12
@@ -136,7 +136,7 @@ def refunded(row: Any) -> bool:
 
 def failed(row: Any) -> bool:
     """Whether the request failed before a usable answer: no gateway of ours charges for that."""
-    return bool(row.status == "error")
+    return says_failed(row.status)
 
 
 def batched(row: Any) -> bool:

@@ -425,7 +425,7 @@ def _implied(plan: Plan, form: Form, line: Line, total: int) -> tuple[tuple[str,
     publish.
     """
     found: list[tuple[int, int, str, str]] = []
-    parts = prices.billed_parts(plan, line.usage)
+    parts = prices.billed_parts(plan, form, line.usage)
     for index, quantity in enumerate(parts):
         if quantity <= 0 or not 0 < form.own[index] < prices.POISON // 2:
             continue

@@ -70,7 +70,7 @@ class Gathered:
         for finding in result["findings"]:
             self.put(finding._replace(row=base + finding.row + 1))
         for (rule, unit), (count, difference) in result["overflow"].items():
-            self._count(rule, unit, count, difference)
+            self._count(rule, unit, count, difference or None)
         self.note_count += len(result["notes"])
         for note in result["notes"][: MOST_NOTES - len(self.notes)]:
             self.notes.append(note._replace(row=base + note.row + 1))
@@ -92,22 +92,24 @@ class Gathered:
 
     def put(self, finding: Finding) -> None:
         """Count a finding, and keep it while there is room."""
-        self._count(finding.rule, finding.currency or "", 1, finding.difference or 0)
+        self._count(finding.rule, finding.currency or "", 1, finding.difference)
         if len(self.kept) < MOST_KEPT:
             self.kept.append(finding)
 
     def take_back(self, finding: Finding) -> None:
         """Undo a finding, for another one says more about its row."""
         unit = finding.currency or ""
-        self._count(finding.rule, unit, -1, -(finding.difference or 0))
+        known = finding.difference
+        self._count(finding.rule, unit, -1, None if known is None else -known)
         if finding.expected is None and finding.billed is not None:
             self.unknown[unit] -= finding.billed
         self.kept.remove(finding)
 
-    def _count(self, rule: str, unit: str, count: int, difference: int) -> None:
+    def _count(self, rule: str, unit: str, count: int, difference: int | None) -> None:
+        """Count findings of a rule. A difference that nobody knows is no sum of 0."""
         key = (rule, unit)
         self.counts[key] = self.counts.get(key, 0) + count
-        if rule not in NO_CHARGE:
+        if rule not in NO_CHARGE and difference is not None:
             self.money[key] = self.money.get(key, 0) + difference
 
     # ------------------------------------------------------------- balances over block ends

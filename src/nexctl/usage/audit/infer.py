@@ -74,7 +74,7 @@ def infer(
         if plan.why is not None or plan.book is None or len(plan.forms) != 1:
             continue
         line = line_of(0, row, billed)
-        if line.missing or billed <= 0 or conditions.status == "error":
+        if line.missing or billed <= 0 or plan.conditions.status == "error":
             continue
         kept = by_book.setdefault(plan.book.id, (plan.book, []))
         kept[1].append(_case(shelf, plans, conditions, plan, line.usage, billed, row))
@@ -136,7 +136,9 @@ def _case(
             exact[reading] = None
             continue
         parts = tuple(
-            q * c for q, c in zip(prices.billed_parts(other, usage), form.own, strict=True) if q
+            q * c
+            for q, c in zip(prices.billed_parts(other, form, usage), form.own, strict=True)
+            if q
         )
         exact[reading] = (total, form.denominator, parts)
     return Case(billed, exact)

@@ -17,6 +17,7 @@ from nexctl.pricing import books, engine, tiers
 from nexctl.pricing.exact import ratio_of, reduced, rounded, text_of_ratio
 from nexctl.records import METERS
 from nexctl.usage.audit.terms import ONE, Reading, Rounding
+from nexctl.usage.reading import says_failed
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book, Model
@@ -54,12 +55,14 @@ class Form(NamedTuple):
 
     `first` is the total input at which it begins; `coefficients` are for quantities as reported,
     `own` for the parts that are billed each (cached taken out of input, where it lies inside).
+    `as_output`: reasoning has no rate of its own and is a part of the billed output.
     """
 
     first: int
     coefficients: tuple[int, ...]
     denominator: int
     own: tuple[int, ...]
+    as_output: bool = False
 
 
 NOTHING = Form(0, (0,) * len(METERS), 1, (0,) * len(METERS))
@@ -216,16 +219,8 @@ class Shelf:
         return found
 
     def _load(self, name: str, day: str) -> tuple[Book, bool]:
-        try:
-            book = books.load(name, at=day, folder=self.folder)
-        except UsageError as error:
-            if error.code != "no_version":
-                raise
-            starts = books.versions(name, folder=self.folder) if not _is_path(name) else ()
-            start = next((first for first, _ in starts if first is not None), None)
-            book = books.load(name, at=start, folder=self.folder) if start else books.load(name)
-            return book, True
-        return book, _early(book, day)
+        book, assumed = books.load_or_first(name, day, folder=self.folder)
+        return book, assumed or _early(book, day)
 
 
 def _group_named(book: Book, name: str) -> str | None:
@@ -269,6 +264,8 @@ class Pricing:
 
         `reading` goes before the one in force for the book.
         """
+        if says_failed(conditions.status):
+            conditions = conditions._replace(status="error")
         plan = Plan(conditions, _PLAIN, _NANO)
         name = self.shelf.name_for(conditions.price_book)
         if name is None:
@@ -430,8 +427,10 @@ def form_of(first: int, chosen: RateSet, plan: Plan, unit: tuple[int, int]) -> F
         for index, coefficient in enumerate(chosen.coefficients)
     ]
     reading = plan.reading
-    if REASONING in chosen.refused and plan.book and plan.book.output_includes_reasoning:
-        # The engine counts reasoning without a rate of its own as output.
+    as_output = bool(
+        REASONING in chosen.refused and plan.book and plan.book.output_includes_reasoning
+    )
+    if as_output:
         own[REASONING] = own[OUTPUT]
     told = list(own)
     if reading.reasoning_inside:
@@ -446,7 +445,7 @@ def form_of(first: int, chosen: RateSet, plan: Plan, unit: tuple[int, int]) -> F
         top, bottom = top * (below + above), bottom * below
     common = gcd(top, bottom)
     top, bottom = top // common, bottom // common
-    return Form(first, tuple(c * top for c in told), bottom, tuple(c * top for c in own))
+    return Form(first, tuple(c * top for c in told), bottom, tuple(c * top for c in own), as_output)
 
 
 def write_inside(book: Book | None, reading: Reading) -> bool:
@@ -539,7 +538,7 @@ def expected(plan: Plan, form: Form, usage: tuple[int, ...]) -> int | None:
     rounding = plan.rounding
     if not rounding.component:
         return stepped(total, form.denominator, rounding)
-    parts = billed_parts(plan, usage)
+    parts = billed_parts(plan, form, usage)
     return sum(
         stepped(q * c, form.denominator, rounding)
         for q, c in zip(parts, form.own, strict=True)
@@ -547,7 +546,7 @@ def expected(plan: Plan, form: Form, usage: tuple[int, ...]) -> int | None:
     )
 
 
-def billed_parts(plan: Plan, usage: tuple[int, ...]) -> tuple[int, ...]:
+def billed_parts(plan: Plan, form: Form, usage: tuple[int, ...]) -> tuple[int, ...]:
     """Quantities by the meter that each is billed by."""
     parts = list(usage)
     if plan.reading.cached_inside:
@@ -556,6 +555,9 @@ def billed_parts(plan: Plan, usage: tuple[int, ...]) -> tuple[int, ...]:
         parts[INPUT] -= usage[WRITE]
     if plan.reading.reasoning_inside:
         parts[OUTPUT] -= usage[REASONING]
+    if form.as_output:
+        parts[OUTPUT] += parts[REASONING]
+        parts[REASONING] = 0
     return tuple(parts)
 
 

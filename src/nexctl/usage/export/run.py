@@ -100,6 +100,9 @@ def to_file(
     """
     if os.path.isdir(target):
         raise UsageError(f"{target} is a folder", hint="name a file in it")
+    if os.path.exists(target) and not os.path.isfile(target):
+        # A finished file takes the target's place: a device or a pipe would be gone for everybody.
+        raise UsageError(f"{target} is no file", hint="name a file, or - for standard output")
     part = Part(target, ask.identity())
     state = part.open(resume=resume)
     try:

@@ -21,16 +21,21 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nexctl.errors import UsageError
-from nexctl.usage.columns import COLUMNS
-from nexctl.usage.reading import BOM, MAX_LINE_BYTES, Inside, Row, open_export, says_jsonl, text_of
+from nexctl.usage.reading import (
+    BOM,
+    MAX_LINE_BYTES,
+    Inside,
+    Row,
+    open_export,
+    says_jsonl,
+    text_of,
+)
 
 # A document of JSON is read whole; more than this has to be JSONL.
 MOST_DOCUMENT = 512 * 1024 * 1024
-_KINDS = {column.name: column.kind for column in COLUMNS}
+MAPPED = "a mapped file"
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
-# How lists of others say that a request failed: a word, a status of HTTP, "success: false".
-_FAILED = re.compile(r"fail\w*|err\w*|[45][0-9][0-9]|false", re.ASCII | re.IGNORECASE)
 # So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
 _DAY_DIGITS = 8
 
@@ -68,7 +73,9 @@ class Foreign(NamedTuple):
             ) as error:
                 raise UsageError(
                     f"{os.path.basename(self.path)}, {place}: {_plain(error)}",
-                    hint=f"it was taken for {self.kind}; --map names the columns of another file",
+                    hint="numbers stand plainly, without signs of thousands or of currency: 1234.50"
+                    if self.kind == MAPPED
+                    else f"it was taken for {self.kind}; --map names the columns of another file",
                     code="malformed",
                 ) from None
             if row is not None:
@@ -83,18 +90,23 @@ def any_rows(path: str) -> tuple[Iterator[Row], Foreign | None]:
 
 def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | None:
     """What a file is by the fields of its first record; None where it has nexctl's own."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         head = stream.read(1 << 16)
     if head[:4] == b"PAR1" or (not head and says_jsonl(path)):
         return None
     first = next((record for _, record in records(path)), None)
     if mapped:
+        from nexctl.usage.readers import mapped as mapping
+
         if first is not None:
-            _check_map(mapped, first, path)
+            mapping.check_map(mapped, first, path)
+            mapping.check_header(mapped, path, head)
         # Where semicolons part the cells, as Excel writes them, the comma is the decimal sign.
-        comma = head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and _delimiter(head) == ";"
-        convert = partial(_mapped, mapped=mapped, comma=comma)
-        return Foreign(path, "a mapped file", "request", None, (), convert)
+        comma = (
+            head.removeprefix(BOM).lstrip()[:1] not in (b"[", b"{") and delimiter_of(head) == ";"
+        )
+        convert = partial(mapping.row_of, mapped=mapped, commas=mapping.Commas() if comma else None)
+        return Foreign(path, MAPPED, "request", None, (), convert)
     if first is None or "charge" in first:
         return None
     names = set(first)
@@ -118,7 +130,7 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
 
 def records(path: str) -> Iterator[tuple[str, Record]]:
     """(place, record) of a JSON document, JSONL or CSV. Numbers of JSON stay text."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         head = stream.read(1 << 16).removeprefix(BOM).lstrip()
     if not head:
         raise UsageError(f"{path}: the file is empty", code="malformed")
@@ -131,7 +143,8 @@ def records(path: str) -> Iterator[tuple[str, Record]]:
         yield from _cells(path, head)
 
 
-def _opened(path: str) -> io.BufferedReader:
+def opened(path: str) -> io.BufferedReader:
+    """The file as bytes. UsageError where it cannot be read."""
     try:
         return open(path, "rb")
     except OSError as error:
@@ -143,7 +156,7 @@ def _opened(path: str) -> io.BufferedReader:
 
 def _is_line(path: str) -> bool:
     """Whether the first line alone is a record (JSONL), not a document or the beginning of one."""
-    with _opened(path) as stream:
+    with opened(path) as stream:
         # Looked at whole, however long: an API answers in one line, and a record may be as long.
         lines = (line for _, line in _byte_lines(stream, path))
         first = next(line for line in lines if line.removeprefix(BOM).strip())
@@ -173,7 +186,7 @@ def _document(path: str) -> Iterator[tuple[str, Record]]:
             f"{path}: a JSON document of more than {MOST_DOCUMENT >> 20} MiB is not read whole",
             hint="write one record on each line (jq -c '.data[]')",
         )
-    with _opened(path) as stream:
+    with opened(path) as stream:
         raw = stream.read()
     try:
         found = _loads(raw.decode("utf-8-sig"))
@@ -195,7 +208,7 @@ def _document(path: str) -> Iterator[tuple[str, Record]]:
 
 
 def _lines(path: str) -> Iterator[tuple[str, Record]]:
-    with _opened(path) as stream:
+    with opened(path) as stream:
         for number, line in _byte_lines(stream, path):
             if not line.strip():
                 continue
@@ -215,9 +228,9 @@ def _object(found: Any, path: str, place: str) -> Record:
 
 
 def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
-    delimiter = _delimiter(head)
+    delimiter = delimiter_of(head)
     with open(path, "rb") as stream:
-        reader = csv.reader(_text_lines(stream, path), delimiter=delimiter, strict=True)
+        reader = csv.reader(text_lines(stream, path), delimiter=delimiter, strict=True)
         try:
             names = [name.strip() for name in next(reader, [])]
             for cells in reader:
@@ -234,13 +247,13 @@ def _cells(path: str, head: bytes) -> Iterator[tuple[str, Record]]:
             ) from None
 
 
-def _delimiter(head: bytes) -> str:
+def delimiter_of(head: bytes) -> str:
     """What parts the cells of a CSV, by its first line."""
     line = head.partition(b"\n")[0]
     return ";" if line.count(b";") > line.count(b",") else ","
 
 
-def _text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
+def text_lines(stream: io.BufferedReader, path: str) -> Iterator[str]:
     """Lines with their ends; one of more than 64 MiB is refused before it fills the memory."""
     for number, line in _byte_lines(stream, path):
         yield line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -303,13 +316,16 @@ def moment(value: Any) -> str:
         seconds = int(text) // (1000 if len(text) > 11 else 1)
         found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     else:
-        found = datetime.datetime.fromisoformat(text)
+        try:
+            found = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"{text[:40]!r} is no time like 2026-10-31T12:00:00Z") from None
         if found.tzinfo is None:
             found = found.replace(tzinfo=datetime.UTC)
     return found.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _inner(value: Any) -> dict[str, Any]:
+def inner(value: Any) -> dict[str, Any]:
     """An object that may be JSON text."""
     if isinstance(value, str) and value.strip():
         value = _loads(value)
@@ -324,7 +340,7 @@ def _new_api(record: Record) -> Row | None:
     kind = str(record.get("type", "2"))
     if kind not in ("2", "5"):
         return None
-    other = _inner(record.get("other"))
+    other = inner(record.get("other"))
     quota = whole(record["quota"]) or 0
     ratio = money(other.get("model_ratio"))
     completion = money(other.get("completion_ratio"))
@@ -359,7 +375,7 @@ def _new_api(record: Record) -> Row | None:
 
 def _litellm(record: Record) -> Row | None:
     """A spend log of LiteLLM. What its own cache answered used nothing."""
-    details = _inner(record.get("metadata"))
+    details = inner(record.get("metadata"))
     used = details.get("usage_object") or details.get("additional_usage_values") or {}
     prompt = used.get("prompt_tokens_details") or {}
     completion = used.get("completion_tokens_details") or {}
@@ -406,62 +422,3 @@ def _openrouter(record: Record) -> Row | None:
         charge=money(record["usage"]),
         currency="USD",
     )
-
-
-# --- a map ---------------------------------------------------------------------------------------
-
-
-def parse_map(given: tuple[str, ...]) -> dict[str, str]:
-    """`charge=Cost,created_at=Date` as column -> name there; `currency=@USD` is a fixed value."""
-    found: dict[str, str] = {}
-    for part in ",".join(given).split(","):
-        name, equals, column = part.partition("=")
-        if not equals or name.strip() not in _KINDS or not column:
-            raise UsageError(
-                f"--map: {part[:60]!r} is not COLUMN=NAME with a column of 'usage export'",
-                hint="write it like charge=Cost,created_at=Date,model_served=Model,currency=@USD",
-            )
-        found[name.strip()] = column
-    return found
-
-
-def _check_map(mapped: Mapping[str, str], first: Record, path: str) -> None:
-    missing = [name for name in mapped.values() if not name.startswith("@") and name not in first]
-    if missing:
-        raise UsageError(
-            f"--map: {os.path.basename(path)} has no column {missing[0]!r}",
-            hint=f"it has {', '.join(list(first)[:30])}",
-        )
-
-
-def _mapped(record: Record, mapped: Mapping[str, str], comma: bool) -> Row:
-    found: dict[str, Any] = {}
-    for name, column in mapped.items():
-        value = column[1:] if column.startswith("@") else record.get(column)
-        if comma and _KINDS[name] == "decimal" and isinstance(value, str):
-            value = value.replace(",", ".")
-        found[name] = _READ[_KINDS[name]](value)
-    if found.get("created_at") is None:
-        raise ValueError("created_at is not mapped")
-    status = found.get("status") or "ok"
-    found["status"] = "error" if _FAILED.fullmatch(status) else status
-    return Row(**found)
-
-
-def _truth(value: Any) -> bool | None:
-    text = str(value).lower()
-    return None if value in (None, "") else text in ("true", "1", "yes")
-
-
-def _text(value: Any) -> str | None:
-    return None if value in (None, "") else str(value)
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "time": moment,
-    "decimal": money,
-    "whole": whole,
-    "truth": _truth,
-    "json": lambda value: _inner(value) or None,
-}
