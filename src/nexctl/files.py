@@ -7,6 +7,23 @@ import os
 from collections.abc import Iterator
 from typing import IO, Any
 
+from nexctl.errors import UsageError
+
+# What lies there stands for something else, whatever kind of file it says it is.
+_SPECIAL = ("/dev/", "/proc/", "/sys/")
+_MEMORY = "/dev/shm/"  # noqa: S108 - a file system, and nothing is put there here
+
+
+def is_replaceable(path: str) -> bool:
+    """Whether a file may be put there: never in the place of a folder, a pipe or a device.
+
+    A file that is written whole and then named would take the place of /dev/null itself.
+    """
+    full = os.path.abspath(path)
+    if full.startswith(_SPECIAL) and not full.startswith(_MEMORY):
+        return False
+    return not os.path.exists(full) or os.path.isfile(full)
+
 
 @contextlib.contextmanager
 def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Iterator[IO[Any]]:
@@ -14,7 +31,10 @@ def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Itera
 
     On any error the part file is removed and `path` keeps its old content. A symbolic link at
     `path` is replaced, never followed. `mode` is the new file's permission, whatever the umask.
+    UsageError where something else than a file stands there.
     """
+    if not is_replaceable(path):
+        raise UsageError(f"{path} is no file", hint="name a file, or a place where none is yet")
     folder, name = os.path.split(os.path.abspath(path))
     part = os.path.join(folder, f".{name}.{os.getpid()}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nexctl.files import atomic_write
+from nexctl.errors import UsageError
+from nexctl.files import atomic_write, is_replaceable
 
 
 def _write_half(path: str) -> None:
@@ -45,3 +46,19 @@ def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
         stream.write("new")
     assert target.read_text() == "keep"
     assert not link.is_symlink()
+
+
+def test_only_a_file_is_replaced(tmp_path: Path) -> None:
+    """As root, `--out /dev/null` took the device away from everybody."""
+    pipe, link, folder = tmp_path / "pipe", tmp_path / "link", tmp_path / "folder"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    folder.mkdir()
+    for path in (pipe, link, folder, "/dev/stdout", "/dev/no-such-device", "/proc/self/fd/1"):
+        assert not is_replaceable(str(path)), path
+        with pytest.raises(UsageError, match="is no file"), atomic_write(str(path)):
+            raise AssertionError
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link", "pipe"]
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    for name in ("new", "dangling"):
+        assert is_replaceable(str(tmp_path / name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -9,6 +10,7 @@ from pricing_kit import Edit, charged
 
 from nexctl.errors import UnpricedError, UsageError
 from nexctl.pricing import books, engine
+from nexctl.pricing.book import Book
 from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
 
@@ -165,3 +167,23 @@ def test_a_huge_amount_is_refused_not_wrapped() -> None:
     with pytest.raises(UsageError) as refused:
         charged("openai", "gpt-4o", Usage(2**63))
     assert refused.value.code == "amount_too_large"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_only_the_part_without_a_price_of_its_own_is_plain_input(
+    book_of: Callable[..., Book], inside: bool
+) -> None:
+    """Written tokens without a price took the cached ones' with them, or were charged nothing."""
+    said = str(inside).lower()
+    value = f'{{ value = {said}, said = "ours" }}'
+    rules = f"[rules]\ninput_includes_cached = {value}\ninput_includes_cache_write = {value}\n"
+    rates = '{ input = "10", cached_input = "1", output = "20" }'
+    book = book_of(f'{rules}[[models]]\nid = "m"\nrates = {rates}\n')
+    pricer = engine.pricer(book, book.find("m"))
+    into = 1000 if inside else 400
+    usage = Usage(into, 500, 100, 10)
+    charge, used = pricer.charge_as_input(usage)
+    assert used == Usage(1000 if inside else 500, 500, 0, 10)
+    assert Fraction(charge.units, 10**9) == Fraction(500 * 10 + 500 * 1 + 10 * 20, MILLION)
+    with pytest.raises(UnpricedError):
+        pricer.charge_as_input(usage._replace(image=1))

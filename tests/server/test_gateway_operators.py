@@ -287,6 +287,40 @@ def test_every_write_of_a_customer_and_about_it_is_in_its_log(rig: Rig) -> None:
     assert rows[0]["request_id"].startswith("req_")
 
 
+_PROFILE = {"name": "Acme", "country": "SG", "kind": "business"}
+_RULE = {"name": "all", "use": ["nex-pro"]}
+CHANGES = (
+    ("routes.set", "PUT", "/admin/v1/routes/fast", {"models": ["gpt-4o"]}, "models"),
+    ("served.update", "PATCH", "/admin/v1/models/gpt-4o", {"enabled": False}, "enabled"),
+    ("providers.update", "PATCH", "/admin/v1/providers/echo", {"priority": 7}, "priority"),
+    ("terms.set", "PUT", "/admin/v1/terms", {"minimum": "7"}, "terms"),
+    ("billing_profile.set", "PUT", "/v1/billing-profile", _PROFILE, "kind"),
+    ("routing.set", "PUT", "/v1/routing-rules", {"rules": [_RULE]}, "rules"),
+    ("wallets.update", "PATCH", "/v1/wallets/{customer}", {"name": "house"}, "name"),
+    (
+        *("auto_topup.set", "PUT", "/v1/wallet/auto-top-up"),
+        *({"below": "1", "amount": "10"}, "enabled"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("action", "method", "path", "body", "field"), CHANGES)
+def test_a_change_says_what_stood_there_before(
+    rig: Rig, action: str, method: str, path: str, body: Any, field: str
+) -> None:
+    key = rig.operator if path.startswith("/admin") else rig.management
+    path = path.format(customer=rig.made.customer)
+    if action == "routes.set":
+        rig.ask(method, path, {"models": ["nex-pro"]}, key=key)
+    if action == "billing_profile.set":
+        rig.ask(method, path, {**_PROFILE, "kind": "consumer"}, key=key)
+    done = rig.ask(method, path, body, key=key)
+    assert done.status == 200, done
+    row = admin(rig, "GET", f"/audit-log?action={action}").body["data"][-1]
+    assert row["before"][field] != row["after"][field]
+    assert row["before"].keys() == row["after"].keys()
+
+
 def test_what_was_refused_did_not_happen(rig: Rig) -> None:
     rig.ask("POST", "/v1/keys", {"name": "x", "parent_id": "none"})
     assert rig.ask("GET", "/v1/audit-log").body["data"] == []

@@ -356,3 +356,11 @@ def test_what_is_done_to_an_organisation_stands_in_its_log(acme: Acme) -> None:
     assert [row["action"] for row in rows][-2:] == ["projects.create", "members.update"]
     assert (rows[-1]["before"]["role"], rows[-1]["after"]["role"]) == ("billing", "member")
     assert "secret" not in str(rows)
+
+
+def test_a_key_of_an_archived_project_is_no_key_any_more(acme: Acme) -> None:
+    project = acme.ask("POST", "/projects", {"name": "search"}).body["id"]
+    made = acme.rig.ask("POST", "/v1/keys", {"name": "k", "project": "search"}, key=acme.key)
+    assert acme.rig.ask("GET", "/v1/me", key=made.body["secret"]).status == 200
+    assert acme.ask("DELETE", f"/projects/{project}").status == 200
+    assert acme.rig.ask("GET", "/v1/me", key=made.body["secret"]).code == "invalid_api_key"

@@ -355,3 +355,9 @@ def test_a_statement_adds_up(make: Callable[..., Rig]) -> None:
     assert (before["entries"], before["closing"], before["closed"]) == (0, "0", True)
     for month in ("2026-13", "2026-1", "0000-01", "9999-12", "x"):
         assert rig.ask("GET", f"/v1/statements?month={month}").status == 400
+
+
+def test_real_invoices_have_no_series_of_play_moneys(make: Callable[..., Rig]) -> None:
+    rig = make(plan="developer", payments="manual")
+    got = rig.ask("PUT", "/admin/v1/terms", {**TAXED, "invoice_series": "PLAY"}, key=rig.operator)
+    assert (got.code, got.body["error"]["param"]) == ("invalid_request", "invoice_series")

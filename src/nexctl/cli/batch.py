@@ -20,9 +20,9 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
-from nexctl.cli.deliver import is_replaceable
 from nexctl.cli.render import View
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import is_replaceable
 
 if TYPE_CHECKING:
     from nexctl.batch.journal import Job

@@ -7,17 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import is_replaceable
 
 if TYPE_CHECKING:
     from nexctl.cli.context import App
-
-
-def is_replaceable(path: str) -> bool:
-    """Whether a file may be put there: never in the place of a folder, a pipe or a device.
-
-    A file that is written whole and then named would take the place of /dev/null itself.
-    """
-    return not os.path.lexists(path) or os.path.islink(path) or os.path.isfile(path)
 
 
 class Delivery:

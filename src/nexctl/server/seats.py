@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nexctl.server.ledger import orgs
+from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.orgs import Seat
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def of_own_key(tx: Transaction, key: Key, parent: Key | None) -> Seat | None:
         member = orgs.member(tx, org.id, whose.member)
         if member.state != "active":
             return None
-    return orgs.seat(tx, org, member, whose.project, own=False)
+    try:
+        return orgs.seat(tx, org, member, whose.project, own=False)
+    except Refused:  # its project was archived
+        return None
 
 
 class Place(NamedTuple):

@@ -91,18 +91,8 @@ def charged(book: Book, model: str, usage: Usage, day: str) -> int:
 
     A cached or written part that it has no price for is counted as plain input.
     """
-    from nexctl.errors import UnpricedError
-
-    pricer = _pricer(book, book.find(model).id, day)
-    try:
-        return pricer.charge(usage).units
-    except UnpricedError:
-        if not usage.cached_input and not usage.cache_write:
-            raise
-        beside = 0 if book.input_includes_cached else usage.cached_input
-        beside += 0 if book.input_includes_cache_write else usage.cache_write
-        plain = usage._replace(input=usage.input + beside, cached_input=0, cache_write=0)
-        return pricer.charge(plain).units
+    charge, _ = _pricer(book, book.find(model).id, day).charge_as_input(usage)
+    return charge.units
 
 
 def as_counted(ours: Book, theirs: Book, usage: Usage) -> Usage:

@@ -329,6 +329,8 @@ def outcome_of(
     charge, usage = priced.charge(checked.usage)
     if usage.cached_input != checked.usage.cached_input:
         record["cached_without_price"] = checked.usage.cached_input
+    if usage.cache_write != checked.usage.cache_write:
+        record["written_without_price"] = checked.usage.cache_write
     return Outcome(
         *(charge, usage, priced.snapshot, status, target.served.id, record, target.charged.id)
     )

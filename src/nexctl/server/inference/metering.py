@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nexctl.errors import UnpricedError
 from nexctl.pricing import engine
 from nexctl.pricing.book import today
 from nexctl.records import Usage
@@ -41,15 +40,10 @@ class Priced(NamedTuple):
     def charge(self, usage: Usage) -> tuple[int, Usage]:
         """The exact charge in units, and the usage that it follows from.
 
-        A cached part that the book has no price for is charged as plain input.
+        A cached or written part that the book has no price for is charged as plain input.
         """
-        try:
-            return self.pricer.charge(usage).units, usage
-        except UnpricedError:
-            plain = usage._replace(cached_input=0, cache_write=0)
-            if not self.pricer.book.input_includes_cached:
-                plain = plain._replace(input=usage.input + usage.cached_input)
-            return self.pricer.charge(plain).units, plain
+        charge, charged = self.pricer.charge_as_input(usage)
+        return charge.units, charged
 
     def most(self, usage: Usage) -> int:
         """The most that such usage may be charged: its rates are known, so it is the charge."""

@@ -42,6 +42,7 @@ def _again(tx: Transaction, call: Call, name: str | None) -> wire.AutoTopUp:
 def off(tx: Transaction, call: Call) -> wire.AutoTopUp:
     """Agree to nothing any more."""
     wallet = wallet_of(tx, call, call.query.wallet)
+    call.before = _shown(tx, call, wallet)
     autotopup.off(tx, wallet)
     return _shown(tx, call, wallet)
 
@@ -59,6 +60,7 @@ def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
     if target is not None and target <= below:
         raise Refuse("invalid_request", "the target lies above the threshold", param="target")
     wallet = wallet_of(tx, call, body.wallet)
+    call.before = _shown(tx, call, wallet)
     agreed = autotopup.put(
         tx,
         wallet,

@@ -227,6 +227,7 @@ def _shown(tx: Transaction, call: Call) -> wire.Batch:
 def cancel(tx: Transaction, call: Call) -> wire.Batch:
     """Begin no further line. What has been begun ends as it would, and is charged."""
     found = _there(tx, call)
+    call.before = shape(tx, call.house, found)
     after = batches.cancel(tx, found.id)
     if after is None:
         raise Refuse("state_conflict", f"the batch has ended: {found.state}")

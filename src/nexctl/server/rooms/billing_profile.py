@@ -25,5 +25,6 @@ def show(tx: Transaction, call: Call) -> wire.BillingProfile:
 
 def put(tx: Transaction, call: Call) -> wire.BillingProfile:
     """A new version; papers that were issued keep theirs."""
+    call.before = show(tx, call)
     profiles.put(tx, call.customer.id, {**plain(call.body), "kind": call.body.kind})
     return show(tx, call)

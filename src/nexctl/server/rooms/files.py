@@ -236,6 +236,7 @@ def remove(tx: Transaction, call: Call) -> wire.FileDeleted:
     found = _there(tx, call)
     if files.is_used(tx, found.id):
         raise Refuse("state_conflict", "a batch works on that file; cancel it first")
+    call.before = shape(found)
     files.remove(tx, found.id)
     return wire.FileDeleted(id=found.id)
 

@@ -72,6 +72,7 @@ def void(tx: Transaction, call: Call) -> wire.Invoice:
     order = orders.get(tx, found.subject) if found.subject else None
     if order is None or order.credited_at is not None:
         raise Refuse("state_conflict", "a paid invoice is corrected by a refund's credit note")
+    call.before = paper(tx, found)
     done = invoices.void(tx, found.number, reason=call.body.reason, by=call.caller.id)
     return paper(tx, done)
 

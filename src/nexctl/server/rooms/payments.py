@@ -47,7 +47,7 @@ async def approve(call: Call) -> Answer:
 
 
 def _approve(tx: Transaction, call: Call) -> wire.Payment:
-    found, body = _there(tx, call), call.body
+    found, body = _found(tx, call), call.body
     if found.state == "under_review" and (found.provider != MANUAL or not body.transaction):
         # Nobody has paid yet: what was looked at is the order, not its money.
         accepted = orders.accept(tx, found.id, by=call.caller.id, note=body.note)
@@ -63,12 +63,12 @@ def _approve(tx: Transaction, call: Call) -> wire.Payment:
 
 def submit(tx: Transaction, call: Call) -> wire.Payment:
     """Note a payment that was seen for a customer; another operator approves it."""
-    return _payment(tx, call, submitted(tx, call, _there(tx, call)))
+    return _payment(tx, call, submitted(tx, call, _found(tx, call)))
 
 
 def reject(tx: Transaction, call: Call) -> wire.Payment:
     """Refuse an order; the customer reads why."""
-    found = _there(tx, call)
+    found = _found(tx, call)
     done = orders.reject(tx, found.id, by=call.caller.id, reason=call.body.reason)
     return _payment(tx, call, done)
 
@@ -81,7 +81,7 @@ async def refund(call: Call) -> Answer:
 
 
 def _refund(tx: Transaction, call: Call) -> wire.Payment:
-    found, body = _there(tx, call), call.body
+    found, body = _found(tx, call), call.body
     amount = units_of(body.amount, NANO) if body.amount is not None else None
     provider = providers.named(call.house, found.provider)
     step = provider.step(found.currency) if provider is not None else 1
@@ -91,6 +91,13 @@ def _refund(tx: Transaction, call: Call) -> wire.Payment:
     if found.provider != MANUAL:
         outbox.put(tx, found.provider, "refund", found.id, done.refunded - found.refunded)
     return _payment(tx, call, done)
+
+
+def _found(tx: Transaction, call: Call) -> Order:
+    """The order that is about to change, kept for the audit log as it is."""
+    found = _there(tx, call)
+    call.before = _payment(tx, call, found)
+    return found
 
 
 def _there(tx: Transaction, call: Call) -> Order:

@@ -20,13 +20,7 @@ def listed(tx: Transaction, call: Call) -> wire.ProviderKeyPage:
     _need_offer(call)
     rows = {row.id: row for row in providers.listed(tx) if row.enabled}
     data = [
-        wire.ProviderKey(
-            provider=own.provider,
-            created_at=str(instant(own.created_at)),
-            hint=own.hint or None,
-            models=_models(rows.get(own.provider)),
-        )
-        for own in provider_keys.listed(tx, call.customer.id)
+        _shown(own, rows.get(own.provider)) for own in provider_keys.listed(tx, call.customer.id)
     ]
     return wire.ProviderKeyPage(data=data, offered=sorted(rows))
 
@@ -40,18 +34,14 @@ def put(tx: Transaction, call: Call) -> wire.ProviderKey:
         raise Refuse("not_found", "there is no such provider", param="provider")
     if not (body.key.isascii() and body.key.isprintable() and " " not in body.key):
         raise Refuse("invalid_request", "a key is one line without blanks", param="key")
-    own = provider_keys.put(tx, call.customer.id, row.id, body.key)
-    return wire.ProviderKey(
-        provider=own.provider,
-        created_at=str(instant(own.created_at)),
-        hint=own.hint or None,
-        models=_models(row),
-    )
+    call.before = _there(tx, call, row.id)
+    return _shown(provider_keys.put(tx, call.customer.id, row.id, body.key), row)
 
 
 def remove(tx: Transaction, call: Call) -> Removed:
     """Forget a key: requests use the gateway's again, and are charged."""
     _need_offer(call)
+    call.before = _there(tx, call, call.id)
     if not provider_keys.remove(tx, call.customer.id, call.id):
         raise Refuse("not_found", "no key is stored for that provider")
     return Removed(id=call.id)
@@ -62,5 +52,18 @@ def _need_offer(call: Call) -> None:
         raise Refuse("not_offered", "this gateway takes no provider keys of your own")
 
 
-def _models(row: providers.Provider | None) -> list[str] | None:
-    return None if row is None or row.models is None else sorted(row.models)
+def _there(tx: Transaction, call: Call, provider: str) -> wire.ProviderKey | None:
+    """The key that is stored for a provider now."""
+    for own in provider_keys.listed(tx, call.customer.id):
+        if own.provider == provider:
+            return _shown(own, providers.get(tx, provider))
+    return None
+
+
+def _shown(own: provider_keys.OwnKey, row: providers.Provider | None) -> wire.ProviderKey:
+    return wire.ProviderKey(
+        provider=own.provider,
+        created_at=str(instant(own.created_at)),
+        hint=own.hint or None,
+        models=None if row is None or row.models is None else sorted(row.models),
+    )

@@ -93,21 +93,23 @@ def _update(tx: Transaction, call: Call) -> wire.Provider:
         given.setdefault("key_env", None)
     elif given.get("key_env"):
         given["key"] = None
-    if "base_url" in given and "key" not in given:
+    before = providers.get(tx, call.id)
+    if before is not None:
+        call.before = _provider(before)
         # A key belongs to one origin: another address gets none until one is given for it.
-        before = providers.get(tx, call.id)
-        if before is not None and before.base_url != given["base_url"]:
-            given["key"] = None
+        if given.get("base_url", before.base_url) != before.base_url:
+            given.setdefault("key", None)
     return _provider(providers.change(tx, call.id, **given))
 
 
 def remove(tx: Transaction, call: Call) -> Removed:
     """Remove a provider; the last one stays, for nothing could be served without it."""
-    rows = providers.listed(tx)
-    if all(row.id != call.id for row in rows):
+    rows = {row.id: row for row in providers.listed(tx)}
+    if call.id not in rows:
         raise Refuse("not_found", "there is no such provider")
     if len(rows) == 1:
         raise Refuse("state_conflict", "the last provider cannot be removed")
+    call.before = _provider(rows[call.id])
     providers.remove(tx, call.id)
     tx.afterwards(call.house.switchboard.forget)
     return Removed(id=call.id)

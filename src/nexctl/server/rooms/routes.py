@@ -57,6 +57,8 @@ def put(tx: Transaction, call: Call) -> wire.RouteShown:
             param="models",
         )
     kept: dict[str, Any] = settings.get(tx, rulebook.ROUTES) or {}
+    if name in kept:
+        call.before = _shown(name, kept[name])
     kept[name] = {"models": [model.id for model in found], "fallback": body.fallback}
     settings.put(tx, rulebook.ROUTES, kept)
     tx.afterwards(call.house.rulebook.forget)
@@ -66,8 +68,10 @@ def put(tx: Transaction, call: Call) -> wire.RouteShown:
 def remove(tx: Transaction, call: Call) -> Removed:
     """Take a route away."""
     kept: dict[str, Any] = settings.get(tx, rulebook.ROUTES) or {}
-    if kept.pop(call.id, None) is None:
+    gone = kept.pop(call.id, None)
+    if gone is None:
         raise Refuse("not_found", "there is no such route")
+    call.before = _shown(call.id, gone)
     settings.put(tx, rulebook.ROUTES, kept)
     tx.afterwards(call.house.rulebook.forget)
     return Removed(id=call.id)
@@ -103,6 +107,8 @@ def update(tx: Transaction, call: Call) -> wire.ServedModel:
     if model is None:
         raise Refuse("not_found", "the book has no such model")
     kept: dict[str, Any] = settings.get(tx, rulebook.MODELS) or {}
+    serving = [row for row in providers.listed(tx) if row.enabled]
+    call.before = _served(model, kept, serving)
     row = dict(kept.get(model.id, {}))
     if body.enabled is not UNSET:
         row["enabled"] = body.enabled
@@ -112,7 +118,7 @@ def update(tx: Transaction, call: Call) -> wire.ServedModel:
     kept[model.id] = row
     settings.put(tx, rulebook.MODELS, kept)
     tx.afterwards(call.house.rulebook.forget)
-    return _served(model, kept, [row for row in providers.listed(tx) if row.enabled])
+    return _served(model, kept, serving)
 
 
 def _names(tx: Transaction, book: Book, but: str | None = None) -> dict[str, str]:

@@ -28,6 +28,7 @@ def put(tx: Transaction, call: Call) -> wire.Routing:
     """Replace what is given."""
     house, body = call.house, call.body
     name = rulebook.setting_of(call.customer.id)
+    call.before = show(tx, call)
     kept: dict[str, Any] = settings.get(tx, name) or {}
     if body.rules is not None:
         if body.rules:

@@ -52,6 +52,7 @@ def put(tx: Transaction, call: Call) -> wire.Subscription:
     plan = plan_named(house, call.body.plan)
     if plan is None:
         raise Refuse("not_offered", "plans are not chosen on this gateway")
+    call.before = show(tx, call)
     subscribing.charge(tx, house, customer, plan)
     customers.change(tx, customer, plan=plan)
     subscriptions.put(tx, customer, plan)

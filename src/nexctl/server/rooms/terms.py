@@ -10,6 +10,7 @@ from nexctl.money import NANO
 from nexctl.server.calls import Call
 from nexctl.server.ledger import settings
 from nexctl.server.payments.figures import CENT_UNITS
+from nexctl.server.payments.papers import PLAY
 from nexctl.server.payments.rules import POLICY, TERMS, Rules, rules_of
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms.topups import methods_of
@@ -48,9 +49,12 @@ def put(tx: Transaction, call: Call) -> wire.TermsInForce:
             raise Refuse("invalid_request", "a percentage is at most 100", param="payment_fees")
         if units_of(fee.fixed, NANO, zero=True) % CENT_UNITS:
             raise Refuse("invalid_request", "a fee has at most two decimals", param="payment_fees")
+    if body.invoice_series == PLAY:
+        raise Refuse("invalid_request", "that series is play money's", param="invoice_series")
     least = units_of(body.minimum, NANO, zero=True) if body.minimum else 0
     if body.maximum is not None and units_of(body.maximum, NANO) < least:
         raise Refuse("invalid_request", "the maximum is below the minimum", param="maximum")
+    call.before = show(tx, call)
     kept: dict[str, Any] = plain(body)
     settings.put(tx, TERMS, kept)
     for name, row in Rules(call.house, kept).texts():

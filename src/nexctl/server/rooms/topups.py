@@ -332,7 +332,9 @@ def make(
 
 def submit(tx: Transaction, call: Call) -> wire.TopUp:
     """Declare a manual payment as made."""
-    return wire.TopUp(**fields(call.house, submitted(tx, call, _owned(tx, call))))
+    found = _owned(tx, call)
+    call.before = wire.TopUp(**fields(call.house, found))
+    return wire.TopUp(**fields(call.house, submitted(tx, call, found)))
 
 
 def submitted(tx: Transaction, call: Call, found: Order) -> Order:

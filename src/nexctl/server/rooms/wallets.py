@@ -42,6 +42,7 @@ def update(tx: Transaction, call: Call) -> wire.WalletFacts:
     customer, body = call.customer.id, call.body
     if call.id not in wallets.of_customer(tx, customer):
         raise Refuse("not_found", "there is no such wallet")
+    call.before = _facts(tx, call, call.id)
     if body.name is not UNSET:
         wallets.rename(tx, customer, call.id, body.name)
     if body.keys is not UNSET:

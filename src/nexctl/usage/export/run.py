@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple, Protocol
 import msgspec
 
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import is_replaceable
 from nexctl.usage.export.gaps import Found, Ledger, Source
 from nexctl.usage.export.journal import Part, State, Stream
 from nexctl.usage.export.pages import EXACT, Batch, Order, decoded
@@ -100,7 +101,7 @@ def to_file(
     """
     if os.path.isdir(target):
         raise UsageError(f"{target} is a folder", hint="name a file in it")
-    if os.path.exists(target) and not os.path.isfile(target):
+    if not is_replaceable(target):
         # A finished file takes the target's place: a device or a pipe would be gone for everybody.
         raise UsageError(f"{target} is no file", hint="name a file, or - for standard output")
     part = Part(target, ask.identity())
