@@ -9,7 +9,7 @@ import pytest
 from pricing_kit import Edit, charged
 
 from nexctl.errors import UnpricedError, UsageError
-from nexctl.pricing import books, engine
+from nexctl.pricing import as_input, books, engine
 from nexctl.pricing.book import Book
 from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
@@ -182,8 +182,8 @@ def test_only_the_part_without_a_price_of_its_own_is_plain_input(
     pricer = engine.pricer(book, book.find("m"))
     into = 1000 if inside else 400
     usage = Usage(into, 500, 100, 10)
-    charge, used = pricer.charge_as_input(usage)
+    charge, used = as_input.charge(pricer, usage)
     assert used == Usage(1000 if inside else 500, 500, 0, 10)
     assert Fraction(charge.units, 10**9) == Fraction(500 * 10 + 500 * 1 + 10 * 20, MILLION)
     with pytest.raises(UnpricedError):
-        pricer.charge_as_input(usage._replace(image=1))
+        as_input.charge(pricer, usage._replace(image=1))

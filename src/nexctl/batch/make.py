@@ -6,6 +6,7 @@ as a placeholder again.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections.abc import Iterator, Mapping
@@ -109,3 +110,32 @@ def _line(recipe: Recipe, row: Mapping[str, str], number: int, place: str) -> di
     if recipe.max_tokens is not None:
         body["max_completion_tokens"] = recipe.max_tokens
     return {"custom_id": custom_id, "method": METHOD, "url": CHAT, "body": body}
+
+
+def text_of(path: str) -> str:
+    """A template's text. UsageError where it cannot be read, is too large or no text."""
+    from nexctl.estimate import readers
+    from nexctl.estimate.sources import display_name, unreadable
+
+    name = display_name(path)
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(MOST_TEMPLATE + 1)
+    except (OSError, ValueError) as error:
+        raise unreadable(name, error) from error
+    if len(raw) > MOST_TEMPLATE:
+        raise UsageError(f"{name}: larger than {MOST_TEMPLATE:,} bytes", code="payload_too_large")
+    return readers.decode(raw, name)
+
+
+@contextlib.contextmanager
+def sheet(path: str) -> Iterator[TextIO]:
+    """The rows' file, opened. UsageError where it cannot be."""
+    from nexctl.estimate.sources import display_name, unreadable
+
+    try:
+        stream = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        raise unreadable(display_name(path), error) from error
+    with stream:
+        yield stream

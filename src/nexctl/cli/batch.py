@@ -105,9 +105,13 @@ def make(
                 code="exists",
             )
     recipe = making.Recipe(
-        _text(template), chosen, max_tokens, _text(system) if system else None, id_column
+        making.text_of(template),
+        chosen,
+        max_tokens,
+        making.text_of(system) if system else None,
+        id_column,
     )
-    with _sheet(rows) as stream:
+    with making.sheet(rows) as stream:
         made = (
             json.dumps(line, ensure_ascii=False) + "\n"
             for line in making.lines(recipe, stream, rows)
@@ -485,31 +489,3 @@ def _counted(app: App, path: str) -> Iterator[Any]:
     size = os.path.getsize(path) if os.path.isfile(path) else None
     with app.progress("read", total=size, unit="bytes") as step:
         yield step
-
-
-def _text(path: str) -> str:
-    from nexctl.batch.make import MOST_TEMPLATE
-    from nexctl.estimate import readers
-    from nexctl.estimate.sources import display_name, unreadable
-
-    name = display_name(path)
-    try:
-        with open(path, "rb") as stream:
-            raw = stream.read(MOST_TEMPLATE + 1)
-    except (OSError, ValueError) as error:
-        raise unreadable(name, error) from error
-    if len(raw) > MOST_TEMPLATE:
-        raise UsageError(f"{name}: larger than {MOST_TEMPLATE:,} bytes", code="payload_too_large")
-    return readers.decode(raw, name)
-
-
-@contextlib.contextmanager
-def _sheet(path: str) -> Iterator[Any]:
-    from nexctl.estimate.sources import display_name, unreadable
-
-    try:
-        stream = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
-    except (OSError, ValueError) as error:
-        raise unreadable(display_name(path), error) from error
-    with stream:
-        yield stream

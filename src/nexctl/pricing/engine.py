@@ -7,7 +7,6 @@ charge stands here, and nowhere else.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nexctl.errors import UnpricedError, UsageError
@@ -174,27 +173,6 @@ class Pricer:
                 self._unknown_split()
             return low
         return self._charge(usage, self._forms[0])
-
-    def charge_as_input(self, usage: Usage) -> tuple[Charge, Usage]:
-        """`charge`, where a cached or a written part without a price of its own is plain input.
-
-        The second is the usage that the charge follows from. Raises as `charge` does.
-        """
-        try:
-            return self.charge(usage), usage
-        except UnpricedError:
-            for parts in (("cache_write",), ("cached_input",), ("cached_input", "cache_write")):
-                plain = self._as_input(usage, parts)
-                if plain != usage:
-                    with contextlib.suppress(UnpricedError):
-                        return self.charge(plain), plain
-            raise
-
-    def _as_input(self, usage: Usage, parts: tuple[str, ...]) -> Usage:
-        """Usage whose named parts of the input are plain input, as the book counts it."""
-        inside = {"cached_input": self._cached_in, "cache_write": self._write_in}
-        beside = sum(getattr(usage, part) for part in parts if not inside[part])
-        return usage._replace(input=usage.input + beside, **dict.fromkeys(parts, 0))
 
     def charge_range(self, usage: Usage) -> tuple[int, int | None, int]:
         """Return (low, expected, high) units; all equal where every rate used is known.

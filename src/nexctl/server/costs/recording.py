@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nexctl.errors import NexctlError
-from nexctl.pricing import engine
+from nexctl.pricing import as_input, engine
 from nexctl.pricing.book import today
 from nexctl.pricing.compare import usage_of
 from nexctl.records import METERS, Usage
@@ -91,7 +91,7 @@ def charged(book: Book, model: str, usage: Usage, day: str) -> int:
 
     A cached or written part that it has no price for is counted as plain input.
     """
-    charge, _ = _pricer(book, book.find(model).id, day).charge_as_input(usage)
+    charge, _ = as_input.charge(_pricer(book, book.find(model).id, day), usage)
     return charge.units
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from nexctl.pricing import engine
+from nexctl.pricing import as_input, engine
 from nexctl.pricing.book import today
 from nexctl.records import Usage
 from nexctl.server.ledger.types import Snapshot
@@ -42,7 +42,7 @@ class Priced(NamedTuple):
 
         A cached or written part that the book has no price for is charged as plain input.
         """
-        charge, charged = self.pricer.charge_as_input(usage)
+        charge, charged = as_input.charge(self.pricer, usage)
         return charge.units, charged
 
     def most(self, usage: Usage) -> int:
