@@ -438,10 +438,15 @@ function __nexctl_cached
   test -d $HOME/Library/Caches; and set folder $HOME/Library/Caches/nexctl
   string match -q '/*' -- "$XDG_CACHE_HOME"; and set folder $XDG_CACHE_HOME/nexctl
   test -n "$NEXCTL_CONFIG_DIR"; and set folder $NEXCTL_CONFIG_DIR/cache
-  test -r $folder/complete/$argv[1]; or return 0
-  while read -l line
-    string match -qr '^[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*$' -- $line; and echo $argv[2]$line
-  end < $folder/complete/$argv[1]
+  set folder $folder/complete/$argv[1]
+  test -r $folder; or return 0
+  # One search of the whole file: a loop over its lines costs 14 us a name.
+  if test -z "$argv[2]"
+    string match -r '^[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*$' < $folder
+  else
+    string replace -fr -- '^[A-Za-z0-9._:/@][A-Za-z0-9._:/@-]*$' $argv[2]'$0' < $folder
+  end
+  return 0
 end
 
 # Offers the values of number $argv[1] for the word $argv[2], each with $argv[3] before it.
