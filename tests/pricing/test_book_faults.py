@@ -240,3 +240,14 @@ def test_a_damaged_book_is_either_valid_or_has_faults_never_a_traceback(
     assert (literal is None) == bool(found)
     last = text.count("\n") + 2
     assert all(1 <= line <= last and message for line, message in found)
+
+
+def test_rules_that_slipped_under_the_addresses_are_faults_of_their_own() -> None:
+    """The heading of the rules is gone: found by the test above."""
+    from nexctl.pricing.source import compile_text
+
+    text = (SHIPPED / "nexrelay.toml").read_text(encoding="utf-8")
+    assert "\n[rules]\n" in text
+    literal, found = compile_text(text.replace("\n[rules]\n", "\n"), lambda *_: None)
+    assert literal is None
+    assert any("text is wanted, this is a table" in message for _, message in found)

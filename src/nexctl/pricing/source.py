@@ -7,7 +7,7 @@ compiled to it ahead of time; a user's book goes through here when it is loaded.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
@@ -74,18 +74,21 @@ def compile_text(
 
     checked = BOOK(data, (), report)
     _check_rules(checked, report)
-    _check_addresses(checked, checked, (), report)
-    # Doubles and gaps are worth telling too where values are wrong, if the shapes still allow it.
-    guard: AbstractContextManager[bool | None] = (
-        suppress(KeyError, TypeError, ValueError, AttributeError) if faults else nullcontext()
-    )
-    with guard:
+    with _as_shapes_allow(faults):
+        _check_addresses(checked, checked, (), report)
+    with _as_shapes_allow(faults):
         normal.check(checked, report)
     if faults:
         return None, sorted(faults)
     literal = normal.book(checked, resolve, report)
     literal["sha256"] = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return (None, sorted(faults)) if faults else (literal, [])
+
+
+def _as_shapes_allow(faults: Sequence[Any]) -> AbstractContextManager[bool | None]:
+    """What more is wrong is worth telling where values are, if the shapes still allow it."""
+    wrong = (LookupError, TypeError, ValueError, AttributeError)
+    return suppress(*wrong) if faults else nullcontext()
 
 
 def _printable(message: str) -> str:
