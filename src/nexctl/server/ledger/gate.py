@@ -100,18 +100,23 @@ class Gate:
         """Whether somebody impatient is to pass first; but politeness has an end."""
         if self._asked or now - self._looked <= LOOK:
             return False
-        if self._passed < POLITE and not self._try(exclusive=False):
+        if self._passed < POLITE and not self._is_free():
             self._passed += 1
             return True
-        self._leave()
         self._looked, self._passed = now, 0
         return False
+
+    def _is_free(self) -> bool:
+        """Whether nobody asks for the gate just now."""
+        free = self._try(exclusive=False)
+        if free:
+            self._leave()
+        return free
 
     def _let_pass(self) -> None:
         """Wait while somebody impatient holds the gate; but politeness has an end."""
         for _ in range(POLITE):
-            if self._try(exclusive=False):
-                self._leave()
+            if self._is_free():
                 return
             _nap(MILLISECOND)
 

@@ -11,6 +11,7 @@ from nexctl.server.ledger.clock import HOUR
 from nexctl.server.ledger.months import month_in
 from nexctl.server.payments import providers, webhooks
 from nexctl.server.payments.figures import Figures, figures, money_for, number
+from nexctl.server.payments.methods import may_pay, method_named
 from nexctl.server.payments.rules import rules_of
 from nexctl.server.refusing import Refuse
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nexctl.server.ledger.autotopup import Agreed
     from nexctl.server.ledger.orders import Order
     from nexctl.server.ledger.port import Transaction
+    from nexctl.wire.topups import Method
 
 FEATURE = "auto_topup"
 
@@ -78,8 +80,8 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
         note = f"the plan {plan.title} does not include automatic top-up"
         autotopup.give_back(tx, wallet, note, pause=HOUR)
         return None
-    method = topups.method_named(house, agreed.method)
-    asked = sized(tx, house, agreed)
+    method = method_named(house, agreed.method)
+    asked = sized(tx, house, agreed, method)
     start, end = month_in(house.month_zone, tx.clock.now())[1:]
     spent = autotopup.ordered(tx, wallet, start, end)
     if agreed.cap is not None and spent + asked.amount > agreed.cap:
@@ -93,14 +95,12 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
     return made
 
 
-def sized(tx: Transaction, house: House, agreed: Agreed) -> Figures:
+def sized(tx: Transaction, house: House, agreed: Agreed, method: Method) -> Figures:
     """The order's figures: the amount agreed, or what is missing up to the target.
 
     Never below what can be bought nor above self-service. Refused where nothing can, and where the
     method is not for such an order.
     """
-    from nexctl.server.rooms import topups
-
     table = rules_of(tx, house).topup
     money = str(table.get("currency") or house.unit)
     units = agreed.amount
@@ -115,7 +115,7 @@ def sized(tx: Transaction, house: House, agreed: Agreed) -> Figures:
     if exact:
         units = next((one for one in exact if one >= units), exact[-1])
     contract = contracts.open_amount(tx, agreed.customer)
-    topups.may_pay(house, table, topups.method_named(house, agreed.method), units, contract)
+    may_pay(house, table, method, units, contract)
     return figures(
         house.book,
         table,

@@ -11,6 +11,7 @@ from nexctl.server.http import Answer
 from nexctl.server.ledger import autotopup
 from nexctl.server.ledger.months import month_in
 from nexctl.server.payments import auto
+from nexctl.server.payments.methods import method_named
 from nexctl.server.payments.rules import rules_of
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import plans, topups
@@ -54,7 +55,7 @@ def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
         raise Refuse("not_offered", "this gateway tops up nothing by itself")
     if (body.amount is None) == (body.target is None):
         raise Refuse("invalid_request", "either an amount or a target", param="amount")
-    method = topups.method_named(house, body.method)
+    method = method_named(house, body.method)
     below = units_of(body.below, house.scale)
     target = units_of(body.target, house.scale) if body.target is not None else None
     if target is not None and target <= below:
@@ -71,7 +72,7 @@ def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
         cap=units_of(body.monthly_budget, NANO) if body.monthly_budget is not None else None,
         method=method.id if body.method is not None else None,
     )
-    asked = auto.sized(tx, house, agreed)
+    asked = auto.sized(tx, house, agreed, method)
     if agreed.amount is not None and asked.amount != agreed.amount:
         code = "topup_below_minimum" if asked.amount > agreed.amount else "invalid_request"
         raise Refuse(code, f"{text_of(asked.amount)} can be bought", param="amount")

@@ -52,7 +52,9 @@ def opening(tx: Transaction, call: Call) -> wire.Opening:
 
 def _agreed(tx: Transaction) -> str | None:
     """The highest discount that a customer who may buy has been promised."""
-    rows = tx.all("SELECT policy FROM customers WHERE state='active' AND policy LIKE ?", "%tier_p%")
+    rows = tx.all(
+        "SELECT policy FROM customers WHERE state='active' AND policy LIKE ?", "%tier_percent%"
+    )
     found = [msgspec.json.decode(policy).get("tier_percent") for (policy,) in rows]
     return max(filter(None, found), key=lambda percent: Fraction(percent), default=None)
 
@@ -118,17 +120,21 @@ def sums(tx: Transaction, call: Call) -> wire.Margin:
 def _given_back(tx: Transaction, call: Call) -> int:
     """What entries of the window have given back of charges: they are a month's, not a model's."""
     query = call.query
-    where, values = "e.kind IN ('tier_credit', 'reversal')", []
+    where, values = ["e.kind IN ('tier_credit', 'reversal')"], []
     for term, value in (
         ("w.customer_id=?", query.customer),
         ("e.at>=?", micros(query.from_)),
         ("e.at<?", micros(query.to)),
     ):
         if value is not None:
-            where += f" AND {term}"
+            where.append(term)
             values.append(value)
-    query_ = f"SELECT sum(e.amount) FROM entries e JOIN wallets w ON w.id=e.wallet WHERE {where}"  # noqa: S608 - our own names
-    return int(tx.value(query_, *values) or 0)
+    back = tx.value(
+        "SELECT sum(e.amount) FROM entries e JOIN wallets w ON w.id=e.wallet "  # noqa: S608 - our own names
+        f"WHERE {' AND '.join(where)}",
+        *values,
+    )
+    return int(back or 0)
 
 
 def _group(row: CostRow, by: str) -> str:

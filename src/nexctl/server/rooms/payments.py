@@ -10,8 +10,9 @@ from nexctl.server.house import instant
 from nexctl.server.http import Answer
 from nexctl.server.ledger import customers, orders, refunds
 from nexctl.server.payments import outbox, providers
+from nexctl.server.payments.methods import MANUAL
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.topups import MANUAL, fields, normal, outside, page, submitted
+from nexctl.server.rooms.topups import fields, normal, outside, page, submitted
 from nexctl.server.shapes import units_of
 from nexctl.wire import admin as wire
 

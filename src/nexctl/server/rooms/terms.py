@@ -10,10 +10,10 @@ from nexctl.money import NANO
 from nexctl.server.calls import Call
 from nexctl.server.ledger import settings
 from nexctl.server.payments.figures import CENT_UNITS
+from nexctl.server.payments.methods import methods_of
 from nexctl.server.payments.papers import PLAY
 from nexctl.server.payments.rules import POLICY, TERMS, Rules, rules_of
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.topups import methods_of
 from nexctl.server.shapes import units_of
 from nexctl.wire import funding as wire
 from nexctl.wire.base import plain

@@ -15,6 +15,7 @@ from nexctl.server.ledger import bonuses, codes, contracts, orders, profiles
 from nexctl.server.ledger.clock import DAY
 from nexctl.server.payments import providers, sandbox
 from nexctl.server.payments.figures import Figures, figures, number
+from nexctl.server.payments.methods import MANUAL, may_pay, method_named, methods_of, row_of
 from nexctl.server.payments.rules import CREDITS, rules_of, with_promo
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 VALID_DAYS = 7
-MANUAL = "manual"
 _HASH = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])", re.ASCII)
 
 
@@ -68,42 +68,6 @@ def methods(tx: Transaction, call: Call) -> wire.PaymentMethods:
         maximum=None if most is None else text_of(most),
         default_method=next((method.id for method in found if method.enabled), None),
     )
-
-
-def methods_of(house: House) -> list[wire.Method]:
-    """The book's ways to pay with what this gateway has set up; play money stands alone."""
-    provider = providers.of_house(house)
-    play = provider is not None and provider.id == sandbox.PROVIDER
-    found: list[wire.Method] = []
-    if play:
-        found.append(
-            wire.Method(id=sandbox.PROVIDER, enabled=True, title="play money, for trying out")
-        )
-    rows = house.book.data.get("topup", {}).get("methods", ())
-    by_hand = house.facts.get("payments", MANUAL) != sandbox.PROVIDER
-    online = provider is not None and not play
-    for row in rows:
-        offered, manual = bool(row.get("offered")), bool(row.get("manual"))
-        enabled = offered and (by_hand if manual else online)
-        reason = None
-        if not enabled:
-            reason = "not set up on this gateway" if offered else str(row.get("words", ""))
-        found.append(
-            wire.Method(
-                id=row["id"],
-                enabled=enabled,
-                manual=manual,
-                title=row.get("words"),
-                reason=reason,
-                networks=list(row.get("networks", ())),
-            )
-        )
-    if online and not any(method.enabled and not method.manual for method in found):
-        found.append(wire.Method(id="card", enabled=True, title="the provider's payment page"))
-    if by_hand and not online and not any(method.enabled for method in found):
-        title = "transfer, credited when the operator has seen it"
-        found.append(wire.Method(id=MANUAL, enabled=True, manual=True, title=title))
-    return found
 
 
 def listed(tx: Transaction, call: Call) -> wire.TopUpPage:
@@ -238,33 +202,11 @@ def figures_of(tx: Transaction, call: Call, method: wire.Method) -> Figures:
         agreed=agreed,
     )
     may_pay(house, table, method, found.amount, agreed)
-    networks = _row_of(house, method.id).get("networks", ())
+    networks = row_of(house, method.id).get("networks", ())
     if body.network is not None and body.network not in networks:
         shown = ", ".join(networks) or "none"
         raise Refuse("invalid_request", f"the networks of {method.id} are {shown}", param="network")
     return found
-
-
-def may_pay(
-    house: House, table: dict[str, Any], method: wire.Method, units: int, agreed: int | None
-) -> None:
-    """Refuse a method that is for larger orders alone, where no contract says otherwise."""
-    pack = _row_of(house, method.id).get("from_pack")
-    if pack is None or (agreed is not None and units <= agreed):
-        return
-    least = next((number(row["amount"]) for row in table["packs"] if row["id"] == pack), None)
-    if least is None or units < least:
-        shown = f" (from {text_of(least)})" if least is not None else ""
-        raise Refuse(
-            "payment_method_unavailable",
-            f"{method.id} is for the pack {pack}{shown}",
-            param="method",
-        )
-
-
-def _row_of(house: House, method: str) -> dict[str, Any]:
-    rows = house.book.data.get("topup", {}).get("methods", ())
-    return next((row for row in rows if row["id"] == method), {})
 
 
 def _create(tx: Transaction, call: Call, method: wire.Method) -> wire.TopUp:
@@ -295,7 +237,7 @@ def make(
 ) -> Order:
     """Keep an order. Play money's page is known at once; another provider's is asked for later."""
     provider = None if method.manual else providers.of_house(house)
-    row = _row_of(house, method.id)
+    row = row_of(house, method.id)
     networks = list(row.get("networks", ()))
     days = row.get("due_days", VALID_DAYS)
     asked = ready.figures
@@ -374,19 +316,6 @@ def _owned(tx: Transaction, call: Call) -> Order:
     if found is None or found.customer != call.customer.id:
         raise Refuse("not_found", "there is no such order")
     return found
-
-
-def method_named(house: House, name: str | None) -> wire.Method:
-    """A way to pay that may be used here, the first such where none is named."""
-    found = methods_of(house)
-    if name is None:
-        chosen = next((method for method in found if method.enabled), None)
-    else:
-        chosen = next((method for method in found if method.id == name), None)
-    if chosen is None or not chosen.enabled:
-        reason = chosen.reason if chosen is not None else None
-        raise Refuse("payment_method_unavailable", reason or None, param="method")
-    return chosen
 
 
 def _preview(tx: Transaction, call: Call, method: wire.Method) -> wire.TopUp:
