@@ -10,6 +10,8 @@ import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from nexctl.server import policies, seats
 from nexctl.server.calls import Call, Caller, Holder
 from nexctl.server.http import Request
@@ -77,7 +79,7 @@ def _seated(house: House, route: Route, request: Request, caller: Caller) -> Cal
     if not seats.may(route, role, infers=is_counted(route)):
         raise Refuse("not_permitted", f"a {role} may not do that for the organisation")
     customer = Holder(found.seat.org.id, found.state, found.plan)
-    return caller._replace(customer=customer, policy=policies.parsed(found.policy), seat=found.seat)
+    return replace(caller, customer=customer, policy=policies.parsed(found.policy), seat=found.seat)
 
 
 class Known(NamedTuple):

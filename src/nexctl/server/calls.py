@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from nexctl.server.http import Answer, Request
 from nexctl.server.policies import EVERYTHING, Policy
@@ -32,7 +33,7 @@ class Holder(NamedTuple):
     plan: str | None
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """Who calls. `kind` is one of the route table's callers; keys and customers are ledger rows.
 
     `address` is where from, None in this process. `parent` is a sub-key's parent. `seat` is where

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
 from nexctl.server.refusing import Refuse
 
 Scope = MutableMapping[str, Any]
@@ -104,7 +106,7 @@ def _too_large(limit: int) -> Refuse:
     return Refuse("payload_too_large", f"the body is larger than {limit:,} bytes")
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """A whole answer. `body` is a Struct or plain value for JSON, or bytes as they are."""
 
     body: Any

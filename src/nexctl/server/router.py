@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from nexctl.wire.routes import ROUTES, Route
 
 
-class Found(NamedTuple):
+class Found(Struct, frozen=True):
     """What a path leads to: the routes by method, and the values of its parameters."""
 
     routes: dict[str, Route]

@@ -44,7 +44,7 @@ def test_lots_burn_by_priority_then_expiry_then_age(broke: Hands) -> None:
     write(funds.grant, broke.customer, 5, expires_at=at(broke, 1000))  # 5
     write(funds.grant, broke.customer, 5)  # 6
     settled = broke.spend(30)
-    assert [tuple(draw) for draw in settled.draws] == [
+    assert [(draw.lot, draw.amount) for draw in settled.draws] == [
         (5, 5),
         (4, 5),
         (6, 5),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from nexctl.records import Usage
 from nexctl.server import refusing
@@ -35,7 +38,7 @@ TOUCH_SECONDS = 30.0  # not money: seconds
 _HINT_PREFIX = "echo."
 
 
-class Wish(NamedTuple):
+class Wish(Struct, frozen=True):
     """What a request wants to hold: everything but the size of its output, which money decides.
 
     `touch` says that the key's last use is to be noted, which need not be done every time. Where
@@ -55,7 +58,7 @@ class Wish(NamedTuple):
     def sized(self, output: int) -> Ask:
         """The ask for so many output tokens an answer."""
         if self.worst is not None:
-            return self.ask._replace(amount=self.priced.most(self.worst), usage=self.worst)
+            return replace(self.ask, amount=self.priced.most(self.worst), usage=self.worst)
         worst = Usage(input=self.input_most, output=output * self.answers)
         amount = self.priced.most(worst)
         for other in self.others:
@@ -63,10 +66,10 @@ class Wish(NamedTuple):
             its = Usage(input=most, output=min(output, other.cap) * self.answers)
             amount = max(amount, other.priced.most(its))
             worst = Usage._make(map(max, worst, its))
-        return self.ask._replace(amount=amount, usage=worst)
+        return replace(self.ask, amount=amount, usage=worst)
 
 
-class Held(NamedTuple):
+class Held(Struct, frozen=True):
     """A hold with the maximum output that it covers."""
 
     reservation: Reservation

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from nexctl.pricing import as_input, engine
 from nexctl.pricing.book import today
 from nexctl.records import Usage
@@ -50,7 +52,7 @@ class Priced(NamedTuple):
         return self.pricer.charge(usage).units
 
 
-class Count(NamedTuple):
+class Count(Struct, frozen=True):
     """Input tokens: our count, and the most that the true count may be by its stated error."""
 
     tokens: int
@@ -191,7 +193,7 @@ def _most(tokens: int, error: Mapping[str, Any] | None) -> int:
     return tokens + over + slack
 
 
-class Checked(NamedTuple):
+class Checked(Struct, frozen=True):
     """Usage fit to be charged. `by` is upstream or gateway, `wrong` what did not hold."""
 
     usage: Usage

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from nexctl.errors import NexctlError
 from nexctl.server import policies
 from nexctl.server.ledger.types import Limit
@@ -35,7 +37,7 @@ def facts_of(model: Model) -> Facts:
     return Facts(model.kind == "embedding", able, model.context, model.max_output)
 
 
-class Target(NamedTuple):
+class Target(Struct, frozen=True):
     """Where a request goes: `charged` is priced, `served` answers.
 
     `why` says how it was picked where its name alone did not say it, `score` by which figure.

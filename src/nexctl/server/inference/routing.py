@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from nexctl.errors import NexctlError
 from nexctl.server.inference import policy
 from nexctl.server.inference.policy import Target
@@ -27,7 +30,7 @@ AUTO = "auto"
 NO_KEYS: Mapping[str, bytes] = {}
 
 
-class Way(NamedTuple):
+class Way(Struct, frozen=True):
     """The targets of a request. `strict`: what refuses the first one refuses the request.
 
     `fallback` False leaves the others for what the first one cannot do at all; `router` says that
@@ -40,7 +43,7 @@ class Way(NamedTuple):
     router: bool = False
 
 
-class Candidate(NamedTuple):
+class Candidate(Struct, frozen=True):
     """One eligible target with its prices, the input as it counts, the most output of one answer.
 
     `name` is what the model is counted as; `own` says that the customer's own key pays for it.
@@ -111,7 +114,7 @@ def _by_name(call: Call) -> Way:
     if name is not None and name in operated.routes:
         route = operated.routes[name]
         found = _listed(call, name, route.models, f"the route {name}")
-        return found._replace(fallback=route.fallback)
+        return replace(found, fallback=route.fallback)
     if name is None or (name == AUTO and "routes" in house.book.data):
         return _default(call)
     model = policy.served(house, name)
@@ -137,7 +140,7 @@ def _default(call: Call) -> Way:
     own = house.rulebook.operated.routes.get(AUTO)
     if own is not None:
         found = _listed(call, name, own.models, f"the route {AUTO}")
-        return found._replace(fallback=own.fallback)
+        return replace(found, fallback=own.fallback)
     route = _route_of(call)
     if route and "routes" in house.book.data:
         return _listed(call, name, route, "the plan's default route")
@@ -178,7 +181,7 @@ def _listed(call: Call, name: str, names: Iterable[str], why: str) -> Way:
     for model in models:
         if targets_of(house, model):
             picks = _smart(call, model, name).targets
-            found += [target._replace(why=f"{why}: {target.why}") for target in picks]
+            found += [replace(target, why=f"{why}: {target.why}") for target in picks]
         else:
             found.append(Target(name, model, model, why))
     return Way(tuple(found))

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from nexctl.server.ledger.errors import Broken, Refused
 from nexctl.server.ledger.port import Transaction
@@ -33,7 +34,7 @@ POSTINGS = "wallet, seq, line, account, lot, amount"
 MOST_ROWS = 64
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True):
     """A locked wallet row: what the next entry follows."""
 
     wallet: str
@@ -64,7 +65,7 @@ def locked(tx: Transaction, wallet: str) -> Head:
     return Head(*row)
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """One entry that follows a head: its row, its postings, and the head after it."""
 
     head: Head

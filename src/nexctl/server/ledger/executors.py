@@ -11,7 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from msgspec import Struct
 
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.ledger.errors import Busy, Locked
@@ -102,7 +104,7 @@ class Inline:
         self.database.close()
 
 
-class Job(NamedTuple):
+class Job(Struct, frozen=True):
     """One operation that waits for a commit, and who is told."""
 
     operation: Callable[..., Any]

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from nexctl.records import METERS, Usage
 from nexctl.server.ledger import alerts, budgets, costs, lots, owners, rates, snapshots, tiers
@@ -77,7 +78,7 @@ HOLD = (
 )
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """One ask made ready: who pays, what it takes of which budgets, the values of its row."""
 
     ask: Ask

@@ -6,6 +6,8 @@ rest when the holds are settled or released.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from nexctl.server.ledger import settings
 from nexctl.server.ledger.chain import WALLET, Head, Line, post
 from nexctl.server.ledger.clock import NEVER
@@ -111,7 +113,7 @@ def expire(tx: Transaction, head: Head, now: int) -> Head:
     following = next_expiry(tx, head.wallet)
     if following != head.next_expiry:
         tx.run("UPDATE wallets SET next_expiry=? WHERE id=?", following, head.wallet)
-        head = head._replace(next_expiry=following)
+        head = replace(head, next_expiry=following)
     return head
 
 

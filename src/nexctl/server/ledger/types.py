@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from nexctl.records import Usage
 from nexctl.server.ledger.errors import Layer
 
@@ -34,7 +36,7 @@ class Limit(NamedTuple):
     most: int
 
 
-class Ask(NamedTuple):
+class Ask(Struct, frozen=True):
     """One reserve.
 
     `amount` is the worst case in the wallet's units and `usage` the worst case in quantities, for
@@ -103,7 +105,7 @@ class Rate(NamedTuple):
     resets_at: int
 
 
-class Reservation(NamedTuple):
+class Reservation(Struct, frozen=True):
     """A hold: `hold` names it for dispatch, settle and release."""
 
     hold: int
@@ -115,7 +117,7 @@ class Reservation(NamedTuple):
     rates: tuple[Rate, ...] = ()
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """What came of a request: its exact charge and the whole usage record (JSON-safe fields).
 
     `status` is ok, partial, error or cancelled; `model` the served one, `charged` the one whose
@@ -131,14 +133,14 @@ class Outcome(NamedTuple):
     charged: str | None = None
 
 
-class Draw(NamedTuple):
+class Draw(Struct, frozen=True):
     """How much of a debit came from which lot."""
 
     lot: int
     amount: int
 
 
-class Settled(NamedTuple):
+class Settled(Struct, frozen=True):
     """A posted debit: `paid` from the lots named in `draws`, the rest of `charge` as `debt`.
 
     `replayed` is True where the hold was settled before: then these are that settle's figures.

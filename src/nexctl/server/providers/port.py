@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from nexctl.wire.chat import Chunk, Completion
     from nexctl.wire.embeddings import Embeddings
     from nexctl.wire.media import Image
 
 
-class Work(NamedTuple):
+class Work(Struct, frozen=True):
     """One request for a provider.
 
     `body` is rebuilt from the parsed request, its `model` already the provider's own name and its

@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from nexctl.server.providers.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 from nexctl.server.providers.port import Fault, Provider
 from nexctl.server.refusing import Refuse
@@ -20,7 +22,7 @@ FRESH_SECONDS = 1.0  # not money: seconds
 MOST_OWN = 200
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True):
     """One provider for one model: what it calls the model, and the circuit in between."""
 
     provider: Provider
