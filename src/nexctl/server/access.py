@@ -169,7 +169,7 @@ def brake(house: House, call: Call) -> None:
     caller = call.caller
     if caller.customer is None or not is_counted(call.route):
         return
-    plan = house.plan_of(caller.customer.plan)
+    plan = call.plan
     limits = [key.rpm for key in (caller.key, caller.parent) if key is not None and key.rpm]
     most = plan.limit("rpm") if plan is not None else None
     if most is not None:

@@ -6,15 +6,15 @@ types, handler. What costs something comes after what can refuse cheaply.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import NexctlError
 from nexctl.server import access, bodies, handlers
 from nexctl.server.calls import Call
+from nexctl.server.deadline import within
 from nexctl.server.house import READING_SECONDS, WRITING_SECONDS, House
 from nexctl.server.http import (
     Answer,
@@ -294,27 +294,32 @@ async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_i
         *_ALWAYS,
         *answer.headers,
     ]
-    if isinstance(answer, Answer):
-        body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
-        headers.append((b"content-length", str(len(body)).encode()))
-        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        end = {"type": "http.response.body", "body": body}
-        with contextlib.suppress(Slow):
-            await _sent(options, send, start, end)
+    try:
+        if isinstance(answer, Answer):
+            body = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
+            headers.append((b"content-length", str(len(body)).encode()))
+            start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+            await _sent(options, send, start, {"type": "http.response.body", "body": body})
+        else:
+            await _send_pieces(options, send, answer.pieces, headers)
+    except Slow:
         return
+
+
+async def _send_pieces(
+    options: Options, send: Send, pieces: AsyncIterator[bytes], headers: Headers
+) -> None:
     try:
         await _sent(
             options, send, {"type": "http.response.start", "status": 200, "headers": headers}
         )
-        async for piece in answer.pieces:
+        async for piece in pieces:
             await _sent(
                 options, send, {"type": "http.response.body", "body": piece, "more_body": True}
             )
         await _sent(options, send, {"type": "http.response.body", "body": b""})
-    except Slow:
-        pass
     finally:
-        close = getattr(answer.pieces, "aclose", None)
+        close = getattr(pieces, "aclose", None)
         if close is not None:
             await close()
 
@@ -324,14 +329,16 @@ class Slow(Exception):
 
 
 async def _sent(options: Options, send: Send, *messages: dict[str, Any]) -> None:
+    work = send(messages[0]) if len(messages) == 1 else _in_turn(send, messages)
     if not options.served:
-        for message in messages:
-            await send(message)
+        await work
         return
-    from nexctl.server.deadline import within
-
     try:
-        for message in messages:
-            await within(WRITING_SECONDS, send(message))
+        await within(WRITING_SECONDS, work)
     except (TimeoutError, OSError):
         raise Slow from None
+
+
+async def _in_turn(send: Send, messages: tuple[dict[str, Any], ...]) -> None:
+    for message in messages:
+        await send(message)

@@ -63,6 +63,7 @@ class Call:
 
     __slots__ = (
         "_caller",
+        "_plan",
         "account",
         "before",
         "body",
@@ -87,6 +88,7 @@ class Call:
         self.house, self.route, self.request = house, route, request
         self.values, self.trace_id = values, trace_id
         self._caller: Caller | None = None
+        self._plan: Terms | None = None
         self.body: Any = None
         self.plain: Any = None
         self.query: Any = None
@@ -105,7 +107,7 @@ class Call:
 
     @caller.setter
     def caller(self, found: Caller) -> None:
-        self._caller = found
+        self._caller, self._plan = found, None
 
     @property
     def customer(self) -> Holder:
@@ -118,7 +120,10 @@ class Call:
     @property
     def plan(self) -> Terms | None:
         """The customer's plan."""
-        return self.house.plan_of(self.customer.plan)
+        found = self._plan
+        if found is None:
+            found = self._plan = self.house.plan_of(self.customer.plan)
+        return found
 
     @property
     def id(self) -> str:

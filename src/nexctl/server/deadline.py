@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Generator
 from typing import Any, TypeVar
 
@@ -17,6 +16,8 @@ async def within(seconds: float, work: Awaitable[T]) -> T:  # not money: seconds
     except StopIteration as done:
         result: T = done.value
         return result
+    import asyncio
+
     async with asyncio.timeout(seconds):
         return await _Rest(steps, waited)
 

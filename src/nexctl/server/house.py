@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 from nexctl.money import text_of
 from nexctl.server.allowances import plan_budgets
 from nexctl.server.attempts import Attempts
+from nexctl.server.deadline import within
 from nexctl.server.inference.failures import Failures
+from nexctl.server.ledger import books
 from nexctl.server.refusing import Refuse, Words
 
 if TYPE_CHECKING:
@@ -95,6 +97,9 @@ class House:
         self.ledger, self.book, self.options, self.facts = ledger, book, options, facts
         # The hash of the book in force, as it was last seen.
         self.book_hash: str | None = None
+        # The schedule by which that book charges, and until when.
+        self._schedule: list[tuple[int, int, str]] | None = None
+        self._scheduled_until = 0
         self.words = Words(book)
         ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
         self._take_plans(book)
@@ -148,13 +153,15 @@ class House:
 
     def renew(self) -> None:
         """Charge by the book whose time has come, whichever process has stored it."""
-        from nexctl.server.kept_books import stored_book
-        from nexctl.server.ledger import books
-
-        rows = self.ledger.recall("price books", books.schedule)
-        hash_ = books.chosen(rows, self.now())
-        if hash_ is None or hash_ == self.book_hash:
+        rows, now = self.ledger.recall("price books", books.schedule), self.now()
+        if rows is self._schedule and now < self._scheduled_until:
             return
+        hash_ = books.chosen(rows, now)
+        if hash_ is None or hash_ == self.book_hash:
+            self._schedule, self._scheduled_until = rows, books.next_after(rows, now)
+            return
+        from nexctl.server.kept_books import stored_book
+
         stored = self.read(books.get, hash_)
         if stored is None:
             return
@@ -170,7 +177,7 @@ class House:
         self._tier(book)
         if self.book_hash is not None or self.options.served:
             _ = self.ledger.shared.tiering  # what cannot be settled by is told before it charges
-        self.book, self.book_hash = book, hash_
+        self.book, self.book_hash, self._schedule = book, hash_, None
         self._take_plans(book)
         self.ledger.shared.plan_budgets = lambda plan: plan_budgets(book, plan)
         self.allowed.clear()
@@ -289,8 +296,6 @@ class House:
         """Await `work`; where served, refuse with `late` when it takes longer."""
         if not self.options.served:
             return await work
-        from nexctl.server.deadline import within
-
         try:
             return await within(seconds, work)
         except TimeoutError:

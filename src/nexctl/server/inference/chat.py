@@ -227,9 +227,9 @@ async def answered(call: Call, voice: Voice) -> Answer | Streamed:
     """Answer a conversation in the shape that `voice` speaks."""
     job = await prepared(call)
     if "semantic_cache" in call.house.book.data:
-        from nexctl.server.inference import semantic
+        from nexctl.server.inference.semantic import found
 
-        hit = await semantic.found(job, voice)
+        hit = await found(job, voice)
         if hit is not None:
             return hit
     await take(job)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from nexctl.records import Usage
 from nexctl.server import refusing
 from nexctl.server.house import COST_LABELS
+from nexctl.server.inference.policy import limits_of
 from nexctl.server.ledger import holds, ids, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.port import for_many, quiet
@@ -95,8 +96,6 @@ async def hold(
 
     `worst` are the quantities where they are not tokens that a count and an output tell.
     """
-    from nexctl.server.inference import policy
-
     caller, house = call.caller, call.house
     request_id = call.body.request_id or ids.request()
     floor_usage = Usage(input=count.tokens) if worst is None else worst
@@ -117,7 +116,7 @@ async def hold(
         member=seat.member if seat else None,
         project=seat.project if seat else None,
         fallback=seat.payer if seat else None,
-        limits=policy.limits_of(caller, call.plan),
+        limits=limits_of(caller, call.plan),
         floor=priced.charge(floor_usage)[0],
         floor_usage=floor_usage,
         facts=facts,

@@ -144,7 +144,7 @@ def output_cap(model: Model, plan: Terms | None, counted: int, asked: int | None
     if asked is not None and most is not None and asked > most:
         raise Refuse("max_output_exceeded", details={"limit": most})
     room = None if context is None else context - counted
-    cap = _least(asked, most, room)
+    cap = _least(_least(asked, most), room)
     return MOST_OUTPUT if cap is None else cap
 
 
@@ -169,6 +169,8 @@ def limits_of(caller: Caller, plan: Terms | None) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
-def _least(*values: int | None) -> int | None:
-    known = [value for value in values if value is not None]
-    return min(known) if known else None
+def _least(one: int | None, other: int | None) -> int | None:
+    """The smaller of two bounds, where None is no bound."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

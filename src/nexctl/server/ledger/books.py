@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.port import Transaction
 
 
@@ -72,6 +73,11 @@ def schedule(tx: Transaction) -> list[tuple[int, int, str]]:
     """(in force from, added at, hash) of every book, without their texts."""
     rows = tx.all("SELECT in_force_from, added_at, hash FROM price_books")
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+def next_after(rows: list[tuple[int, int, str]], at: int) -> int:
+    """When a schedule's next book comes into force after an instant; NEVER where none does."""
+    return min((row[0] for row in rows if row[0] > at), default=NEVER)
 
 
 def chosen(rows: list[tuple[int, int, str]], at: int) -> str | None:
