@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,42 @@ def test_a_broken_file_is_exit_78_for_a_command_that_needs_it(nexctl: Any, own_h
         assert f"{file}:1: unknown key 'outptu'" in done.err
         assert "did you mean output?" in done.err
     assert nexctl("config", "path", "-o", "table").code == 0, "the way to repair it stays open"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("pipe", "Is a pipe, not a file"),
+        ("folder", "Is a directory"),
+        ("socket", "Is a socket, not a file"),
+        ("device", "Is a device, not a file"),
+        ("huge", "larger than 1,000,000 bytes"),
+    ],
+)
+def test_what_is_no_file_of_settings_is_said_at_once(
+    nexctl: Any, own_home: Path, kind: str, said: str
+) -> None:
+    file = Path(paths.config_file())
+    file.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "socket":
+        with contextlib.chdir(file.parent), socket.socket(socket.AF_UNIX) as held:
+            held.bind(file.name)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as stream:
+            stream.truncate(100 * 2**30)
+    for argv in (("config", "list"), ("config", "set", "output", "json"), ("auth", "status")):
+        done = nexctl(*argv)
+        assert (done.code, done.out) == (78, ""), argv
+        assert str(file) in done.err
+        assert said in done.err
+    assert nexctl("config", "path", "-o", "table").code == 0
 
 
 def test_set_get_and_unset(nexctl: Any, own_home: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import open_own
 from nexctl.gateways.refused import Refused
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def write_secret(path: str, secret: str) -> None:
 def file_holds(path: str, key: Key) -> bool:
     """Whether the file at `path` holds one line that begins as this key's secret does."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        stream = open_own(path, follow=False)
     except OSError:
         return False
-    with os.fdopen(handle, "rb") as stream:
+    with stream:
         lines = stream.read(LARGEST_SECRET_FILE).decode("ascii", "replace").split()
     return len(lines) == 1 and bool(key.prefix) and lines[0].startswith(key.prefix)
 

@@ -138,7 +138,12 @@ def made_view(app: App, made: Made, delivery: Delivery) -> View:
     key = made.key
     shown = None
     if made.secret is not None:
-        shown = delivery.deliver(made.secret, f"nexctl keys rotate {key.id}")
+        shown = delivery.deliver(
+            made.secret,
+            f"key {key.name} ({key.id}) is made",
+            id=key.id,
+            remedy=f"'nexctl keys rotate {key.id}' gives it a new one",
+        )
     elif delivery.path is not None:
         if not workflow.file_holds(delivery.path, key):
             raise NexctlError(

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
+from nexctl.files import open_own
 from nexctl.settings import paths
 
 MAX_BYTES = 1_000_000
@@ -130,7 +131,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     env = os.environ if environ is None else environ
     path = paths.config_file(env)
     try:
-        with open(path, "rb") as stream:
+        with open_own(path) as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Config(path, {}, exists=False, environ=env)
@@ -144,7 +145,12 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
 def parse(raw: bytes, path: str) -> dict[str, Any]:
     """The checked content of a configuration file; `path` is named in errors."""
     if len(raw) > MAX_BYTES:
-        raise _fault(path, 1, f"larger than {MAX_BYTES:,} bytes")
+        raise _fault(
+            path,
+            1,
+            f"larger than {MAX_BYTES:,} bytes",
+            "it holds settings and profiles alone: make it shorter, or remove it",
+        )
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

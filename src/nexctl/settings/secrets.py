@@ -16,12 +16,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexctl.errors import ConfigError, NexctlError
-from nexctl.files import atomic_write, locked, private_folder
+from nexctl.files import atomic_write, locked, open_own, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import Profile
 
 SERVICE = "nexctl"
 KEYRING_SECONDS = 3.0
+LARGEST_FILE = 10_000_000
 KINDS = {"key": "NEXCTL_API_KEY", "operator": "NEXCTL_OPERATOR_KEY"}
 
 
@@ -177,14 +178,14 @@ class SecretStore:
 
     def _read_file(self) -> dict[str, str]:
         try:
-            handle = os.open(self.file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            stream = open_own(self.file, follow=False)
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise ConfigError(f"{self.file}: {error.strerror}", hint="remove it") from error
-        with os.fdopen(handle, "rb") as stream:
+        with stream:
             refuse_readable_by_others(stream.fileno(), self.file)
-            raw = stream.read()
+            raw = stream.read(LARGEST_FILE)
         import json
 
         try:
