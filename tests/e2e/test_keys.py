@@ -316,6 +316,18 @@ def test_a_sheet_makes_many_keys_and_resumes(nexctl: Nexctl, tmp_path: Path) -> 
         assert nexctl("wallet", "show", NEXCTL_API_KEY=row["secret"]).exit == 0
     again = nexctl("keys", "import", "team.csv", "--write", "keys.csv", "-o", "json")
     assert (again.exit, again.data["made"], again.data["held"]) == (0, 0, 2)
+    (tmp_path / "team.csv").write_text("name,budget,rpm\nann,5/month,\nbob,,30\neve,,\n")
+    dry = nexctl("keys", "import", "team.csv", "--write", "keys.csv", "--dry-run", "-o", "json")
+    assert [one["body"]["name"] for one in dry.data["requests"]] == ["eve"]
+
+
+def test_a_sheets_result_is_no_pipe(nexctl: Nexctl, tmp_path: Path) -> None:
+    (tmp_path / "team.csv").write_text("name\nann\n")
+    os.mkfifo(tmp_path / "pipe")
+    for words in (("keys", "import"), ("admin", "customers", "import", "-y")):
+        done = nexctl(*words, "team.csv", "--write", "pipe", timeout=30)
+        assert done.exit == 2, done
+        assert "--write: pipe cannot be written" in done.err
 
 
 def test_a_broken_sheet_makes_nothing(nexctl: Nexctl, tmp_path: Path) -> None:

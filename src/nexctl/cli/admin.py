@@ -88,6 +88,7 @@ def customers_create(
 
 
 def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
+    from nexctl.account.customers import UNREACHED
     from nexctl.wire.base import plain
 
     if made.secret is None and app.quiet and app.format in ("auto", "table"):
@@ -103,7 +104,7 @@ def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
             made.secret,
             f"customer {made.name} ({made.id}) is made",
             id=made.id,
-            remedy=f"'nexctl admin customers suspend {made.id}', then make it under another name",
+            remedy=UNREACHED.format(made.id),
             what="its key is",
         )
 

@@ -61,12 +61,9 @@ class Delivery:
         """
 
         def lost(why: str) -> NexctlError:
-            return NexctlError(
-                f"{made}, but {what} lost: {why}",
-                hint=remedy,
-                code="secret_lost",
-                details={"id": id},
-            )
+            from nexctl.account import results
+
+            return results.lost(made, why, id=id, remedy=remedy, what=what)
 
         self._app.at_stake = lost
         if self.path is None:

@@ -396,9 +396,9 @@ def import_(app: App, file: str, write: str) -> View | None:
     from nexctl.account import bulk
 
     rows = bulk.read(file)
-    _check_result(write)
+    missing = bulk.unmade(rows, write)
     if app.dry_run:
-        return dry(app, *(Planned("keys.create", body=row.wanted) for row in rows))
+        return dry(app, *(Planned("keys.create", body=row.wanted) for row in missing))
     with (
         connect.gateway(app) as gateway,
         app.progress("made", total=len(rows), unit="keys") as step,
@@ -414,17 +414,6 @@ def import_(app: App, file: str, write: str) -> View | None:
             code="import_incomplete",
         )
     return None
-
-
-def _check_result(path: str) -> None:
-    """UsageError where secrets could not be kept, before the first key is made."""
-    import os
-
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or os.path.islink(path) or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"--write: {path} cannot be written", hint="name a file in a folder of yours"
-        )
 
 
 COMMANDS = (
