@@ -194,6 +194,24 @@ def test_keys_are_found_by_name_changed_stopped_and_started(nexctl: Nexctl) -> N
     assert nexctl("keys", "update", "ci", "--rpm", "5", "--no-rpm").exit == 2
 
 
+def test_a_wrong_name_among_many_changes_none(nexctl: Nexctl) -> None:
+    make(nexctl, "a")
+    make(nexctl, "b")
+    assert nexctl("keys", "disable", "a", "nosuch", "b").exit == 3
+    assert {one["state"] for one in nexctl("keys", "list", "-o", "json").data} == {"active"}
+    # What fails later says what is done by then.
+    nexctl("keys", "revoke", "b", "-y")
+    identity = next(
+        one["id"]
+        for one in nexctl("keys", "list", "--all", "-o", "json").data
+        if one["name"] == "b"
+    )
+    done = nexctl("keys", "disable", "a", identity, "-o", "json")
+    assert done.exit == 1, done
+    assert "disabled already: a" in done.error["message"]
+    assert len(done.error["done"]) == 1
+
+
 def test_revoking_is_asked_and_for_ever(nexctl: Nexctl) -> None:
     secret = make(nexctl, "ci")
     asked = nexctl("keys", "revoke", "ci")

@@ -292,7 +292,18 @@ def _changed(app: App, names: tuple[str, ...], change: KeyUpdate, what: str) -> 
     from nexctl.account import keys as workflow
 
     with connect.gateway(app) as gateway:
-        changed = [gateway.keys.update(workflow.find(gateway, name).id, change) for name in names]
+        # Every name is looked up first: a wrong one changes nothing.
+        found = [workflow.find(gateway, name) for name in names]
+        changed: list[Key] = []
+        for key in found:
+            try:
+                changed.append(gateway.keys.update(key.id, change))
+            except NexctlError as error:
+                if changed:
+                    made = ", ".join(one.name for one in changed)
+                    error.message = f"{key.name}: {error.message}; {what} already: {made}"
+                    error.details["done"] = [one.id for one in changed]
+                raise
     if len(changed) == 1:
         return write_key(app, changed[0], done(app, f"key {changed[0].name} is {what}"))
     for key in changed:
