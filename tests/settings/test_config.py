@@ -83,6 +83,19 @@ def test_without_a_file_there_are_defaults_and_nothing_is_made(own_home: Path) -
     assert list(own_home.iterdir()) == []
 
 
+def test_a_byte_order_mark_is_no_fault_and_moves_no_line() -> None:
+    assert settings.parse(b'\xef\xbb\xbfoutput = "json"\r\n', "c") == {"output": "json"}
+    with pytest.raises(ConfigError, match="c:2: unknown key"):
+        settings.parse(b'\xef\xbb\xbfoutput = "json"\ncolour = 1\n', "c")
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663", "1e400", "nan", "0.0", "-1", " "])
+def test_seconds_in_a_variable_are_plain_numbers(text: str) -> None:
+    conf = settings.load({"NEXCTL_TIMEOUT": text, "NEXCTL_CONFIG_DIR": "/nonexistent"})
+    with pytest.raises(UsageError, match="NEXCTL_TIMEOUT"):
+        conf.get("timeout")
+
+
 def test_variables_stand_over_the_file_and_the_file_over_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -152,7 +152,7 @@ def parse(raw: bytes, path: str) -> dict[str, Any]:
             "it holds settings and profiles alone: make it shorter, or remove it",
         )
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _fault(path, line, "not UTF-8") from error
@@ -247,6 +247,8 @@ def _from_text(key: str, known: Key, text: str, *, what: str) -> Any:
         value = lowered not in _OFF
     elif known.kind == "seconds":
         try:
+            if not text.isascii() or "_" in text:
+                raise ValueError(text)
             value = float(text) if "." in text else int(text)
         except ValueError:
             raise UsageError(

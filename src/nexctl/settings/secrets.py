@@ -66,7 +66,7 @@ def environment_secret(profile: Profile, kind: str, environ: Mapping[str, str]) 
     named = environ.get("NEXCTL_BASE_URL")
     if named and origin_of(named) != origin_of(profile.base_url):
         return None
-    return Secret(_one_line(value, KINDS[kind]), KINDS[kind])
+    return Secret(one_line(value, KINDS[kind]), KINDS[kind])
 
 
 class SecretStore:
@@ -97,7 +97,7 @@ class SecretStore:
     def set(self, profile: Profile, value: str, kind: str = "key") -> str:
         """Keep a secret and return the place. A plain file is used last, and said."""
         name = _entry(profile, kind)
-        value = _one_line(value, "the key")
+        value = one_line(value, "the key")
         ring = self._keyring()
         if ring is not None and self._set_in_ring(ring, name, value):
             # An older copy in the file must not outlive its replacement.
@@ -232,7 +232,7 @@ def read_key_file(path: str, *, warn: Callable[[str], None]) -> str:
             exit=2,
         ) from error
     try:
-        return _one_line(raw.decode("utf-8").strip(), path)
+        return one_line(raw.decode("utf-8").strip(), path)
     except UnicodeDecodeError:
         raise NexctlError(
             f"{path}: not a key",
@@ -261,8 +261,8 @@ def _entry(profile: Profile, kind: str) -> str:
     return f"{profile.name} {kind} {origin_of(profile.base_url)}"
 
 
-def _one_line(value: str, what: str) -> str:
-    """A secret travels in a header: printable ASCII, no blank, at most 8 kB."""
+def one_line(value: str, what: str) -> str:
+    """A secret travels in a header: printable ASCII, no blank, at most 8 kB; `what` is named."""
     if not (
         0 < len(value) <= 8192 and value.isascii() and value.isprintable() and " " not in value
     ):
