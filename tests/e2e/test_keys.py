@@ -224,6 +224,24 @@ def test_revoking_is_asked_and_for_ever(nexctl: Nexctl) -> None:
     assert "ci\t" in nexctl("keys", "list", "--all").out
 
 
+def test_a_name_means_the_key_that_has_it_now(nexctl: Nexctl, tmp_path: Path) -> None:
+    """A revoked key's name is free again: several keys may have had it."""
+    make(nexctl, "ci")
+    file = tmp_path / "ci.key"
+    for _ in range(2):
+        assert nexctl("keys", "revoke", "ci", "ci", "-y", "-o", "json").data["state"] == "revoked"
+        # With the key gone, what the file holds is not replaced by another's.
+        file.write_text("precious\n")
+        again = ("keys", "create", "--name", "ci", "--if-not-exists", "--write", str(file))
+        assert nexctl(*again).exit == 2
+        assert file.read_text() == "precious\n"
+        made = nexctl("keys", "create", "--name", "ci", "-o", "json").data["id"]
+        assert nexctl("keys", "show", "ci", "-o", "name").out.strip() == made
+        there = nexctl("keys", "create", "--name", "ci", "--if-not-exists", "-o", "json").data
+        assert (there["id"], there["created"]) == (made, False)
+    assert nexctl("keys", "update", "ci", "--rpm", "5", "-o", "json").data["id"] == made
+
+
 def test_revoking_by_age_leaves_the_management_key(nexctl: Nexctl) -> None:
     make(nexctl, "one")
     make(nexctl, "two")

@@ -52,11 +52,8 @@ def make(
 
 
 def _existing(gateway: Gateway, wanted: KeyCreate, taken: Refused) -> Key:
-    from nexctl.wire.keys import KeyQuery
-
-    query = KeyQuery(name=wanted.name)
-    found = next((key for key in gateway.keys.list(query) if key.name == wanted.name), None)
-    if found is None:
+    found = named(gateway, wanted.name)
+    if found is None or found.state == "revoked":
         raise taken
     differs = differences(wanted, found)
     if "models" in differs and wanted.models:
@@ -134,17 +131,27 @@ def file_holds(path: str, key: Key) -> bool:
 
 def find(gateway: Gateway, name_or_id: str) -> Key:
     """The key with this id, else the one with this name. Refused `not_found` (exit 3) otherwise."""
-    from nexctl.wire.keys import KeyQuery
-
     try:
         return gateway.keys.show(name_or_id)
     except (Refused, UsageError) as error:
         if error.code not in ("not_found", "bad_id") or not 0 < len(name_or_id) <= 100:
             raise
-        named = [k for k in gateway.keys.list(KeyQuery(name=name_or_id)) if k.name == name_or_id]
-        if len(named) != 1:
+        found = named(gateway, name_or_id)
+        if found is None:
             raise
-        return named[0]
+        return found
+
+
+def named(gateway: Gateway, name: str) -> Key | None:
+    """The key with this name: the one that is not revoked, else the only one that is.
+
+    A revoked key's name is free again, so that several may have had it.
+    """
+    from nexctl.wire.keys import KeyQuery
+
+    found = [key for key in gateway.keys.list(KeyQuery(name=name)) if key.name == name]
+    found = [key for key in found if key.state != "revoked"] or found
+    return found[0] if len(found) == 1 else None
 
 
 def older_than(gateway: Gateway, seconds: int, now: int) -> Iterator[Key]:

@@ -98,9 +98,10 @@ def create(
 
 
 def _is_there(gateway: Gateway, name: str) -> bool:
-    from nexctl.wire.keys import KeyQuery
+    from nexctl.account import keys as workflow
 
-    return any(key.name == name for key in gateway.keys.list(KeyQuery(name=name)))
+    found = workflow.named(gateway, name)
+    return found is not None and found.state != "revoked"
 
 
 def _wanted(
@@ -354,7 +355,8 @@ def revoke(app: App, keys: tuple[str, ...], all: bool, older_than: int | None) -
         if all:
             chosen = list(workflow.older_than(gateway, older_than or 0, int(app.now())))
         else:
-            chosen = [workflow.find(gateway, name) for name in keys]
+            named = [workflow.find(gateway, name) for name in keys]
+            chosen = list({key.id: key for key in named}.values())
         if app.dry_run:
             return dry(app, *(Planned("keys.revoke", key.id) for key in chosen))
         if chosen:
