@@ -53,7 +53,7 @@ def make(
 
 def _existing(gateway: Gateway, wanted: KeyCreate, taken: Refused) -> Key:
     found = named(gateway, wanted.name)
-    if found is None or found.state == "revoked":
+    if found is None:
         raise taken
     differs = differences(wanted, found)
     if "models" in differs and wanted.models:
