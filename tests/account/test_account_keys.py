@@ -289,6 +289,7 @@ def test_a_sheet_is_read_whole_with_every_column() -> None:
         ("name,colour\na,b\n", ":1:"),
         ("name,name\na,b\n", ":1:"),
         ("name,budget\nci,5/week\n", ":2:"),
+        ("name,ip\nci,10.0.0.0/33\n", ":2:"),
         ("name,rpm\nci,-1\n", ":2:"),
         ("name,rpm\nci,0\n", ":2:"),
         ("name,rpm\nci,1e3\n", ":2:"),

@@ -189,6 +189,8 @@ def _row(header: list[str], cells: list[str], line: int) -> Row:
     for column, field in (("models", "models"), ("ip", "ip_allowlist")):
         if column in given:
             found[field] = given[column].replace(";", " ").split()
+    for text in found.get("ip_allowlist", ()):
+        terms.parse_network(text, what="ip")
     if "rpm" in given:
         if not (given["rpm"].isascii() and given["rpm"].isdigit() and len(given["rpm"]) < 10):
             raise UsageError(f"rpm: {given['rpm']!r} is not a whole number", code="bad_sheet")
