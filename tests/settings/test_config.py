@@ -256,6 +256,18 @@ def test_comments_that_would_go_are_said(nexctl: Any, own_home: Path) -> None:
     assert "comments" not in nexctl("config", "set", "output", "csv").err
 
 
+@pytest.mark.parametrize("editor", ["vi '", " ", "'' "])
+def test_an_editor_that_is_no_command_is_said(
+    nexctl: Any, own_home: Path, monkeypatch: pytest.MonkeyPatch, editor: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    done = nexctl("config", "edit")
+    assert done.code in (1, 2), done
+    assert "internal error" not in done.err
+    assert not Path(paths.config_file()).exists() or editor == "'' "
+
+
 def test_edit_makes_a_private_file_and_checks_it(nexctl: Any, own_home: Path) -> None:
     file = Path(paths.config_file())
     done = nexctl("config", "edit", env={"EDITOR": "true"})

@@ -120,6 +120,12 @@ def edit(app: App) -> View:
         raise ConfirmationNeeded(
             "config edit: nobody is there to edit", hint="use 'nexctl config set', or set EDITOR"
         )
+    try:
+        editor = shlex.split(chosen or ("notepad" if os.name == "nt" else "vi"))
+    except ValueError as error:
+        raise UsageError(f"EDITOR: {error}: {chosen!r}", hint="write EDITOR=nano") from None
+    if not editor:
+        raise UsageError("EDITOR names no command", hint="write EDITOR=nano")
     file = paths.config_file(app.environ)
     if not os.path.exists(file):
         from nexctl.files import atomic_write, private_folder
@@ -127,7 +133,6 @@ def edit(app: App) -> View:
         private_folder(os.path.dirname(file))
         with atomic_write(file, mode=0o600) as stream:
             stream.write(_TEMPLATE)
-    editor = shlex.split(chosen or ("notepad" if os.name == "nt" else "vi"))
     try:
         done = subprocess.run([*editor, file], check=False)
     except OSError as error:
