@@ -168,6 +168,40 @@ def _check_header(header: list[str], path: str) -> None:
         )
 
 
+def _rpm(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError(f"rpm: {text!r} is not a whole number", code="bad_sheet")
+    return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(";", " ").split()
+
+
+def _budget(text: str) -> dict[str, str]:
+    budget = terms.parse_budget(text, what="budget")
+    return {"amount": budget.amount, "window": budget.window}
+
+
+# Column -> (field of the request, its value).
+_READERS: dict[str, Callable[[str], tuple[str, Any]]] = {
+    "name": lambda text: ("name", text),
+    "budget": lambda text: ("budget", _budget(text)),
+    "models": lambda text: ("models", _words(text)),
+    "ip": lambda text: (
+        "ip_allowlist",
+        [terms.parse_network(one, what="ip") for one in _words(text)],
+    ),
+    "rpm": lambda text: ("rpm", _rpm(text)),
+    "expires": lambda text: ("expires_in_seconds", terms.parse_age(text, what="expires")),
+    "parent": lambda text: ("parent_id", text),
+    "labels": lambda text: (
+        "labels",
+        dict(terms.parse_label(one, what="labels") for one in _words(text)),
+    ),
+}
+
+
 def _row(header: list[str], cells: list[str], line: int) -> Row:
     import msgspec
 
@@ -182,26 +216,7 @@ def _row(header: list[str], cells: list[str], line: int) -> Row:
     }
     if "name" not in given:
         raise UsageError("a key without a name", code="bad_sheet")
-    found: dict[str, Any] = {"name": given["name"]}
-    if "budget" in given:
-        budget = terms.parse_budget(given["budget"], what="budget")
-        found["budget"] = {"amount": budget.amount, "window": budget.window}
-    for column, field in (("models", "models"), ("ip", "ip_allowlist")):
-        if column in given:
-            found[field] = given[column].replace(";", " ").split()
-    for text in found.get("ip_allowlist", ()):
-        terms.parse_network(text, what="ip")
-    if "rpm" in given:
-        if not (given["rpm"].isascii() and given["rpm"].isdigit() and len(given["rpm"]) < 10):
-            raise UsageError(f"rpm: {given['rpm']!r} is not a whole number", code="bad_sheet")
-        found["rpm"] = int(given["rpm"])
-    if "expires" in given:
-        found["expires_in_seconds"] = terms.parse_age(given["expires"], what="expires")
-    if "parent" in given:
-        found["parent_id"] = given["parent"]
-    if "labels" in given:
-        pairs = given["labels"].replace(";", " ").split()
-        found["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
+    found = dict(_READERS[column](text) for column, text in given.items())
     try:
         return Row(line, msgspec.convert(found, KeyCreate))
     except msgspec.ValidationError as error:
