@@ -102,6 +102,22 @@ def _opened(handle: int, binary: bool) -> IO[Any]:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
+@contextlib.contextmanager
+def locked_folder(folder: str) -> Iterator[None]:
+    """Keep other processes that do the same out of `folder`; where it cannot be locked, go on.
+
+    The folder is its own lock: nothing is left in it.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
 def sync_folder(folder: str) -> None:
     """Get a folder's entries to the disk, where the system can."""
     with contextlib.suppress(OSError):

@@ -6,6 +6,8 @@ import contextlib
 import os
 import socket
 import stat
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +230,23 @@ def test_set_get_and_unset(nexctl: Any, own_home: Path) -> None:
     assert nexctl("config", "get", "model").out == "\n"
     for wrong in (("model",), ("model", "x", "--unset"), ("output", "xml"), ("nope", "1")):
         assert nexctl("config", "set", *wrong).code == 2
+
+
+def test_two_changes_at_once_are_both_kept(own_home: Path) -> None:
+    began = threading.Event()
+
+    def slow(values: dict[str, Any]) -> dict[str, Any]:
+        began.set()
+        time.sleep(0.3)
+        return settings.with_value(values, "model", "nex-pro")
+
+    first = threading.Thread(target=settings.change, args=(slow,))
+    first.start()
+    began.wait(10)
+    settings.change(lambda values: settings.with_value(values, "output", "json"))
+    first.join()
+    assert settings.load().values == {"model": "nex-pro", "output": "json"}
+    assert os.listdir(os.path.dirname(paths.config_file())) == ["config.toml"]
 
 
 def test_dry_run_writes_nothing(nexctl: Any, own_home: Path) -> None:

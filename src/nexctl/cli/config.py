@@ -9,7 +9,7 @@ from nexctl.cli.base import App, argument, command, flag
 from nexctl.cli.render import Table, View
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 from nexctl.settings import paths
-from nexctl.settings.config import Setting, load, save, with_value
+from nexctl.settings.config import Setting, change, load, with_value
 
 _KEY = argument("key", metavar="KEY", required=True, suggest="settings", help="Name of a setting.")
 
@@ -77,10 +77,10 @@ def set_(app: App, key: str, value: str | None, unset: bool) -> View:
             "config set needs a value, or --unset", hint=f"nexctl config set {key} VALUE"
         )
     config = app.config
-    changed = with_value(config.values, key, value)
+    with_value(config.values, key, value)
     if not app.dry_run:
         _say_comments_go(app, config.path)
-        save(changed, app.environ)
+        change(lambda values: with_value(values, key, value), app.environ)
         completing.remember_profiles(app, load(app.environ))
     done = "would be" if app.dry_run else "is"
     what = "unset" if unset else f"set to {value}"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -185,6 +185,17 @@ def save(values: dict[str, Any], environ: Mapping[str, str] | None = None) -> st
     with atomic_write(path, mode=0o600) as stream:
         stream.write(text)
     return path
+
+
+def change(
+    how: Callable[[dict[str, Any]], dict[str, Any]], environ: Mapping[str, str] | None = None
+) -> str:
+    """Save what `how` makes of the settings in the file; of two at once neither is lost."""
+    from nexctl.files import locked_folder, private_folder
+
+    path = os.path.realpath(paths.config_file(environ))
+    with locked_folder(private_folder(os.path.dirname(path))):
+        return save(how(load(environ).values), environ)
 
 
 def with_value(values: Mapping[str, Any], key: str, text: str | None) -> dict[str, Any]:
