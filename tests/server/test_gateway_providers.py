@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -476,7 +477,16 @@ def test_what_comes_after_an_end_is_told_after_it(served: Served, far: Upstream)
     assert [piece.get("nex") is not None for piece in told] == [False] * (len(told) - 1) + [True]
 
 
-def test_an_answer_names_the_book_that_it_was_charged_by(served: Served, far: Upstream) -> None:
+@pytest.mark.parametrize(
+    ("route", "model", "body"),
+    [
+        ("embeddings", "nex-embed-zh", {"input": "Hello"}),
+        ("chat/completions", "nex-pro", {"messages": HELLO, "max_tokens": 5}),
+    ],
+)
+def test_an_answer_names_the_book_that_it_was_charged_by(
+    served: Served, far: Upstream, route: str, model: str, body: dict[str, Any]
+) -> None:
     """Prices change while a provider answers: charge and book are those of the start."""
     import httpx
 
@@ -485,26 +495,27 @@ def test_an_answer_names_the_book_that_it_was_charged_by(served: Served, far: Up
         url = f"{served.url}/admin/v1/prices"
         return httpx.request(method, url, json=body, headers=head, timeout=30).json()
 
-    def answer(handler: Any, body: dict[str, Any]) -> None:
+    def answer(handler: Any, asked: dict[str, Any]) -> None:
         (base,) = [row["hash"] for row in operate("GET")["data"] if row["state"] == "in_force"]
-        dear = [{"id": "nex-embed-zh", "rates": {"input": "1000"}}]
+        dear = [{"id": model, "rates": {"input": "1000"}}]
         change = {"base": base, "models": dear}
         accept = operate("POST", {**change, "preview": True})["accept"]
         assert operate("POST", {**change, "accept": accept})["applied"]
         operate("GET")  # any later call has the gateway take the new book
-        first(handler, body)
+        first(handler, asked)
 
     first, far.answer = far.answer, answer  # type: ignore[method-assign]
     far.told = {"usage": {"prompt_tokens": 2, "total_tokens": 2}}
     before = served.app.house.book.version
     got = httpx.post(
-        f"{served.url}/v1/embeddings",
-        json={"model": "nex-embed-zh", "input": "Hello"},
+        f"{served.url}/v1/{route}",
+        json={"model": model, **body},
         headers={"authorization": f"Bearer {served.key}"},
         timeout=30,
     ).json()
     assert served.app.house.book.version != before
-    assert (got["nex"]["charge"], got["nex"]["price_book"]) == ("0.00000002", before)
+    assert got["nex"]["price_book"] == before
+    assert Decimal(got["nex"]["charge"]) < Decimal("0.0001")  # by the new one 0.002 and more
 
 
 def test_input_is_checked_against_all_that_our_count_allows(served: Served) -> None:
@@ -520,7 +531,7 @@ def test_input_is_checked_against_all_that_our_count_allows(served: Served) -> N
             most_output=10,
             size=3,
             output=lambda: 3,
-            error=error,
+            error=lambda: error,
         )
         return found.usage.input
 
@@ -529,6 +540,68 @@ def test_input_is_checked_against_all_that_our_count_allows(served: Served) -> N
     assert [charged(into, None) for into in (313, 312)] == [313, 1455]
     assert charged(5870, wide) == 5870
     assert charged(5871, wide) == 1455
+
+
+PICTURE = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": "https://example.com/small.png"}},
+        ],
+    }
+]
+
+
+def test_a_small_image_at_an_address_is_charged_as_the_provider_counts_it(rig: Rig) -> None:
+    """Ours is the count of the largest image that may stand there."""
+    from batch_kit import Batches, line
+
+    asked = {"model": "claude-sonnet-4", "messages": PICTURE, "max_tokens": 20}
+    asked["metadata"] = {"echo.usage": "input=268,output=3"}
+    got = rig.ask("POST", "/v1/chat/completions", asked).body
+    assert (got["usage"]["prompt_tokens"], got["nex"]["counted_by"]) == (268, "upstream")
+    batches = Batches(rig)
+    made = batches.run([line(1, **asked)])
+    (row,) = batches.lines(made["output_file_id"])
+    told = row["response"]["body"]
+    assert (told["usage"]["prompt_tokens"], told["nex"]["counted_by"]) == (268, "upstream")
+    assert rig.app.house.alarms == []
+
+
+@pytest.mark.parametrize(
+    ("meters", "amount", "fields", "sent"),
+    [
+        (["output"], 5000, {"max_tokens": 6000}, 5000),
+        (["output"], 5000, {}, 1250),
+        (["output"], 40, {"max_tokens": 100}, 40),
+        (["input"], 4000, {"max_tokens": 6000}, 6000),
+        (["input", "output"], 5000, {"max_tokens": 6000}, None),
+    ],
+)
+def test_an_allowance_in_tokens_bounds_an_answer_by_what_it_counts(
+    served: Served,
+    far: Upstream,
+    meters: list[str],
+    amount: int,
+    fields: dict[str, int],
+    sent: int | None,
+) -> None:
+    import httpx
+
+    head = {"authorization": f"Bearer {served.key}"}
+    key = httpx.post(f"{served.url}/v1/keys", json={"name": "k"}, headers=head).json()
+    budget = {"scope": "key", "scope_id": key["id"], "amount": str(amount), "unit": "tokens"}
+    budget |= {"window": "lifetime", "meters": meters}
+    assert httpx.put(f"{served.url}/v1/budgets", json=budget, headers=head).status_code == 200
+    far.told = {"usage": {"prompt_tokens": 3000, "completion_tokens": 4, "total_tokens": 3004}}
+    served.key = key["secret"]
+    assert ask(served, messages=[{"role": "user", "content": "word " * 3000}], **fields).is_success
+    (held,) = [row["max_tokens"] for row in far.seen]
+    if sent is None:  # what the input leaves
+        assert 1900 < held < 2000
+    else:
+        assert held == sent
 
 
 def test_vectors_from_upstream(served: Served, far: Upstream) -> None:

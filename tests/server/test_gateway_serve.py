@@ -452,3 +452,31 @@ def test_who_waits_too_long_for_a_lock_is_told_and_owes_nothing(on_file: Served)
     after = on_file.app.house.ledger.wallet(on_file.made.customer)
     assert before.balance > after.balance
     assert len(on_file.app.house.ledger.usage(on_file.made.customer).rows) == 1
+
+
+def test_a_stop_that_waits_no_longer_answers_in_the_envelope(tmp_path: Path) -> None:
+    import httpx
+
+    served = Served(tmp_path)
+    served.fill()
+    served.server.config.timeout_graceful_shutdown = 1
+    body = {"model": "nex-pro", "messages": BODY["messages"], "metadata": {"echo.stall": "30"}}
+    found: list[Any] = []
+
+    def ask() -> None:
+        head = {"authorization": f"Bearer {served.key}"}
+        found.append(
+            httpx.post(f"{served.url}/v1/chat/completions", json=body, headers=head, timeout=60)
+        )
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    until = time.monotonic() + 30
+    while not served.held():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    served.close()
+    caller.join(30)
+    (got,) = found
+    assert (got.status_code, got.json()["error"]["code"]) == (503, "overloaded")
+    assert "nobody knows what came of the request" in got.json()["error"]["message"]

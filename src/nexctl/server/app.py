@@ -46,6 +46,8 @@ LONGEST_ID = 256
 # Calls during which the gateway does work that is due, where nothing else would do it.
 WORKING = frozenset(("batches.show",))
 _JSON = ("", "application/json")
+# What was sent on keeps its hold, and is settled by its rule.
+STOPPED = "the gateway is being stopped, and nobody knows what came of the request"
 
 
 class Gateway:
@@ -141,8 +143,13 @@ class Gateway:
             answer = await self._answer(house, request, trace_id)
         except Disconnected:
             return
-        except Exception as error:  # noqa: BLE001 - whatever happens, the caller gets an envelope
-            refuse = refusal_of(house, error)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                refuse = refusal_of(house, error)
+            elif _is_cancelled(error):
+                refuse = Refuse("overloaded", STOPPED)
+            else:
+                raise
             status, headers, body = house.words.envelope(refuse, trace_id)
             answer = Answer(body, status, tuple(headers))
         await _send(house.options, send, answer, trace_id)
@@ -285,6 +292,11 @@ def _log(error: Exception) -> None:
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     places = " < ".join(f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames))
     telling.fault(f"{type(error).__name__} at {places}")
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether a stopping server's patience has ended; by name, for asyncio may not be loaded."""
+    return type(error).__name__ == "CancelledError"
 
 
 async def _send(options: Options, send: Send, answer: Answer | Streamed, trace_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -176,7 +176,7 @@ class Work:
             call, target, lambda place: place.provider.complete(job.work(place))
         )
         texts = [text for choice in said.choices for text in chat.texts_of(choice.message)]
-        found = job.check(said.usage, texts)
+        found = job.check(said.usage, texts, self._error(call, target))
         outcome = holding.outcome_of(
             call, job.held, target, self._priced, found, provider=place.provider.id, status="ok"
         )
@@ -194,11 +194,19 @@ class Work:
         wanted = len(embeddings.inputs_of(call.body.input))
         if not embeddings.is_whole(job, place, said, wanted):
             raise Refuse("upstream_error")
-        found = embeddings.checked_input(job, count, said)
+        found = embeddings.checked_input(job, count, said, self._error(call, target))
         outcome = holding.outcome_of(
             call, job.held, target, self._priced, found, provider=place.provider.id, status="ok"
         )
         return outcome, lambda settled: embeddings.vectors(job, found, said, settled)
+
+    def _error(self, call: Call, target: Target) -> Callable[[], Mapping[str, Any] | None]:
+        """How far the true count of a line may lie from ours: counted again where it matters."""
+        meters, size = self._house.meters, len(call.raw)
+        name = target.requested
+        return lambda: (
+            meters.counted(target.charged, name, call.plain, size, call.request.path).error
+        )
 
     async def _reached(self, call: Call, target: Target, attempt: Any) -> Any:
         plan = call.plan

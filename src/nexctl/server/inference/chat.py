@@ -108,8 +108,17 @@ class Job:
             hints=self.call.body.metadata or {},
         )
 
-    def check(self, said: Any, texts: list[str]) -> Checked:
-        """A provider's usage against what was sent and delivered."""
+    def error(self) -> Mapping[str, Any] | None:
+        """How far the true count of the input may lie from ours."""
+        return self.count.error
+
+    def check(
+        self,
+        said: Any,
+        texts: list[str],
+        error: Callable[[], Mapping[str, Any] | None] | None = None,
+    ) -> Checked:
+        """A provider's usage against what was sent and delivered; `error` as `checked` takes it."""
         return checked(
             self.call.house,
             said,
@@ -117,6 +126,7 @@ class Job:
             most_output=self.output * self.answers,
             size=sum(len(text.encode("utf-8", "replace")) for text in texts),
             output=lambda: sum(map(self.tokens_of, texts)),
+            error=error or self.error,
         )
 
     def nex(self, settled: Settled, found: Checked, status: str, provider: str = "") -> Nex:
@@ -137,7 +147,7 @@ class Job:
             currency=house.unit,
             cached_input_tokens=found.usage.cached_input,
             smart_router=router,
-            price_book=house.book.version,
+            price_book=target.charged.book.version,
             status=status,
             counted_by=found.by,
             own_key=own,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -61,7 +62,7 @@ async def _answered(
     if not is_whole(job, line, said, wanted):
         await holding.release(job.call, job.held, "upstream_error")
         raise Refuse("upstream_error")
-    found = checked_input(job, count, said)
+    found = checked_input(job, count, said, lambda: count.error)
     settled = await holding.settle(
         job.call, job.held, job.target, priced, found, provider=line.provider.id, status="ok"
     )
@@ -76,7 +77,9 @@ def is_whole(job: Job, line: Line, said: Embeddings, wanted: int) -> bool:
     return False
 
 
-def checked_input(job: Job, count: Count, said: Embeddings) -> Checked:
+def checked_input(
+    job: Job, count: Count, said: Embeddings, error: Callable[[], Mapping[str, Any] | None]
+) -> Checked:
     """A provider's usage against our count; vectors are no output tokens."""
     house = job.call.house
     return checked(
@@ -90,7 +93,7 @@ def checked_input(job: Job, count: Count, said: Embeddings) -> Checked:
         most_output=0,
         size=0,
         output=lambda: 0,
-        error=count.error,
+        error=error,
     )
 
 

@@ -14,7 +14,7 @@ from nexctl.records import Usage
 from nexctl.server import refusing
 from nexctl.server.house import COST_LABELS
 from nexctl.server.inference.policy import limits_of
-from nexctl.server.ledger import holds, ids, keys, wallets
+from nexctl.server.ledger import budgets, holds, ids, keys, wallets
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.port import for_many, quiet
 from nexctl.server.ledger.types import Ask, Outcome, Reservation
@@ -220,8 +220,9 @@ def _share_of(wish: Wish, spendable: int, layers: tuple[Layer, ...]) -> int:
     share = 1 if wish.asked else SHARE
     output = affordable(wish, spendable // share)
     for layer in layers:
-        if layer.hard and layer.unit == "tokens":
-            left = max(0, layer.remaining - wish.input_most) // share // wish.answers
+        if layer.hard and layer.unit == "tokens" and "output" in (layer.meters or ()):
+            taken = wish.input_most if budgets.takes_input(layer.meters) else 0
+            left = max(0, layer.remaining - taken) // share // wish.answers
             output = min(output, left)
     return max(output, min(LEAST, wish.cap))
 

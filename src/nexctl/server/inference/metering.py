@@ -220,14 +220,14 @@ def checked(
     most_output: int,
     size: int,
     output: Callable[[], int],
-    error: Mapping[str, Any] | None = None,
+    error: Callable[[], Mapping[str, Any] | None],
 ) -> Checked:
     """Hold a provider's numbers against ours: 0 <= cached <= input near our count, output <= sent.
 
     What does not hold is replaced by our own count; so is a zero for what was sent or delivered,
     which is what a provider says that did not count. `size` is the answer's length in bytes, which
-    no token count exceeds; `output` counts the answer, called only where it matters. `error` is how
-    far the true count may lie from ours by its own word: the band lies around all of that.
+    no token count exceeds; `output` counts the answer, and `error` says how far the true count may
+    lie from ours by its own word, which the band lies around: both are called only at need.
     """
     from nexctl.wire.chat import ChatUsage, CompletionDetails, PromptDetails
 
@@ -244,8 +244,8 @@ def checked(
         cached = prompt.cached_tokens if prompt else 0
         reasoning = completion.reasoning_tokens if completion else 0
         least = max(counted // FACTOR - SLACK, min(counted, 1))
-        if error is not None and 0 < into < least:
-            least = max(_least(counted, error) // FACTOR - SLACK, 1)
+        if 0 < into < least:
+            least = max(_least(counted, error()) // FACTOR - SLACK, 1)
         if not least <= into <= counted * FACTOR + SLACK:
             wrong.append(f"input {_shown(into)} against {counted} counted")
             into = counted

@@ -145,13 +145,17 @@ def counted(budget: Budget, units: int, usage: Usage) -> int:
 def worst(budget: Budget, units: int, usage: Usage) -> int:
     """What a hold takes: `usage` counts all input as input, but any of it may prove cached."""
     need = counted(budget, units, usage)
-    meters = budget.meters or ()
-    if budget.unit == TOKENS and "input" not in meters and _OF_INPUT.intersection(meters):
-        need += usage.input
+    if budget.unit == TOKENS and "input" not in (budget.meters or ()):
+        need += usage.input if takes_input(budget.meters) else 0
     return need
 
 
-_OF_INPUT = frozenset(("cached_input", "cache_write"))
+_OF_INPUT = frozenset(("input", "cached_input", "cache_write"))
+
+
+def takes_input(meters: Sequence[str] | None) -> bool:
+    """Whether a hold takes a request's input from a budget in tokens of these meters."""
+    return not _OF_INPUT.isdisjoint(meters or ())
 
 
 def start_of(span: str, at: int) -> int:
