@@ -294,7 +294,7 @@ def pay(app: App, order: str) -> View:
     Only where the gateway was made with play money; its credits are marked.
     """
     from nexctl.gateways import refused
-    from nexctl.safety.http import Call, Client
+    from nexctl.safety.http import EMBEDDED, Call, Client
 
     profile, _ = embedded.profile_made(app)
     if app.dry_run:
@@ -310,7 +310,7 @@ def pay(app: App, order: str) -> View:
         # The event carries its own proof, so it brings no key.
         reply = Client(carrier, seconds=app.longest_wait).send(Call("POST", path, headers, body))
         if reply.status >= 400:
-            raise refused.refusal(reply, profile.name)
+            raise refused.refusal(reply, profile.name, here=carrier.origin == EMBEDDED)
         gateway = connect.over(app, carrier, connect.secret(app, profile, "operator"))
         paid = gateway.payments.show(order)
         customer = next(
