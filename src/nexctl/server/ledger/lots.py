@@ -62,6 +62,11 @@ def lines(draws: tuple[Draw, ...], account: str) -> list[Line]:
     return moved
 
 
+def priority_of(kind: str) -> int:
+    """Where a kind of lot stands in the order of burning."""
+    return PRIORITIES.get(kind, 40)
+
+
 def open_lot(
     tx: Transaction,
     head: Head,
@@ -79,7 +84,7 @@ def open_lot(
     tx.run(
         "INSERT INTO lots (wallet, lot, kind, priority, amount, remaining, expires_at, order_id, "
         "sandbox, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
-        *(head.wallet, lot, kind, PRIORITIES.get(kind, 40) if priority is None else priority),
+        *(head.wallet, lot, kind, priority_of(kind) if priority is None else priority),
         *(amount, amount, NEVER if expires_at is None else expires_at, order_id),
         *(int(sandbox), at),
     )
