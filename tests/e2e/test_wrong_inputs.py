@@ -75,6 +75,8 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("usage audit prompt.md", {}, 2, "this is no export of usage", "usage export"),
     ("usage audit nosuch.csv", {}, 2, "nosuch.csv", "check the path"),
     ("usage show req_none", {}, 3, "no such usage record", "'list'"),
+    ("admin reconcile --month 0001-01", {}, 2, "a month is YYYY-MM", "--month 2026-11"),
+    ("admin codes create 0% --promo -y", {}, 2, "must be more than 0", "'--help'"),
     ("gateway restore nosuch.db", {}, 2, "nosuch.db: no such file", "gateway backup"),
     ("gateway serve --tls-cert no.pem", {}, 2, "--tls-cert: no.pem", "name a PEM file"),
     ("gateway serve --port 99999", {}, 2, "99999 is more than 65535", "serve --help"),
