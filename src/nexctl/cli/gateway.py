@@ -322,7 +322,7 @@ def pay(app: App, order: str) -> View:
 
 
 def _signed_event(house: Any, order: str) -> tuple[str, dict[str, str], bytes]:
-    from nexctl.errors import EXIT_NOT_FOUND
+    from nexctl.errors import EXIT_NOT_FOUND, EXIT_PENDING
     from nexctl.server.payments import sandbox
     from nexctl.server.refusing import Refuse
 
@@ -334,14 +334,14 @@ def _signed_event(house: Any, order: str) -> tuple[str, dict[str, str], bytes]:
         )
     try:
         path, headers, body = sandbox.signed_event(house, order)
+        sandbox.check_payable(house, order)
     except Refuse as refuse:
-        found = refuse.refusal.code == "not_found"
-        raise NexctlError(
-            refuse.message or refuse.refusal.message,
-            hint="'nexctl wallet topups' lists orders",
-            code=refuse.refusal.code,
-            exit=EXIT_NOT_FOUND if found else refuse.refusal.exit,
-        ) from None
+        ends = EXIT_NOT_FOUND if refuse.refusal.code == "not_found" else refuse.refusal.exit
+        hint = "'nexctl wallet topups' lists orders"
+        if (refuse.details or {}).get("state") == "under_review":
+            ends = EXIT_PENDING
+            hint = f"'nexctl admin payments approve {order}' lets it be paid"
+        raise NexctlError(refuse.message, hint=hint, code=refuse.refusal.code, exit=ends) from None
     return path, dict(headers), body
 
 
