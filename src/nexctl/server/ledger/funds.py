@@ -11,7 +11,7 @@ from nexctl.server.ledger import ids, lots, settings
 from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Transaction
-from nexctl.server.ledger.types import Credit, Draw
+from nexctl.server.ledger.types import Credit
 
 PAYMENTS, BONUS, GRANTS, ADJUSTMENTS, WRITE_OFF = (
     "payments",
@@ -277,18 +277,6 @@ def _packs(tx: Transaction, wallet: str, lot: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _take(
-    tx: Transaction, wallet: str, packs: list[tuple[int, int]], amount: int
-) -> tuple[Draw, ...]:
-    """Take `amount` from packs in order, at most what they have."""
-    draws: list[Draw] = []
-    for lot, left in packs:
-        part = min(left, amount - sum(draw.amount for draw in draws))
-        if part:
-            draws.append(lots.take(tx, wallet, lot, part))
-    return tuple(draws)
-
-
 def _remaining(tx: Transaction, wallet: str, lot: int) -> tuple[int, int]:
     row = tx.one("SELECT amount, remaining FROM lots WHERE wallet=? AND lot=?", wallet, lot)
     if row is None:
@@ -324,8 +312,8 @@ def refund(
     head = locked(tx, wallet)
     _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     if spent or left:
-        draws = _take(tx, wallet, [(bonus_lot or 0, left)], left)
-        draws += _take(tx, wallet, _packs(tx, wallet, paid_lot), spent)
+        draws = lots.take_from(tx, wallet, [(bonus_lot or 0, left)], left)
+        draws += lots.take_from(tx, wallet, _packs(tx, wallet, paid_lot), spent)
         head = post(
             tx,
             head,
@@ -335,7 +323,7 @@ def refund(
             reverses=bonus_lot,
             note=note,
         )
-    draws = _take(tx, wallet, _packs(tx, wallet, paid_lot), amount)
+    draws = lots.take_from(tx, wallet, _packs(tx, wallet, paid_lot), amount)
     head = post(
         tx,
         head,
@@ -412,7 +400,7 @@ def _take_back(
     if head.debt + amount - part > MOST:
         raise Refused("amount_too_large", "the debt would not fit the ledger's 64 bits")
     lines: list[Line] = [
-        (WALLET, draw.lot, -draw.amount) for draw in _take(tx, head.wallet, packs, part)
+        (WALLET, draw.lot, -draw.amount) for draw in lots.take_from(tx, head.wallet, packs, part)
     ]
     lines += [(DEBT, None, part - amount), (to, None, amount)]
     return post(tx, head, kind, lines, **more)
@@ -452,17 +440,12 @@ def fee(tx: Transaction, wallet: str, amount: int, *, reference: str, note: str)
             "what was paid in does not cover the plan's fee",
             hint="top up; given credits do not pay fees",
         )
-    draws, left = [], amount
-    for lot in packs:
-        part = min(lot.remaining, left)
-        if part:
-            draws.append(lots.take(tx, wallet, lot.lot, part))
-            left -= part
+    draws = lots.take_from(tx, wallet, [(lot.lot, lot.remaining) for lot in packs], amount)
     head = post(
         tx,
         head,
         "subscription_fee",
-        lots.lines(tuple(draws), FEES),
+        lots.lines(draws, FEES),
         reference=reference,
         note=note,
     )

@@ -7,6 +7,8 @@ rest when the holds are settled or released.
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from nexctl.server.ledger import settings
@@ -36,11 +38,19 @@ def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
     top = tx.one(_TOP, amount, wallet, wallet, amount)
     if top is not None:
         return (Draw(top[0], amount),)
+    return take_from(tx, wallet, tx.all(_BURN, wallet), amount)
+
+
+def take_from(
+    tx: Transaction, wallet: str, packs: Iterable[Row | tuple[int, int]], amount: int
+) -> tuple[Draw, ...]:
+    """Take `amount` from lots, each (lot, what is left), in their order; at most what they have."""
     draws, left = [], amount
-    for lot, remaining in tx.all(_BURN, wallet):
+    for lot, remaining in packs:
         part = min(remaining, left)
-        draws.append(take(tx, wallet, lot, part))
-        left -= part
+        if part:
+            draws.append(take(tx, wallet, lot, part))
+            left -= part
         if not left:
             break
     return tuple(draws)
