@@ -22,6 +22,8 @@ EXIT_CONFIG = 78
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
+DISK_FULL = "disk_full"  # `details.kind` of an error, also where a gateway tells of it
+
 
 class NexctlError(Exception):
     """What happened (message), what to do next (hint), a stable code for scripts, an exit code.

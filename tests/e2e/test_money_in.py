@@ -159,6 +159,31 @@ def test_a_promotional_code_is_made_and_used_once(nexctl: Nexctl) -> None:
     assert nexctl("admin", "codes", "create", "10", "--uses", "3", "--yes").exit == 2
 
 
+def test_no_play_money_is_lost_on_an_order_that_takes_none(nexctl: Nexctl) -> None:
+    init = ("gateway", "init", "d", "--book", "deeptoken", "--payments", "sandbox", "--use")
+    assert nexctl(*init, NEXCTL_KEYRING="0").exit == 0
+    asked = nexctl("wallet", "topup", "5000.01")
+    assert asked.exit == 8, asked
+    order = nexctl("wallet", "topups", "-o", "name").out.strip()
+    done = nexctl("gateway", "pay", order)
+    assert (done.exit, done.out) == (8, "")
+    assert "the order is under review: it cannot be paid" in done.err
+    assert f"nexctl admin payments approve {order}" in done.err
+    assert nexctl("admin", "payments", "reject", order, "--reason", "no", "-y").exit == 0
+    done = nexctl("gateway", "pay", order)
+    assert done.exit == 1
+    assert "rejected" in done.err
+    assert nexctl("admin", "reconcile").exit == 0, "no payment was left without an order"
+
+
+def test_codes_are_tried_ten_times_an_hour(nexctl: Nexctl) -> None:
+    for _ in range(10):
+        assert nexctl("wallet", "redeem", "WRONG-CODE").exit == 3
+    done = nexctl("wallet", "redeem", "WRONG-CODE")
+    assert done.exit == 6
+    assert "more than 10 tries in 60 minutes" in done.err
+
+
 def test_nexus_grants_are_listed_and_claimed(nexctl: Nexctl) -> None:
     assert nexctl("gateway", "init", "n", "--book", "nexu").exit == 0
     at = ("-p", "n")

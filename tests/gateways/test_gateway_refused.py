@@ -28,6 +28,18 @@ def test_every_code_of_the_contract_has_its_exit_code_whatever_the_status(code: 
         assert (error.code, error.exit) == (code, REFUSALS[code].exit)
 
 
+@pytest.mark.parametrize(("here", "exit_code"), [(True, 1), (False, 7)])
+def test_a_full_disk_is_the_callers_own_only_below_a_gateway_in_its_process(
+    here: bool, exit_code: int
+) -> None:
+    told = {"code": "ledger_unavailable", "message": "full", "details": {"kind": "disk_full"}}
+    body = json.dumps({"error": told}).encode()
+    error = refusal_of(body, 503, {}, "home", here=here)
+    assert (error.exit, error.code) == (exit_code, "ledger_unavailable")
+    assert ("free some space" in (error.hint or "")) is here
+    assert judge(Reply(503, {}, iter((body,)))) is False, "no time makes room"
+
+
 WORDS = ["error", "code", "message", "type", "detail", "details", "layer", "param"]
 
 # (gateway, status, body, exit code). Sources: the gateways' error pages.

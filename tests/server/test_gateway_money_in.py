@@ -162,6 +162,22 @@ def test_manual_orders_need_an_operator(make: Callable[..., Rig]) -> None:
     assert (no.body["state"], no.body["reason"]) == ("rejected", "no")
 
 
+def test_a_chains_hash_needs_the_sender_where_the_amount_is_no_orders_own(
+    make: Callable[..., Rig],
+) -> None:
+    """Whoever sees a transfer on a chain could else give it for an order of the same amount."""
+    rig = make(payments="manual")
+    hash_ = "ab" * 32
+    path = f"/v1/wallet/top-ups/{order(rig, method='usdt')['id']}"
+    got = rig.ask("POST", path, {"transaction": f"0x{hash_}"})
+    assert (got.status, got.body["error"]["param"]) == (400, "sender")
+    assert rig.ask("POST", path, {"transaction": f"0x{hash_}", "sender": "T"}).status == 200
+    path = f"/v1/wallet/top-ups/{order(rig, method='usdt')['id']}"
+    twice = {"transaction": f"{hash_}, 0x{hash_.upper()}", "sender": "T"}
+    assert rig.ask("POST", path, twice).code == "state_conflict"
+    assert rig.ask("POST", path, {"transaction": "our bank's 17"}).status == 200
+
+
 def test_who_submitted_cannot_approve(make: Callable[..., Rig]) -> None:
     from nexctl.server.ledger import orders
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FINDING = ("rule", "subject", "customer_id", "expected", "found", "currency", "text")
 PLAN = ("customer_id", "name", "plan", "state", "fee", "currency", "paid_period")
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])", re.ASCII)
+_MONTH = re.compile(r"2[01][0-9]{2}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 @command(
@@ -34,7 +34,9 @@ def reconcile(app: App, month: str | None) -> View:
     from nexctl.wire.base import plain
 
     if month is not None and not _MONTH.fullmatch(month):
-        raise UsageError(f"--month {month}: a month is YYYY-MM", hint="--month 2026-11")
+        raise UsageError(
+            f"--month {month}: a month is YYYY-MM, from 2000-01 on", hint="--month 2026-11"
+        )
     with connect.gateway(app, OPERATOR) as gateway:
         found = gateway.editions.reconcile(month)
     view = View(

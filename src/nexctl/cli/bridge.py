@@ -13,19 +13,20 @@ import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nexctl.safety.http import Call, NetworkError, Reply
+from nexctl.safety.http import EMBEDDED, Call, NetworkError, Reply
 
 if TYPE_CHECKING:
     import asyncio
     import queue
     import threading
 
-EMBEDDED = "embedded"
 HOST = b"localhost"
 # What a stream that nobody reads may still take when the command ends.
 CLOSING_SECONDS = 25.0
 
 Message = dict[str, Any]
+# What a loop's thread hands over: a message, None at the end, or what the call has failed with.
+Told = Message | Exception | None
 
 
 class Application(Protocol):
@@ -220,7 +221,7 @@ class _Loop:
         """Start a call; return when its head has come."""
         import queue
 
-        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        messages: queue.SimpleQueue[Told] = queue.SimpleQueue()
         gone = self._started(application, scope, call, messages)
         first = self._next(messages, deadline, gone)
         if first is None:
@@ -235,7 +236,7 @@ class _Loop:
         application: Application,
         scope: Message,
         call: Call,
-        messages: queue.SimpleQueue[Message | None],
+        messages: queue.SimpleQueue[Told],
     ) -> Callable[[], None]:
         """Begin on the loop; the answer makes the caller go away."""
         import asyncio
@@ -256,10 +257,13 @@ class _Loop:
                 messages.put(message)
 
         async def work() -> None:
+            ended: Exception | None = None
             try:
                 await application(scope, receive, send)
+            except Exception as error:  # noqa: BLE001 - the caller's, as where no loop is between
+                ended = error
             finally:
-                messages.put(None)
+                messages.put(ended)
 
         def start() -> None:
             task = loop.create_task(work())
@@ -275,19 +279,17 @@ class _Loop:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at: the application answers its own faults
 
     def _next(
         self,
-        messages: queue.SimpleQueue[Message | None],
+        messages: queue.SimpleQueue[Told],
         deadline: float,
         gone: Callable[[], None],
     ) -> Message | None:
         import queue
 
         try:
-            return messages.get(timeout=max(0.0, deadline - time.monotonic()))
+            told = messages.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             gone()
             raise NetworkError(
@@ -295,10 +297,13 @@ class _Loop:
                 hint="try again, or give it longer with --timeout",
                 code="timeout",
             ) from None
+        if isinstance(told, Exception):
+            raise told
+        return told
 
     def _pieces(
         self,
-        messages: queue.SimpleQueue[Message | None],
+        messages: queue.SimpleQueue[Told],
         deadline: float,
         idle: float | None,
         gone: Callable[[], None],

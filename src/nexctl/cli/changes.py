@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.render import Table, View
-from nexctl.errors import EXIT_NETWORK, EXIT_PENDING, NexctlError
+from nexctl.errors import DISK_FULL, EXIT_NETWORK, EXIT_PENDING, NexctlError
 
 if TYPE_CHECKING:
     import msgspec
@@ -85,7 +85,8 @@ def repeatable(key: str | None = None) -> Iterator[None]:
         yield
     except NexctlError as error:
         used = error.details.get("idempotency_key", key)
-        if error.exit in (EXIT_NETWORK, EXIT_PENDING) and used is not None:
+        full = error.details.get("kind") == DISK_FULL
+        if (full or error.exit in (EXIT_NETWORK, EXIT_PENDING)) and used is not None:
             error.details["idempotency_key"] = used
             again = f"run it again with --idempotency-key {used}: it is done once"
             if used not in (error.hint or ""):

@@ -295,7 +295,7 @@ def pay(app: App, order: str) -> View:
     Only where the gateway was made with play money; its credits are marked.
     """
     from nexctl.gateways import refused
-    from nexctl.safety.http import Call, Client
+    from nexctl.safety.http import EMBEDDED, Call, Client
 
     profile, _ = embedded.profile_made(app)
     if app.dry_run:
@@ -311,7 +311,7 @@ def pay(app: App, order: str) -> View:
         # The event carries its own proof, so it brings no key.
         reply = Client(carrier, seconds=app.longest_wait).send(Call("POST", path, headers, body))
         if reply.status >= 400:
-            raise refused.refusal(reply, profile.name)
+            raise refused.refusal(reply, profile.name, here=carrier.origin == EMBEDDED)
         gateway = connect.over(app, carrier, connect.secret(app, profile, "operator"))
         paid = gateway.payments.show(order)
         customer = next(
@@ -323,7 +323,7 @@ def pay(app: App, order: str) -> View:
 
 
 def _signed_event(house: Any, order: str) -> tuple[str, dict[str, str], bytes]:
-    from nexctl.errors import EXIT_NOT_FOUND
+    from nexctl.errors import EXIT_NOT_FOUND, EXIT_PENDING
     from nexctl.server.payments import sandbox
     from nexctl.server.refusing import Refuse
 
@@ -335,14 +335,14 @@ def _signed_event(house: Any, order: str) -> tuple[str, dict[str, str], bytes]:
         )
     try:
         path, headers, body = sandbox.signed_event(house, order)
+        sandbox.check_payable(house, order)
     except Refuse as refuse:
-        found = refuse.refusal.code == "not_found"
-        raise NexctlError(
-            refuse.message or refuse.refusal.message,
-            hint="'nexctl wallet topups' lists orders",
-            code=refuse.refusal.code,
-            exit=EXIT_NOT_FOUND if found else refuse.refusal.exit,
-        ) from None
+        ends = EXIT_NOT_FOUND if refuse.refusal.code == "not_found" else refuse.refusal.exit
+        hint = "'nexctl wallet topups' lists orders"
+        if (refuse.details or {}).get("state") == "under_review":
+            ends = EXIT_PENDING
+            hint = f"'nexctl admin payments approve {order}' lets it be paid"
+        raise NexctlError(refuse.message, hint=hint, code=refuse.refusal.code, exit=ends) from None
     return path, dict(headers), body
 
 

@@ -36,6 +36,7 @@ class GatewayClient:
     def __init__(self, client: http.Client, name: str) -> None:
         self.http = client
         self.name = name
+        self.here = client.transport.origin == http.EMBEDDED
 
     def ask(
         self,
@@ -164,7 +165,7 @@ class GatewayClient:
                 error.hint = f"whether it was done is not known; --idempotency-key {key} asks again"
             raise
         if reply.status >= 400:
-            error_ = refused.refusal(reply, self.name, self.http.known)
+            error_ = refused.refusal(reply, self.name, self.http.known, here=self.here)
             key = call.headers.get("idempotency-key")
             if key is not None and error_.exit in (7, 8):
                 error_.details["idempotency_key"] = key
@@ -234,8 +235,10 @@ class Events:
         if b'"error"' in data[:4096]:
             parts = refused.parts_of(data)
             if parts.message is not None or parts.code is not None:
-                headers, known = self._reply.headers, self._client.http.known
-                raise refused.refusal_of(data, 0, headers, self._client.name, known)
+                headers, client = self._reply.headers, self._client
+                raise refused.refusal_of(
+                    data, 0, headers, client.name, client.http.known, here=client.here
+                )
         try:
             return base.decode(self._body, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -159,7 +159,7 @@ HINTS = {
 _TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,63}")
 _DETAILS = (
-    *("layer", "id", "name", "remaining", "amount", "currency", "meter"),
+    *("kind", "layer", "id", "name", "remaining", "amount", "currency", "meter"),
     *("resets_at", "limit", "plan", "usage", "window"),
 )
 
@@ -267,13 +267,17 @@ def judge(reply: Reply) -> bool | None:
 
     Money never does, whatever its status; a request that is still running does, though a 409.
     """
-    code = parts_of(reply.read()).code
-    return None if code is None else REFUSALS[code].retry
+    parts = parts_of(reply.read())
+    if parts.code is None:
+        return None
+    return REFUSALS[parts.code].retry and parts.details.get("kind") != errors.DISK_FULL
 
 
-def refusal(reply: Reply, gateway: str, known: Iterable[str] = ()) -> Refused:
+def refusal(
+    reply: Reply, gateway: str, known: Iterable[str] = (), *, here: bool = False
+) -> Refused:
     """The error for an answer of 400 and more."""
-    return refusal_of(reply.read(), reply.status, reply.headers, gateway, known)
+    return refusal_of(reply.read(), reply.status, reply.headers, gateway, known, here=here)
 
 
 def refusal_of(
@@ -282,17 +286,21 @@ def refusal_of(
     headers: Mapping[str, str],
     gateway: str,
     known: Iterable[str] = (),
+    *,
+    here: bool = False,
 ) -> Refused:
     """The error for an error body; `status` 0 where it came inside a stream.
 
     `known` are the secrets that were sent: a gateway may say them back, in any spelling of keys.
+    `here` is a gateway in this process: its disk is the caller's own.
     """
     known = tuple(secret for secret in known if len(secret) >= SHORTEST_SECRET)
     parts = parts_of(body)
     if parts.message is not None:
         parts = parts._replace(message=redaction.redact(parts.message, known))
     code = parts.code or parts.stated or (f"http_{status}" if status else "stream_error")
-    ends = exit_of(parts.code, status or 502)
+    full = here and parts.details.get("kind") == errors.DISK_FULL
+    ends = errors.EXIT_FAILURE if full else exit_of(parts.code, status or 502)
     details: dict[str, Any] = {"gateway": gateway, "status": status or None, "code": code}
     details.update({name: parts.details[name] for name in _DETAILS if name in parts.details})
     if parts.param is not None:
@@ -310,7 +318,7 @@ def refusal_of(
         code=code,
         exit=ends,
         status=status,
-        hint=_hint(parts.code, ends, details),
+        hint="free some space" if full else _hint(parts.code, ends, details),
         details=details,
     )
 

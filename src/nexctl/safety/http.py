@@ -141,12 +141,15 @@ class Reply:
             close()
 
 
+EMBEDDED = "embedded"
+
+
 class Transport(Protocol):
-    """Carries calls to one origin."""
+    """Carries calls to one origin; that of a gateway in this process is EMBEDDED."""
 
     @property
     def origin(self) -> str:
-        """`scheme://host:port`, or "embedded"."""
+        """`scheme://host:port`, or EMBEDDED."""
 
     def send(self, call: Call, deadline: float) -> Reply:
         """Make one try. NetworkError where no answer came by `deadline` (time.monotonic())."""

@@ -13,6 +13,7 @@ from nexctl.errors import ConfigError, UsageError
 from nexctl.server.ledger import backup, codes, holds, keys, migrations, orders, schema
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import open_ledger
+from nexctl.server.payments import outbox
 from tests.server.ledger.conftest import Opener
 from tests.server.ledger.kit import KEY, Hands, proved
 from tests.server.ledger.test_rows import key, sha
@@ -234,3 +235,31 @@ def test_what_waited_to_be_told_is_not_told_again_after_a_restore(
     assert not hands.ledger.read(deliveries.has_due)
     assert hands.ledger.write(deliveries.again, row.id), "the operator may send it all the same"
     assert hands.ledger.read(deliveries.has_due)
+
+
+def test_a_refund_that_the_provider_has_heard_is_not_asked_for_again(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    heard = hands.ledger.write(outbox.put, "stripe", "refund", "ord_1", 5)
+    failed = hands.ledger.write(outbox.put, "stripe", "refund", "ord_2", 5)
+    waits = hands.ledger.write(outbox.put, "stripe", "refund", "ord_3", 5)
+    backup.backup(hands.ledger, copy)
+    taken = {one.id: one for one in hands.ledger.write(outbox.take)}
+    hands.ledger.write(outbox.finish, heard, "re_1")
+    hands.ledger.write(outbox.later, taken[failed], "no", final=True)
+    hands.ledger.write(outbox.later, taken[waits], "not now", final=False)
+    restored(hands, opening, place, copy)
+    assert [one.id for one in hands.ledger.write(outbox.take)] == [waits]
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_what_a_killed_restore_has_left_is_taken_away(
+    hands: Hands, opening: Opener, place: str, copy: str
+) -> None:
+    backup.backup(hands.ledger, copy)
+    for number in (os.getpid(), 1):
+        for end in ("", "-wal", "-shm", ".gate"):
+            Path(f"{place}.restoring-{number}{end}").write_text("x")
+    restored(hands, opening, place, copy)
+    assert not [name for name in os.listdir(Path(place).parent) if "restoring" in name]
+    assert proved(hands.ledger)

@@ -179,6 +179,27 @@ def test_disputes_freeze_and_come_back_when_won(hands: Hands) -> None:
     assert proved(hands.ledger)
 
 
+@pytest.mark.parametrize("by_provider", [True, False])
+def test_what_a_won_dispute_has_given_back_can_be_refunded(hands: Hands, by_provider: bool) -> None:
+    """It is a lot of its own, but the same order's money: none of it is owed."""
+    made = order(hands, bonus=0)
+    receive(hands, event(made))
+    hands.spend(110)  # all of the first pack, and 10 of the order's 50
+    assert receive(hands, event(made, "disputed", amount=44)) == "disputed"
+    assert hands.figures == (0, 0, 0)
+    assert receive(hands, event(made, "dispute_won", amount=44)) == "dispute_won"
+    assert hands.figures == (40, 0, 0)
+    if by_provider:
+        assert receive(hands, event(made, "refunded", amount=33)) == "refunded"
+    else:
+        assert hands.ledger.write(refunds.refund, made.id, 33, by="op").refunded == 33
+    assert hands.figures == (10, 0, 0)
+    assert hands.wallet.state == "active"
+    assert receive(hands, event(made, "disputed", amount=22)) == "disputed"
+    assert hands.figures == (0, 0, 10)
+    assert proved(hands.ledger)
+
+
 def test_a_refund_made_at_the_provider_is_owed_where_it_is_spent(hands: Hands) -> None:
     made = order(hands, bonus=0)
     receive(hands, event(made))

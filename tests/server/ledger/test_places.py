@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -134,6 +135,39 @@ def test_who_cannot_wait_comes_back_and_is_let_pass_in_the_end(tmp_path: Path) -
     assert busy._try(exclusive=True), "who gave up has left the gate"
     busy.close()
     coming.close()
+
+
+def test_each_thread_that_comes_back_has_waited_its_own_time(tmp_path: Path) -> None:
+    """A served gateway's loop and its other threads glance at one gate."""
+    gate, other = Gate(str(tmp_path / "x")), Gate(str(tmp_path / "x"))
+    told: dict[str, float] = {}
+    began = time.monotonic()
+
+    def wait(name: str) -> None:
+        came = time.monotonic()
+        while True:
+            try:
+                with one_at_a_time:
+                    assert not gate.glance(lambda: False, 600 * MILLISECOND)
+            except Locked:
+                time.sleep(0.002)
+            else:
+                told[name] = time.monotonic() - came
+                return
+
+    one_at_a_time = threading.Lock()
+    first, second = (threading.Thread(target=wait, args=(name,)) for name in ("first", "second"))
+    first.start()
+    time.sleep(0.4)
+    second.start()
+    first.join()
+    assert not other._try(exclusive=True), "the second has waited too: the gate stays asked for"
+    second.join()
+    assert other._try(exclusive=True)
+    assert time.monotonic() - began < 1.5
+    assert all(0.59 < waited < 1 for waited in told.values()), told
+    gate.close()
+    other.close()
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)

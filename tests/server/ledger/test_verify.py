@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, funds, wallets
+from nexctl.server.ledger import anchors, codes, funds, invoices, orders, refunds, wallets
 from nexctl.server.ledger.state import digest
 from nexctl.server.ledger.verify import CHECKS, verify
+from nexctl.server.payments import outbox
 from tests.server.ledger.conftest import Opener
 from tests.server.ledger.kit import KEY, Hands, proved
+from tests.server.ledger.test_orders import event, order, receive
 
 
 def work(hands: Hands) -> None:
@@ -360,3 +362,88 @@ def test_a_budget_of_two_wallets_counts_what_was_charged_as_its_models_alone(han
     hands.settle(hands.sent(9, model="cheap", others=("dear",)), 4, charged="cheap")
     hands.settle(hands.sent(9, model="cheap", others=("dear",)), 6, charged="dear")
     assert proved(hands.ledger)
+
+
+def trade(hands: Hands) -> None:
+    """Money in and back by a provider and by hand, with codes and papers."""
+    write = hands.ledger.write
+    bought = order(hands)
+    assert receive(hands, event(bought)) == "credited"
+    assert receive(hands, event(bought, kind="disputed", amount=11)) == "disputed"
+    assert receive(hands, event(bought, kind="dispute_won", amount=6)) == "dispute_won"
+    paid = order(hands, method="transfer", provider="manual", bonus=0)
+    write(orders.submit, paid.id, transaction="t-1", sender=None, by="key")
+    write(orders.approve, paid.id, by="op")
+    lines = [{"text": "credits", "net": "0.00000005", "tax": "0.000000005", "gross": "0.000000055"}]
+    body = {"lines": lines, "net": "0.00000005", "tax": "0.000000005"}
+    about = {"customer": hands.customer, "subject": paid.id, "currency": "USD"}
+    write(invoices.issue, "INV", invoices.INVOICE, total=55, body=body, **about)
+    write(refunds.refund, paid.id, 11, by="op")
+    lines = [{"text": "back", "net": "0.00000001", "tax": "0.000000001", "gross": "0.000000011"}]
+    body = {"lines": lines, "net": "0.00000001", "tax": "0.000000001"}
+    write(invoices.issue, "INV", invoices.NOTE, total=11, body=body, corrects="INV-000001", **about)
+    code = write(codes.create, b"c" * 32, "CODE", 3, "USD")
+    write(codes.redeem, hands.customer, hands.customer, b"c" * 32)
+    promo = write(codes.create, b"p" * 32, "PROM", 2, "USD", promo=True)
+    write(codes.use, promo, hands.customer, order(hands).id)
+    write(outbox.put, "sandbox", "refund", bought.id, 0)
+    assert code.state == "open"
+
+
+MONEY_IN = {
+    "a credited order's total": ("orders SET total=total+1 WHERE provider='manual'", "orders"),
+    "an order's tax": ("orders SET tax=tax+1 WHERE state='created'", "orders"),
+    "an order's provider": ("orders SET provider='stripe' WHERE paid_lot=2", "orders"),
+    "an order's currency": ("orders SET currency='EUR' WHERE paid_lot=2", "orders"),
+    "an order's payment": ("orders SET payment_id='x' WHERE paid_lot=2", "orders"),
+    "a payment said to be by hand": ("orders SET paid_at=NULL WHERE paid_lot=2", "orders"),
+    "a transfer said to be an event's": ("orders SET paid_at=1 WHERE provider='manual'", "orders"),
+    "another's bonus": ("orders SET bonus_lot=2 WHERE provider='manual'", "orders"),
+    "an unpaid order's lot": ("orders SET paid_lot=2 WHERE state='created'", "orders"),
+    "an unpaid order's refund": ("orders SET refunded=5 WHERE state='created'", "orders"),
+    "what is disputed": ("orders SET disputed=0, refunded=5 WHERE paid_lot=2", "orders"),
+    "a payment's amount": ("payment_events SET amount=54 WHERE outcome='credited'", "orders"),
+    "a payment's currency": ("payment_events SET currency='EUR' WHERE amount=55", "orders"),
+    "what an event did": ("payment_events SET outcome='noted' WHERE amount=55", "orders"),
+    "a dispute's amount": ("payment_events SET amount=12 WHERE outcome='disputed'", "orders"),
+    "what a provider is to pay back": ("provider_calls SET amount=50", "orders"),
+    "real money made play": ("lots SET sandbox=1 WHERE lot=2", "lots"),
+    "the order of burning": ("lots SET priority=60 WHERE lot=1", "lots"),
+    "who has redeemed a code": ("codes SET redeemed_by='x' WHERE kind='credit'", "codes"),
+    "a redeemed code's currency": ("codes SET currency='EUR' WHERE kind='credit'", "codes"),
+    "how long a code's credits last": ("lots SET expires_at=1 WHERE kind='code'", "codes"),
+    "who has used a promo code": ("code_uses SET customer_id='x'", "codes"),
+    "a paper's total": ("invoices SET total=total+1 WHERE place=1", "papers"),
+    "a paper's lines": ("invoices SET body=replace(body, '055', '054') WHERE place=1", "papers"),
+    "a paper's form": ("invoices SET body='x' WHERE place=1", "papers"),
+    "a paper's number": ("invoices SET number='INV-9' WHERE place=2", "papers"),
+    "a paper's customer": ("invoices SET customer_id='x' WHERE place=1", "papers"),
+    "a paper's currency": ("invoices SET currency='EUR' WHERE place=1", "papers"),
+    "what a note corrects": ("invoices SET corrects='INV-000002' WHERE place=2", "papers"),
+    "what a note gives back": ("invoices SET total=10 WHERE place=2", "papers"),
+}
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("what", MONEY_IN)
+def test_tampering_with_orders_payments_codes_and_papers_is_found(
+    hands: Hands, place: str, what: str
+) -> None:
+    trade(hands)
+    assert verify(hands.ledger).violations == ()
+    changed, check = MONEY_IN[what]
+    attack(place, lambda run, _: run(f"UPDATE {changed}"), hands.customer)
+    proof = verify(hands.ledger)
+    assert check in {found.check for found in proof.violations}, proof.violations
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("table", "check"), [("payment_events", "orders"), ("invoice_series", "papers")]
+)
+def test_what_proves_money_in_cannot_be_taken_away(
+    hands: Hands, place: str, table: str, check: str
+) -> None:
+    trade(hands)
+    attack(place, lambda run, _: run(f"DELETE FROM {table}"), hands.customer)
+    assert check in {found.check for found in verify(hands.ledger).violations}

@@ -8,6 +8,7 @@ read on one snapshot. It holds hashes of keys and sealed secrets, never a secret
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sqlite3
 from pathlib import Path
@@ -54,8 +55,7 @@ def backup(ledger: Ledger, path: str) -> Copied:
 
 def _backup(executor: Inline, path: str) -> Copied:
     part = f"{path}.part"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(part)
+    _remove(part)
     try:
         if isinstance(executor.database, Sqlite):
             _copy_file(executor.database.place, part)
@@ -80,10 +80,15 @@ def _backup(executor: Inline, path: str) -> Copied:
     except sqlite3.Error as error:
         raise unavailable(error) from error
     finally:
-        for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(left)
+        _remove(part)
     return Copied(path, found)
+
+
+def _remove(part: str) -> None:
+    """Take a copy and what SQLite has put beside it away."""
+    for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(left)
 
 
 def _copy_file(place: str, part: str) -> None:
@@ -145,14 +150,16 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
     """Put a backup in the place of a ledger, in one step that a crash does not halve.
 
     Refused while a lease is live. What the replaced ledger has ended stays ended: its revoked keys
-    and secrets, its redeemed codes, its request ids. The epoch is new, so every process that still
-    has the old one open becomes a new owner; requests that were open in the backup have no known
-    outcome and get their rule's deadline.
+    and secrets, its redeemed codes, its request ids, what payment providers have heard. The epoch
+    is new, so every process that still has the old one open becomes a new owner; requests that were
+    open in the backup have no known outcome and get their rule's deadline.
     """
     if not os.path.isfile(path):
         raise UsageError(f"there is no backup at {path}", hint="see gateway backup")
     port = database(place, create=True)
-    part = f"{place if isinstance(port, Sqlite) else path}.restoring-{os.getpid()}"
+    beside = f"{place if isinstance(port, Sqlite) else path}.restoring-"
+    part = f"{beside}{os.getpid()}"
+    _remove(part)  # a killed one's that had the same number
     try:
         _copy_checked(path, part, anchor_key)
         inline = _inline(port, anchor_key)
@@ -160,20 +167,21 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
         if there is None:
             if not isinstance(port, Sqlite):
                 schema.create(port, 0)
-            ended = _Ended({}, [], [], [], [], [], [])
+            ended = _Ended({}, [], [], [], [], [], [], [])
             return _replace(port, part, ended, anchor_key)
         schema.check_version(there)
         inline.read(_refuse_live)
         with _alone(port):
             inline.read(_refuse_live)
+            for left in glob.glob(f"{glob.escape(beside)}*"):
+                if not left.startswith(part):  # killed halfway: a whole ledger's copy would stay
+                    _remove(left)
             return _replace(port, part, inline.read(_ended), anchor_key)
     except sqlite3.Error as error:
         raise unavailable(error) from error
     finally:
         port.close()
-        for left in (part, f"{part}-wal", f"{part}-shm", f"{part}.gate"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(left)
+        _remove(part)
 
 
 def _copy_checked(path: str, part: str, anchor_key: bytes | None) -> None:
@@ -228,6 +236,7 @@ class _Ended(NamedTuple):
     requests: list[tuple[str, str, str, bytes, str, int]]
     promos: list[tuple[str, str, str, int]]
     papers: list[tuple[str, int]]
+    calls: list[tuple[str, str, str]]
 
 
 def _ended(tx: Transaction) -> _Ended:
@@ -259,6 +268,10 @@ def _ended(tx: Transaction) -> _Ended:
             for r in tx.all("SELECT code_id, customer_id, order_id, created_at FROM code_uses")
         ],
         invoices.last_numbers(tx),
+        [
+            (r[0], r[1], r[2])
+            for r in tx.all("SELECT state, answer, id FROM provider_calls WHERE state<>'waiting'")
+        ],
     )
 
 
@@ -333,6 +346,9 @@ def _keep_ended(tx: Transaction, ended: _Ended) -> tuple[int, int, int]:
             *(code, customer, order, at, code, order, code, customer),
         ):
             codes += tx.run("UPDATE codes SET used=used+1 WHERE id=?", code)
+    for call in ended.calls:
+        # A payment provider forgets a call's name after a day: told again it would pay back twice.
+        tx.run("UPDATE provider_calls SET state=?, answer=? WHERE id=? AND state='waiting'", *call)
     for series, last in ended.papers:
         invoices.skip_past(tx, series, last)
     for customer, wallet, request, body_hash, model, at in ended.requests:

@@ -80,6 +80,19 @@ class Unavailable(errors.NexctlError):
     exit = errors.EXIT_NETWORK
 
 
+class Full(Unavailable):
+    """The disk below the database is full: nothing helps but room, so a command ends otherwise."""
+
+    exit = errors.EXIT_FAILURE
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the disk is full: the ledger cannot be written",
+            hint="free some space",
+            details={"kind": errors.DISK_FULL},
+        )
+
+
 class Busy(Unavailable):
     """Another process has kept the database locked for too long."""
 

@@ -254,8 +254,8 @@ def _free_after(tx: Transaction, head: Head, wallet: str, bonus_lot: int | None)
 def _order_lots(
     tx: Transaction, wallet: str, paid_lot: int, bonus_lot: int | None, clawed: int
 ) -> tuple[int, int, int]:
-    """(left of the pack, consumed and not yet taken back of the bonus, left of the bonus)."""
-    paid = _remaining(tx, wallet, paid_lot)[1]
+    """(left of the packs, consumed and not yet taken back of the bonus, left of the bonus)."""
+    paid = sum(left for _, left in _packs(tx, wallet, paid_lot))
     if bonus_lot is None:
         return paid, 0, 0
     amount, left = _remaining(tx, wallet, bonus_lot)
@@ -264,6 +264,17 @@ def _order_lots(
         *(wallet, bonus_lot),
     )
     return paid, 0 if back else max(0, amount - left - clawed), 0 if back else left
+
+
+def _packs(tx: Transaction, wallet: str, lot: int) -> list[tuple[int, int]]:
+    """(lot, left) of a top-up's pack, and of those that disputes which were won have given back."""
+    _remaining(tx, wallet, lot)
+    rows = tx.all(
+        "SELECT lot, remaining FROM lots WHERE wallet=? AND (lot=? OR (kind='paid' AND order_id="
+        "(SELECT order_id FROM lots WHERE wallet=? AND lot=? AND kind='paid'))) ORDER BY lot",
+        *(wallet, lot, wallet, lot),
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def _remaining(tx: Transaction, wallet: str, lot: int) -> tuple[int, int]:
@@ -301,26 +312,23 @@ def refund(
     head = locked(tx, wallet)
     _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     if spent or left:
-        back: list[Line] = []
-        for lot, part in ((bonus_lot or 0, left), (paid_lot, spent)):
-            if part:
-                lots.take(tx, wallet, lot, part)
-                back.append((WALLET, lot, -part))
+        draws = lots.take_from(tx, wallet, [(bonus_lot or 0, left)], left)
+        draws += lots.take_from(tx, wallet, _packs(tx, wallet, paid_lot), spent)
         head = post(
             tx,
             head,
             "bonus_reversal",
-            [*back, (BONUS, None, spent + left)],
+            lots.lines(draws, BONUS),
             reference=reference,
             reverses=bonus_lot,
             note=note,
         )
-    lots.take(tx, wallet, paid_lot, amount)
+    draws = lots.take_from(tx, wallet, _packs(tx, wallet, paid_lot), amount)
     head = post(
         tx,
         head,
         "refund",
-        [(WALLET, paid_lot, -amount), (f"{PAYMENTS}:{provider}", None, amount)],
+        lots.lines(draws, f"{PAYMENTS}:{provider}"),
         reference=reference,
         note=note,
         reverses=paid_lot,
@@ -348,13 +356,12 @@ def dispute(
     """
     head = locked(tx, wallet)
     before = head.balance
-    paid, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
+    _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)
     if bonus_lot is not None and spent + left:
         head = _take_back(
             tx,
             head,
-            bonus_lot,
-            left,
+            [(bonus_lot, left)],
             spent + left,
             "bonus_reversal",
             BONUS,
@@ -365,8 +372,7 @@ def dispute(
     head = _take_back(
         tx,
         head,
-        paid_lot,
-        paid,
+        _packs(tx, wallet, paid_lot),
         amount,
         "dispute" if freeze else "refund",
         f"{PAYMENTS}:{provider}",
@@ -381,15 +387,22 @@ def dispute(
 
 
 def _take_back(
-    tx: Transaction, head: Head, lot: int, left: int, amount: int, kind: str, to: str, **more: Any
+    tx: Transaction,
+    head: Head,
+    packs: list[tuple[int, int]],
+    amount: int,
+    kind: str,
+    to: str,
+    **more: Any,
 ) -> Head:
-    """Take `amount` from one lot as far as it goes and no hold keeps it; the rest becomes debt."""
-    part = min(left, amount, head.balance - head.held)
+    """Take `amount` from lots as far as they go and no hold keeps it; the rest becomes debt."""
+    part = min(sum(left for _, left in packs), amount, head.balance - head.held)
     if head.debt + amount - part > MOST:
         raise Refused("amount_too_large", "the debt would not fit the ledger's 64 bits")
-    if part:
-        lots.take(tx, head.wallet, lot, part)
-    lines: list[Line] = [(WALLET, lot, -part), (DEBT, None, part - amount), (to, None, amount)]
+    lines: list[Line] = [
+        (WALLET, draw.lot, -draw.amount) for draw in lots.take_from(tx, head.wallet, packs, part)
+    ]
+    lines += [(DEBT, None, part - amount), (to, None, amount)]
     return post(tx, head, kind, lines, **more)
 
 
@@ -401,12 +414,10 @@ def claw(
     What the lot or the holds do not give becomes debt.
     """
     head = locked(tx, wallet)
-    left = _remaining(tx, wallet, lot)[1]
     _take_back(
         tx,
         head,
-        lot,
-        left,
+        _packs(tx, wallet, lot),
         amount,
         "bonus_clawback",
         BONUS,
@@ -429,17 +440,12 @@ def fee(tx: Transaction, wallet: str, amount: int, *, reference: str, note: str)
             "what was paid in does not cover the plan's fee",
             hint="top up; given credits do not pay fees",
         )
-    draws, left = [], amount
-    for lot in packs:
-        part = min(lot.remaining, left)
-        if part:
-            draws.append(lots.take(tx, wallet, lot.lot, part))
-            left -= part
+    draws = lots.take_from(tx, wallet, [(lot.lot, lot.remaining) for lot in packs], amount)
     head = post(
         tx,
         head,
         "subscription_fee",
-        lots.lines(tuple(draws), FEES),
+        lots.lines(draws, FEES),
         reference=reference,
         note=note,
     )

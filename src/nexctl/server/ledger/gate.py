@@ -9,6 +9,7 @@ when its holder dies.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,8 @@ class Gate:
     def __init__(self, database: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         self._file = os.open(database + ".gate", flags, 0o600)
-        self._looked = self._passed = self._since = 0
+        self._looked = self._passed = 0
+        self._since: dict[int, int] = {}  # of each thread that glances: when it came
         self._asked = False
 
     def enter(self, attempt: Callable[[], bool], timeout: int) -> bool:
@@ -75,24 +77,25 @@ class Gate:
         now = time.monotonic_ns()
         try:
             if not self._to_pass(now) and attempt():
-                self._arrived()
+                self._gone()
                 return True
         except BaseException:
-            self._arrived()
+            self._gone()
             raise
-        self._since = self._since or now
-        waited = now - self._since
+        waited = now - self._since.setdefault(threading.get_ident(), now)
         if waited >= timeout:
-            self._arrived()
+            self._gone()
             return False
         if waited >= PATIENT and not self._asked:
             self._asked = self._try(exclusive=True)
         raise Locked
 
-    def _arrived(self) -> None:
-        """Nobody waits any more."""
-        self._since = 0
-        if self._asked:
+    def _gone(self) -> None:
+        """This thread waits no more; the gate is let go with the last."""
+        if not self._since and not self._asked:
+            return
+        self._since.pop(threading.get_ident(), None)
+        if self._asked and not self._since:
             self._asked = False
             self._leave()
 

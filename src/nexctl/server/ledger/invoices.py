@@ -76,7 +76,7 @@ def issue(
         "ON CONFLICT (series) DO UPDATE SET last=invoice_series.last+1 RETURNING last",
         series,
     )
-    number = f"{series}-{place:0{DIGITS}d}"
+    number = numbered(series, place)
     text = msgspec.json.encode(body).decode()
     tx.run(
         "INSERT INTO invoices (series, place, number, kind, customer_id, subject, part, corrects, "
@@ -90,6 +90,11 @@ def issue(
     if kind in (INVOICE, NOTE):
         _tell(tx, "issued" if kind == INVOICE else "credited", found)
     return found
+
+
+def numbered(series: str, place: int) -> str:
+    """The number of a place in a series."""
+    return f"{series}-{place:0{DIGITS}d}"
 
 
 def _tell(tx: Transaction, what: str, paper: Paper) -> None:

@@ -7,6 +7,8 @@ rest when the holds are settled or released.
 # ruff: noqa: S608 - only names of this program are put into SQL, values are parameters
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from nexctl.server.ledger import settings
@@ -36,11 +38,19 @@ def burn(tx: Transaction, wallet: str, amount: int) -> tuple[Draw, ...]:
     top = tx.one(_TOP, amount, wallet, wallet, amount)
     if top is not None:
         return (Draw(top[0], amount),)
+    return take_from(tx, wallet, tx.all(_BURN, wallet), amount)
+
+
+def take_from(
+    tx: Transaction, wallet: str, packs: Iterable[Row | tuple[int, int]], amount: int
+) -> tuple[Draw, ...]:
+    """Take `amount` from lots, each (lot, what is left), in their order; at most what they have."""
     draws, left = [], amount
-    for lot, remaining in tx.all(_BURN, wallet):
+    for lot, remaining in packs:
         part = min(remaining, left)
-        draws.append(take(tx, wallet, lot, part))
-        left -= part
+        if part:
+            draws.append(take(tx, wallet, lot, part))
+            left -= part
         if not left:
             break
     return tuple(draws)
@@ -65,6 +75,11 @@ def lines(draws: tuple[Draw, ...], account: str) -> list[Line]:
     return moved
 
 
+def priority_of(kind: str) -> int:
+    """Where a kind of lot stands in the order of burning."""
+    return PRIORITIES.get(kind, 40)
+
+
 def open_lot(
     tx: Transaction,
     head: Head,
@@ -82,7 +97,7 @@ def open_lot(
     tx.run(
         "INSERT INTO lots (wallet, lot, kind, priority, amount, remaining, expires_at, order_id, "
         "sandbox, created_at) VALUES (?,?,?,?,?,?,?,?,?,?)",
-        *(head.wallet, lot, kind, PRIORITIES.get(kind, 40) if priority is None else priority),
+        *(head.wallet, lot, kind, priority_of(kind) if priority is None else priority),
         *(amount, amount, NEVER if expires_at is None else expires_at, order_id),
         *(int(sandbox), at),
     )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from nexctl.errors import ConfigError, MissingExtra
 from nexctl.server.ledger import schema
-from nexctl.server.ledger.errors import Busy, Refused, Unavailable
+from nexctl.server.ledger.errors import Busy, Full, Refused, Unavailable
 from nexctl.server.ledger.port import Cursor, Memory
 
 try:
@@ -295,7 +295,7 @@ def unavailable(error: psycopg.Error) -> Exception:
     if isinstance(error, (pg.LockNotAvailable, *_AGAIN)):
         return Busy()
     if isinstance(error, pg.DiskFull):
-        return Unavailable("the disk is full: the ledger cannot be written", hint="free some space")
+        return Full()
     return Unavailable(
         f"the ledger's database failed: {_first_line(error)}", hint="see PostgreSQL's log"
     )

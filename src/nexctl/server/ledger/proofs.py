@@ -5,11 +5,14 @@ What a tier earns is asked of the book's rules, where they were handed in (`Shar
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import msgspec
 
-from nexctl.server.ledger import funds, refunds, tiers
+from nexctl.money import NANO, parse_units
+from nexctl.server.ledger import funds, invoices, lots, refunds, tiers
+from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.port import Row, Transaction
 
 # the kind of the lot that an entry makes, and the entries that name an order
@@ -21,6 +24,7 @@ _LOTS = {
     "reversal": "adjustment",
 }
 _OF_ORDERS = ("topup", "bonus", "dispute_won")
+_PAYER = f"{funds.PAYMENTS}:"
 
 
 class Report(Protocol):
@@ -28,6 +32,10 @@ class Report(Protocol):
 
     def check(self, check: str, holds: bool, place: str, text: str) -> None:
         """One thing looked at."""
+
+    def readable(self, check: str, place: str) -> AbstractContextManager[None]:
+        """Name what cannot be read."""
+        ...
 
 
 def count_money_in(
@@ -40,10 +48,12 @@ def count_money_in(
 ) -> None:
     """Keep what an entry that is no debit says, and what it moved from or to a payer."""
     book.money_in[seq] = (kind, amount, reference)
-    paid = sum(part for account, _, part in postings if account.startswith(f"{funds.PAYMENTS}:"))
+    paid = sum(part for account, _, part in postings if account.startswith(_PAYER))
     if paid:
         order = reference or ""
         book.paid_in[order] = book.paid_in.get(order, 0) - paid
+        payers = {account for account, _, _ in postings if account.startswith(_PAYER)}
+        book.payers.setdefault(order, set()).update(payers)
 
 
 def wallet_money(tx: Transaction, report: Report, book: Any, owner: str) -> None:
@@ -66,12 +76,19 @@ def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
     for seq, (kind, amount, reference) in book.money_in.items():
         if kind in ("topup", "bonus") and reference:
             made.setdefault(reference, {})[kind, seq] = amount
-    for order, customer, state, bought, bonus, paid_lot, bonus_lot, total, back in tx.all(
+    told = _told(tx, book.wallet)
+    for order, customer, state, bought, bonus, paid_lot, bonus_lot, total, back, *more in tx.all(
         "SELECT id, customer_id, state, credits, bonus, paid_lot, bonus_lot, total, "
-        "refunded+disputed FROM orders WHERE wallet=?",
+        "refunded+disputed, subtotal+tax+fee, disputed, provider, currency, payment_id, "
+        "paid_at IS NOT NULL FROM orders WHERE wallet=?",
         book.wallet,
     ):
         report.check("belongs", customer == owner, order, "its wallet is another's")
+        parts, disputed, provider, *event = more
+        report.check("orders", parts == total, order, f"its parts make {parts}, not {total}")
+        payers = book.payers.get(order, set()) - {f"{_PAYER}{provider}"}
+        report.check("orders", not payers, order, f"{provider}'s, but paid from {payers}")
+        _events(report, order, told.get(order, []), (provider, total, *event), disputed)
         wanted: dict[tuple[str, int], int] = {}
         left = 0
         if state in ("credited", "refunded"):
@@ -79,6 +96,10 @@ def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
             if bonus:
                 wanted["bonus", bonus_lot] = bonus
             left = bought - refunds.upto(bought, total, back)
+        else:
+            report.check("orders", not back, order, f"{state}: {back} of it went back")
+        named = {("topup", paid_lot), ("bonus", bonus_lot)} - {("topup", None), ("bonus", None)}
+        report.check("orders", named == set(wanted), order, f"{state}: its lots are {named}")
         said = made.pop(order, {})
         report.check("orders", said == wanted, order, f"{state}: credited {said}")
         paid = book.paid_in.get(order, 0)
@@ -86,14 +107,44 @@ def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
     for order in made:
         gone = order.startswith("ord_")  # who tops up without an order names what they like
         report.check("orders", not gone, order, "its credits are there, the order is gone")
-    for lot, kind, order in tx.all(
-        "SELECT lot, kind, order_id FROM lots WHERE wallet=?", book.wallet
+    for lot, kind, order, priority, play, paid_by_play in tx.all(
+        "SELECT l.lot, l.kind, l.order_id, l.priority, l.sandbox, coalesce(o.sandbox, l.sandbox) "
+        "FROM lots l LEFT JOIN orders o ON o.id=l.order_id WHERE l.wallet=?",
+        book.wallet,
     ):
+        where = f"{book.wallet} lot {lot}"
+        wanted_priority = lots.priority_of(kind)
+        report.check("lots", priority == wanted_priority, where, f"it burns as {priority}")
+        report.check("lots", play == paid_by_play, where, "play money and money are mixed up")
         entry, _, reference = book.money_in.get(lot, ("", 0, None))
         if entry in _LOTS:
             wanted_lot = (_LOTS[entry], reference if entry in _OF_ORDERS else None)
-            place = f"{book.wallet} lot {lot}"
-            report.check("lots", (kind, order) == wanted_lot, place, f"it is not {wanted_lot[0]}")
+            report.check("lots", (kind, order) == wanted_lot, where, f"it is not {wanted_lot[0]}")
+
+
+def _told(tx: Transaction, wallet: str) -> dict[str, list[Row]]:
+    """What payment providers have told of each order that was acted on."""
+    found: dict[str, list[Row]] = {}
+    for order, *event in tx.all(
+        "SELECT e.order_id, e.outcome, e.provider, e.amount, e.currency, e.payment_id "
+        "FROM orders o JOIN payment_events e ON e.order_id=o.id WHERE o.wallet=?",
+        wallet,
+    ):
+        found.setdefault(order, []).append(tuple(event))
+    return found
+
+
+def _events(
+    report: Report, order: str, told: list[Row], of_order: tuple[Any, ...], disputed: int
+) -> None:
+    """A payment that a provider told of is the order's, once; so is what it disputes."""
+    *payment, by_event = of_order
+    paid = [[*event] for outcome, *event in told if outcome == "credited"]
+    wanted = [payment] if by_event else []
+    report.check("orders", paid == wanted, order, f"its payments are {paid}, not {wanted}")
+    signs = {"disputed": 1, "dispute_won": -1}
+    taken = sum(signs.get(outcome, 0) * amount for outcome, _, amount, *_ in told)
+    report.check("orders", taken == disputed, order, f"disputed {disputed}, told {taken}")
 
 
 def _grants(tx: Transaction, report: Report, book: Any) -> None:
@@ -245,14 +296,25 @@ def _credits(
 
 def money_in(tx: Transaction, report: Report) -> None:
     """Codes, fees and papers."""
-    for code, state, grant, amount, given in tx.all(
-        "SELECT c.id, c.state, c.grant_id, c.amount, l.amount FROM codes c "
+    for code, state, grant, amount, given, *terms in tx.all(
+        "SELECT c.id, c.state, c.grant_id, c.amount, l.amount, c.redeemed_by, c.currency, "
+        "coalesce(c.credits_expire_at, ?), w.customer_id, w.currency, l.expires_at FROM codes c "
         "LEFT JOIN grants g ON g.id=c.grant_id "
         "LEFT JOIN lots l ON l.wallet=g.wallet AND l.lot=g.lot "
-        "WHERE c.state='redeemed' OR c.grant_id IS NOT NULL"
+        "LEFT JOIN wallets w ON w.id=g.wallet "
+        "WHERE c.state='redeemed' OR c.grant_id IS NOT NULL",
+        NEVER,
     ):
         fits = grant == "retired" or (state == "redeemed" and amount == given)
         report.check("codes", fits, code, f"{state}: {amount} was given as {given}")
+        said, made = terms[:3], terms[3:]
+        holds = grant == "retired" or said == made
+        report.check("codes", holds, code, f"of {said}, its credits are of {made}")
+    for code, customer, owner in tx.all(
+        "SELECT u.code_id, u.customer_id, o.customer_id FROM code_uses u "
+        "JOIN orders o ON o.id=u.order_id"
+    ):
+        report.check("codes", customer == owner, code, f"{customer}'s, used for {owner}'s order")
     for code, used, uses, counted in tx.all(
         "SELECT c.id, c.used, c.uses, count(u.customer_id) FROM codes c "
         "LEFT JOIN code_uses u ON u.code_id=c.id WHERE c.kind='promo' GROUP BY c.id, c.used, c.uses"
@@ -271,3 +333,52 @@ def money_in(tx: Transaction, report: Report) -> None:
         report.check(
             "papers", found == (last, last or None), series, f"{last} numbers, papers are {found}"
         )
+    for (series,) in tx.all(
+        "SELECT DISTINCT i.series FROM invoices i "
+        "LEFT JOIN invoice_series s ON s.series=i.series WHERE s.series IS NULL"
+    ):
+        report.check("papers", False, series, "there are papers, no series")
+    for row in tx.all(_PAPERS):
+        with report.readable("papers", str(row[0])):
+            _paper(report, row)
+    for order, back, noted in tx.all(
+        "SELECT o.id, o.refunded, (SELECT coalesce(sum(n.total), 0) FROM invoices n "
+        "WHERE n.subject=o.id AND n.kind='credit_note') FROM orders o WHERE EXISTS "
+        "(SELECT 1 FROM invoices i WHERE i.subject=o.id AND i.kind='invoice')"
+    ):
+        report.check("papers", back == noted, order, f"{back} went back, credit notes say {noted}")
+    for order, back, told in tx.all(
+        "SELECT o.id, o.refunded, sum(c.amount) FROM provider_calls c "
+        "JOIN orders o ON o.id=c.order_id AND o.provider=c.provider WHERE c.kind='refund' "
+        "GROUP BY o.id, o.refunded"
+    ):
+        report.check("orders", told <= back, order, f"{back} went back, {told} is asked for")
+
+
+_PAPERS = (
+    "SELECT i.number, i.series, i.place, i.kind, i.total, i.body, i.customer_id, i.currency, "
+    "o.customer_id, o.currency, o.total, n.subject FROM invoices i "
+    "LEFT JOIN orders o ON o.id=i.subject "
+    "LEFT JOIN invoices n ON n.number=i.corrects AND n.kind='invoice' AND n.subject=i.subject "
+    "WHERE i.kind<>'void'"
+)
+
+
+def _paper(report: Report, row: Row) -> None:
+    """A paper's parts make its total, and it is its order's."""
+    number, series, place, kind, total, text, *whose = row
+    wanted = invoices.numbered(series, place)
+    report.check("papers", number == wanted, number, f"it is {wanted} by its place")
+    body = msgspec.json.decode(text)
+    lines = sum(parse_units(line["gross"], NANO) for line in body["lines"])
+    parts = parse_units(body["net"], NANO) + parse_units(body["tax"], NANO)
+    holds = lines == parts == total
+    report.check("papers", holds, number, f"{total}, its lines {lines}, net and tax {parts}")
+    customer, currency, owner, of_order, paid, corrected = whose
+    if kind == invoices.NOTE:
+        report.check("papers", corrected is not None, number, "it corrects no invoice of its order")
+    if owner is not None:
+        ours = (customer, currency) == (owner, of_order)
+        report.check("papers", ours, number, f"{customer}'s, the order is {owner}'s")
+        fits = kind == invoices.NOTE or total == paid
+        report.check("papers", fits, number, f"it is of {total}, the order of {paid}")

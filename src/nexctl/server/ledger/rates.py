@@ -40,8 +40,8 @@ def _start(tx: Transaction, scope: str, most: int, at: int, window: int) -> Rate
         for start, count in slots:
             freed += count
             if used - freed < most:
-                raise _refusal(scope, "rpm", most, (start + window) * SECOND)
-        raise _refusal(scope, "rpm", most, (second + window) * SECOND)
+                raise _refusal(scope, "rpm", most, (start + window) * SECOND, window)
+        raise _refusal(scope, "rpm", most, (second + window) * SECOND, window)
     if slots and slots[-1][0] == second:
         slots[-1] = (second, slots[-1][1] + 1)
     else:
@@ -77,8 +77,10 @@ def _locked(tx: Transaction, scope: str) -> str:
     return str(text)
 
 
-def _refusal(scope: str, kind: str, most: int, retry_at: int) -> Refused:
-    what = "requests a minute" if kind == "rpm" else "requests at once"
+def _refusal(scope: str, kind: str, most: int, retry_at: int, window: int = 60) -> Refused:
+    what = "requests at once"
+    if kind == "rpm":
+        what = "requests a minute" if window == 60 else f"tries in {window // 60} minutes"
     return Refused(
         "rate_limited",
         f"{scope.partition(':')[0]}: more than {most} {what}",

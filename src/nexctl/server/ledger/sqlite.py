@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from nexctl.errors import ConfigError
-from nexctl.server.ledger.errors import Busy, Refused, Unavailable
+from nexctl.server.ledger.errors import Busy, Full, Refused, Unavailable
 from nexctl.server.ledger.gate import Gate
 from nexctl.server.ledger.mounts import network_kind
 from nexctl.server.ledger.port import Cursor, Memory
@@ -218,7 +218,7 @@ def unavailable(error: sqlite3.Error) -> Exception:
         return Refused("state_conflict", f"the database's own guard refused that: {error}")
     # A full disk is told first by the index of the log that cannot grow.
     if code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
-        return Unavailable("the disk is full: the ledger cannot be written", hint="free some space")
+        return Full()
     if code & 0xFF in _BUSY:
         return Busy()
     if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):

@@ -60,15 +60,15 @@ CHECKS = {
     "budgets": "each bucket's spent and held are the sums over its requests",
     "owners": "no reserved hold belongs to an owner that is gone",
     "unknown": "each hold without an outcome has a rule and a deadline",
-    "orders": "each credited order has one top-up, of its credits and its bonus",
+    "orders": "each credited order has one payment, and one top-up of its credits and bonus",
     "grants": "each grant has its credit, once a period",
-    "codes": "each redeemed code has its grant",
+    "codes": "each redeemed code has its grant, each customer's use its own order",
     "audit": "each row of the audit log follows from the one before, the last proved by the key",
     "orgs": "each organisation has its account and an owner, each project its wallet",
     "deliveries": "each delivery has its event and somebody who is told",
     "costs": "each cost belongs to a usage record and follows from the book that it names",
     "fees": "each plan fee has its debit",
-    "papers": "each series of papers is without a gap",
+    "papers": "each series is without a gap, each paper's parts make its total, its order's",
     "tiers": "each month's gross and cuts are its debits', each threshold is credited once",
     "batches": "each batch holds what its waiting lines need, each answered line is one debit",
 }
@@ -142,6 +142,7 @@ class _Book:
         self.units: set[tuple[str, int]] = set()
         self.money_in: dict[int, tuple[str, int, str | None]] = {}
         self.paid_in: dict[str, int] = {}
+        self.payers: dict[str, set[str]] = {}
 
 
 def verify(

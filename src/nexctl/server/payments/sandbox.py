@@ -98,6 +98,16 @@ def signed_event(
     return WEBHOOK, signing.headers(house.read(secret), event.id, now, body), body
 
 
+def check_payable(house: House, order: str) -> None:
+    """Refuse an order whose state takes no payment: play money would be gone for nothing."""
+    found = house.read(orders.get, order)
+    if found is None or found.credited_at is not None or "paid" in orders.NEXT[found.state]:
+        return
+    said = found.state.replace("_", " ")
+    details = {"state": found.state}
+    raise Refuse("state_conflict", f"the order is {said}: it cannot be paid", details=details)
+
+
 class Sandbox:
     """See `providers.PaymentProvider`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nexctl.pricing.exact import ratio_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant, micros
 from nexctl.server.http import Answer
@@ -38,6 +39,8 @@ def create(tx: Transaction, call: Call) -> wire.CodePage:
         raise Refuse("invalid_request", "a code has an amount; a promo code that or a percent")
     if body.uses > 1 and not promo:
         raise Refuse("invalid_request", "a code of credits is used once", param="uses")
+    if body.percent is not None and not ratio_of(body.percent)[0]:
+        raise Refuse("invalid_request", "the percentage must be more than 0", param="percent")
     # The table wants an amount; a percent is of what is topped up.
     amount = units_of(body.amount, house.scale) if body.amount is not None else 1
     data = []

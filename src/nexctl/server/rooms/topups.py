@@ -283,14 +283,15 @@ def submitted(tx: Transaction, call: Call, found: Order) -> Order:
     """An order whose payment the caller has told of."""
     if found.provider != MANUAL:
         raise Refuse("state_conflict", "this order is not paid by a transfer")
-    body = call.body
-    if found.network and not body.sender and found.pay_amount is None:
+    body, reference = call.body, normal(call.body.transaction)
+    on_chain = found.network or _HASH.fullmatch(reference)
+    if on_chain and not body.sender and found.pay_amount is None:
         # Nothing on a chain names the order: its amount has to, or the sender.
         raise Refuse("invalid_request", "say from which address you paid", param="sender")
     return orders.submit(
         tx,
         found.id,
-        transaction=normal(body.transaction),
+        transaction=reference,
         sender=body.sender,
         by=call.caller.id,
     )
@@ -303,9 +304,9 @@ def normal(transaction: str) -> str:
     address of a page about it.
     """
     text = "".join(unicodedata.normalize("NFKC", transaction).split())
-    found = _HASH.findall(text)
+    found = {digits.lower() for digits in _HASH.findall(text)}
     if len(found) == 1:
-        return str(found[0]).lower()
+        return str(found.pop())
     if len(text) < 4 or not text.isprintable():
         raise Refuse("invalid_request", "that is no reference", param="transaction")
     return text.casefold()
