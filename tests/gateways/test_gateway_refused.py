@@ -235,7 +235,7 @@ def test_a_name_that_is_taken_is_not_asked_for_again(
     assert caught.value.exit == 1
 
 
-@pytest.mark.parametrize("key", ["opaque/CANARY=value+1", "hunter22", "sk-CANARY12345678"])
+@pytest.mark.parametrize("key", ["opaque/CANARY=value+1", "hunter22", "sk-CANARY12345678", "pw-7"])
 def test_a_key_that_a_gateway_says_back_is_not_shown_whatever_its_spelling(key: str) -> None:
     body = {
         "message": f"Incorrect key {key}!",
@@ -249,11 +249,11 @@ def test_a_key_that_a_gateway_says_back_is_not_shown_whatever_its_spelling(key: 
     assert error.message.startswith("home: Incorrect key ")
 
 
-def test_a_word_typed_where_no_key_is_asked_for_eats_no_message() -> None:
-    raw = json.dumps({"error": {"message": "none exceeds the context"}}).encode()
+def test_a_word_typed_where_no_key_is_asked_for_eats_no_other_word() -> None:
+    raw = json.dumps({"error": {"message": "nonesuch exceeds the context"}}).encode()
     for key in ("x", "none", ""):
         said = refusal_of(raw, 400, {}, "home", (key,)).message
-        assert said == "home: none exceeds the context"
+        assert said == "home: nonesuch exceeds the context"
 
 
 def test_the_gateways_clients_name_their_key_to_the_redaction(wire: MemoryTransport) -> None:
