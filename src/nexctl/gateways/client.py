@@ -71,7 +71,8 @@ class GatewayClient:
         if kind != "text/event-stream":
             reply.close()
             raise self._no_gateway(f"it answered {kind[:60] or 'nothing'} instead of a stream")
-        return Events(self, reply, type_named(route.streaming or ""))
+        event: type[msgspec.Struct] = type_named(route.streaming or "")
+        return Events(self, reply, lambda data: base.decode(event, data))
 
     def upload(self, route_name: str, path: str, name: str, fields: Mapping[str, str]) -> Any:
         """Send a file in a form, read as it is sent; UsageError where it cannot be read.
@@ -204,12 +205,22 @@ FREE = frozenset(("tokenize.create", "estimates.create"))
 
 
 class Events:
-    """The events of one stream, decoded; read once, to the end or closed."""
+    """The events of one stream, read once, to the end or closed; `read` decodes one.
 
-    def __init__(self, client: GatewayClient, reply: Reply, body: type[msgspec.Struct]) -> None:
+    Where `ended` says so after the last one, no [DONE] is missed.
+    """
+
+    def __init__(
+        self,
+        client: GatewayClient,
+        reply: Reply,
+        read: Callable[[bytes], Any],
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._client = client
         self._reply = reply
-        self._body = body
+        self._read = read
+        self._ended = ended
 
     def close(self) -> None:
         """Stop listening."""
@@ -224,6 +235,8 @@ class Events:
                 yield self._event(data)
         finally:
             self.close()
+        if self._ended():
+            return
         raise NetworkError(
             f"{self._client.name} broke off its answer",
             code="connection_lost",
@@ -237,7 +250,7 @@ class Events:
                 headers, known = self._reply.headers, self._client.http.known
                 raise refused.refusal_of(data, 0, headers, self._client.name, known)
         try:
-            return base.decode(self._body, data)
+            return self._read(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._client._no_gateway(f"an event is not one: {str(error)[:200]}") from None
 
