@@ -28,6 +28,29 @@ def test_every_code_of_the_contract_has_its_exit_code_whatever_the_status(code: 
         assert (error.code, error.exit) == (code, REFUSALS[code].exit)
 
 
+@pytest.mark.parametrize(
+    ("category", "status", "exit", "again"),
+    [
+        ("quota", 429, 5, False),
+        ("quota_error", 429, 5, False),
+        ("Quota_Error", 403, 5, False),
+        ("upstream", 502, 7, False),
+        ("platform_error", 503, 7, None),
+        ("user", 429, 6, None),
+        ("", 429, 6, None),
+    ],
+)
+def test_the_category_decides_where_no_code_is_known(
+    category: str, status: int, exit: int, again: bool | None
+) -> None:
+    headers = {"x-gateway-error-category": category}
+    assert refused(status, {"message": "m"}, headers).exit == exit
+    assert judge(Reply(status, headers, iter([b'{"message": "m"}']))) is again
+    # A code that is known says more.
+    known = b'{"error": {"code": "rate_limited", "message": "m"}}'
+    assert refused(status, known, headers).exit == 6
+
+
 WORDS = ["error", "code", "message", "type", "detail", "details", "layer", "param"]
 
 # (gateway, status, body, exit code). Sources: the gateways' error pages.

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from gateway_kit import MemoryTransport, breaks, refuses, says, streams
 
+from nexctl.account import chatting
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.gateways.drivers import open_gateway
 from nexctl.gateways.lacking import Lacking
@@ -102,6 +103,15 @@ def test_a_chunk_is_read_whatever_stands_around_its_text(
     chunks = list(openai.chat.stream(asking()))
     assert [chunk.choices[0].delta.content for chunk in chunks] == ["a", None]
     assert {(chunk.usage, chunk.nex) for chunk in chunks} == {(None, None)}
+
+
+def test_an_id_that_is_billed_once_is_not_promised_where_there_is_none(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    with pytest.raises(Lacking, match="request ids that are billed once"):
+        chatting.ask(openai, asking(request_id="r1"))
+    wire.expect("POST", "/v1/chat/completions", streams({"id": "theirs", **LAST}))
+    assert chatting.ask(openai, asking(), on_text=lambda _: None).request_id == "theirs"
 
 
 def test_a_stream_without_its_last_line_is_whole_where_the_answer_is(

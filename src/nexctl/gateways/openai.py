@@ -156,6 +156,7 @@ class Chat:
 
     def __init__(self, client: OpenAIClient) -> None:
         self._client = client
+        self.once = "request_id" not in client.quirks.stray_fields
 
     def complete(self, request: chat.ChatRequest) -> chat.Completion:
         from nexctl.wire.chat import Completion
@@ -174,15 +175,23 @@ class Chat:
         pieces = _Pieces()
         if kind == "application/json":
             # It was asked to stream and does not: the answer is there, and it is billed.
-            return _Once(pieces.chunk(self._said(reply)))
+            return _Single(pieces.chunk(self._said(reply, self._client.http.seconds)))
         if kind != "text/event-stream":
             reply.close()
             raise self._client.no_gateway(f"it answered {kind[:60] or 'nothing'}, not a stream")
         client = self._client.contract
         return Events(client, reply, lambda data: pieces.chunk(heard.read(data)), pieces.ended)
 
-    def _said(self, reply: Reply) -> heard.Said:
-        """A whole answer. Refused where it holds an error instead, whatever its status."""
+    def _said(
+        self,
+        reply: Reply,
+        seconds: float | None = None,  # not money: seconds
+    ) -> heard.Said:
+        """A whole answer, within `seconds` where its pieces alone are timed.
+
+        Refused where it holds an error instead, whatever its status.
+        """
+        reply.read(seconds=seconds)
         said = self._client.decoded(heard.Said, reply)
         if said.error is not None:
             client = self._client
@@ -230,7 +239,7 @@ class _Pieces:
         return self._finished
 
 
-class _Once:
+class _Single:
     """A stream of one chunk."""
 
     def __init__(self, chunk: chat.Chunk) -> None:

@@ -17,7 +17,7 @@ from nexctl import errors
 from nexctl.errors import NexctlError
 from nexctl.safety import redaction, retry
 from nexctl.safety.http import Reply
-from nexctl.wire.refusals import REFUSALS
+from nexctl.wire.refusals import QUOTA, REFUSALS, UPSTREAM
 
 LONGEST_MESSAGE = 400
 
@@ -251,10 +251,12 @@ def _validation(detail: object) -> str | None:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-def exit_of(code: str | None, status: int) -> int:
-    """The exit code of a refusal, by its code, else by its status."""
+def exit_of(code: str | None, status: int, category: str = "") -> int:
+    """The exit code of a refusal, by its code, else by its category, else by its status."""
     if code is not None:
         return REFUSALS[code].exit
+    if category == QUOTA:
+        return errors.EXIT_MONEY
     if status in BY_STATUS:
         return BY_STATUS[status]
     return errors.EXIT_NETWORK if status >= 500 else errors.EXIT_USAGE
@@ -266,7 +268,15 @@ def judge(reply: Reply) -> bool | None:
     Money never does, whatever its status; a request that is still running does, though a 409.
     """
     code = parts_of(reply.read()).code
-    return None if code is None else REFUSALS[code].retry
+    if code is not None:
+        return REFUSALS[code].retry
+    # What lies upstream was tried again by the gateway itself.
+    return False if category_of(reply.headers) in (QUOTA, UPSTREAM) else None
+
+
+def category_of(headers: Mapping[str, str]) -> str:
+    """The kind of error that a header names, in either generation's spelling; "" where none is."""
+    return headers.get("x-gateway-error-category", "").strip().lower().removesuffix("_error")
 
 
 def refusal(reply: Reply, gateway: str, known: Iterable[str] = ()) -> Refused:
@@ -290,7 +300,7 @@ def refusal_of(
     if parts.message is not None:
         parts = parts._replace(message=redaction.redact(parts.message, known))
     code = parts.code or parts.stated or (f"http_{status}" if status else "stream_error")
-    ends = exit_of(parts.code, status or 502)
+    ends = exit_of(parts.code, status or 502, category_of(headers))
     details: dict[str, Any] = {"gateway": gateway, "status": status or None, "code": code}
     details.update({name: parts.details[name] for name in _DETAILS if name in parts.details})
     if parts.param is not None:

@@ -26,6 +26,7 @@ from nexctl.safety.http import (
     Call,
     NetworkError,
     Reply,
+    late,
     too_large,
 )
 
@@ -65,7 +66,7 @@ class HttpTransport:
         """Make one try; see `http.Transport`."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _late(self.origin, sent=False)
+            raise late(self.origin, sent=False)
         self._clock.until = deadline
         with self._translated(sent_at_all=False):
             response = self._pool.handle_request(self._request(call, left))
@@ -130,9 +131,9 @@ class HttpTransport:
         try:
             yield
         except (httpcore.ConnectTimeout, httpcore.PoolTimeout):
-            raise _late(self.origin, sent=False) from None
+            raise late(self.origin, sent=False) from None
         except httpcore.TimeoutException:
-            raise _late(self.origin, sent=True) from None
+            raise late(self.origin, sent=True) from None
         except (httpcore.ConnectError, httpcore.ProxyError) as error:
             raise _unreachable(self.origin, str(error)) from None
         except (httpcore.NetworkError, OSError) as error:
@@ -242,7 +243,7 @@ def certificate_of(base_url: str, seconds: float) -> Certificate | None:  # not 
                 int(ssl.cert_time_to_seconds(str(shown["notAfter"]))),
             )
     except TimeoutError:
-        raise _late(origin, sent=False) from None
+        raise late(origin, sent=False) from None
     except ssl.SSLError as error:
         raise _unreachable(origin, f"TLS: {error}") from None
     except OSError as error:
@@ -347,16 +348,6 @@ def is_loopback(host: str) -> bool:
 
 def _bad_address(why: str) -> ConfigError:
     return ConfigError(f"the gateway's address cannot be used: {why}", hint="use https")
-
-
-def _late(origin: str, *, sent: bool) -> NetworkError:
-    what = "did not answer in time" if sent else "could not be reached in time"
-    return NetworkError(
-        f"{origin} {what}",
-        hint="try again, or give it longer with --timeout",
-        code="timeout",
-        sent=sent,
-    )
 
 
 def _reason(why: str) -> str:
