@@ -46,7 +46,8 @@ class HttpTransport:
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"{parts.scheme}://{shown}:{port}"
         written = shown if shown.isascii() else shown.encode("idna").decode("ascii")
-        self._address = (parts.scheme, written, port)
+        # Brackets belong to what is written, not to what is connected to.
+        self._address = (parts.scheme, written.strip("[]"), port)
         self._host = written if parts.port is None else f"{written}:{port}"
         self._base = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         self._connect_seconds = connect_seconds
@@ -306,9 +307,14 @@ def _proxy(scheme: str, host: str) -> str | None:
     if not address or proxy_bypass(host):
         return None
     address = address if "://" in address else f"http://{address}"
-    if urlsplit(address).scheme not in ("http", "https"):
+    try:
+        parts = urlsplit(address)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, usable = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not usable:
         raise ConfigError(
-            "the proxy of the environment is neither http nor https",
+            "the proxy of the environment is no address of an http or https proxy",
             hint="set HTTPS_PROXY to an http proxy, or NO_PROXY for this host",
             code="proxy",
         )

@@ -70,8 +70,9 @@ class OpenAI:
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=1000, max_keepalive_connections=100, network_backend=network
         )
+        shown = f"[{place.host}]" if ":" in place.host else place.host
         self._headers = [
-            ("host", place.host if place.port in (80, 443) else f"{place.host}:{place.port}"),
+            ("host", shown if place.port in (80, 443) else f"{shown}:{place.port}"),
             ("content-type", "application/json"),
             ("accept-encoding", "identity"),
             ("user-agent", "nexctl-gateway"),
