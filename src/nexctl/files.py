@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -11,6 +13,15 @@ from nexctl.errors import UsageError
 
 # What lies there stands for something else, whatever kind of file it says it is.
 _SPECIAL = ("/dev/", "/proc/", "/sys/")
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_KINDS = {
+    stat.S_IFDIR: "Is a directory",
+    stat.S_IFIFO: "Is a pipe, not a file",
+    stat.S_IFSOCK: "Is a socket, not a file",
+    stat.S_IFCHR: "Is a device, not a file",
+    stat.S_IFBLK: "Is a device, not a file",
+    stat.S_IFLNK: "Is a symbolic link",
+}
 _MEMORY = "/dev/shm/"  # noqa: S108 - a file system, and nothing is put there here
 
 
@@ -23,6 +34,30 @@ def is_replaceable(path: str) -> bool:
     if full.startswith(_SPECIAL) and not full.startswith(_MEMORY):
         return False
     return not os.path.exists(full) or os.path.isfile(full)
+
+
+def open_own(path: str, *, follow: bool = True) -> IO[bytes]:
+    """Open a file of nexctl's own for reading.
+
+    OSError also for what is no file: a folder, a socket, and a pipe or a device, which could keep
+    a reader waiting for ever. Without `follow` a symbolic link is none either.
+    """
+    # Opening a pipe waits for its writer, and opening some devices does something: look first.
+    _refuse_special(os.stat(path, follow_symlinks=follow), path)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags | (0 if follow else _NO_FOLLOW))
+    try:
+        _refuse_special(os.fstat(handle), path)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _refuse_special(facts: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(facts.st_mode), "not a regular file")
+        raise OSError(errno.EINVAL, kind, path)
 
 
 @contextlib.contextmanager
@@ -65,6 +100,22 @@ def _opened(handle: int, binary: bool) -> IO[Any]:
     if binary:
         return os.fdopen(handle, "wb")
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
+
+
+@contextlib.contextmanager
+def locked_folder(folder: str) -> Iterator[None]:
+    """Keep other processes that do the same out of `folder`; where it cannot be locked, go on.
+
+    The folder is its own lock: nothing is left in it.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import os
 import stat
 from pathlib import Path
@@ -288,6 +289,7 @@ def test_a_sheet_is_read_whole_with_every_column() -> None:
         ("name,colour\na,b\n", ":1:"),
         ("name,name\na,b\n", ":1:"),
         ("name,budget\nci,5/week\n", ":2:"),
+        ("name,ip\nci,10.0.0.0/33\n", ":2:"),
         ("name,rpm\nci,-1\n", ":2:"),
         ("name,rpm\nci,0\n", ":2:"),
         ("name,rpm\nci,1e3\n", ":2:"),
@@ -371,6 +373,46 @@ def test_a_result_that_is_something_else_is_left_alone(gateway: Gateway, tmp_pat
     with pytest.raises(UsageError):
         bulk.make(gateway, bulk.parse("name\na\n", "k.csv"), str(out))
     assert out.read_text() == "my notes\n"
+
+
+def test_a_row_that_a_crash_or_an_editor_left_open_is_ended_before_the_next(
+    gateway: Gateway, wire: MemoryTransport, tmp_path: Path
+) -> None:
+    out = tmp_path / "made.csv"
+    head = "name,id,prefix,secret,created,error\r\n"
+    for tail, made in (
+        (f"a,key_a,nxt_sk_a,{SECRET}a,true,", ["b"]),
+        ("a,key_a,nxt", ["a", "b"]),
+        ('a,"key_a,nx', ["a", "b"]),
+    ):
+        out.write_text(head + tail, newline="")
+        answers = [says(200, key(id=n, name=n, secret=SECRET + n)) for n in made]
+        wire.expect("POST", "/v1/keys", *answers)
+        done = bulk.make(gateway, bulk.parse("name\na\nb\n", "k.csv"), str(out))
+        assert [one.row.wanted.name for one in done] == made
+        assert [row["name"] for row in results(out) if row["secret"]] == ["a", "b"]
+
+
+def test_a_full_disk_names_the_key_that_it_lost_and_leaves_no_half_row(
+    gateway: Gateway, wire: MemoryTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "made.csv"
+    answers = [says(200, key(id=n, name=n, secret=SECRET + n)) for n in "ab"]
+    wire.expect("POST", "/v1/keys", *answers)
+    write = os.write
+
+    def full(handle: int, raw: bytes) -> int:
+        if bytes(raw).startswith(b"b,"):
+            write(handle, bytes(raw)[:5])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, raw)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(NexctlError, match=r"key b \(b\) is made, but its secret is lost") as caught:
+        bulk.make(gateway, bulk.parse("name\na\nb\n", "k.csv"), str(out))
+    assert (caught.value.code, caught.value.exit) == ("secret_lost", 1)
+    assert "nexctl keys rotate b" in (caught.value.hint or "")
+    assert out.read_text().splitlines()[1:] == [f"a,a,nxt_sk_abcd,{SECRET}a,true,"]
 
 
 def test_a_result_is_never_written_through_a_link(gateway: Gateway, tmp_path: Path) -> None:

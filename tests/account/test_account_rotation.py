@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,16 @@ def test_an_entry_is_not_read_through_a_link(tmp_path: Path) -> None:
     Path(journal.path("b")).symlink_to(journal.path("a"))
     with pytest.raises(ConfigError):
         journal.read("b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_among_the_entries_keeps_nobody_waiting(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path), "things")
+    journal.write({"a": 1}, "a")
+    os.mkfifo(journal.path("b"))
+    with pytest.raises(ConfigError):
+        journal.read("b")
+    assert list(journal.entries()) == [{"a": 1}]
 
 
 def test_a_time_that_cannot_be_read_is_due(tmp_path: Path) -> None:

@@ -85,6 +85,35 @@ def test_no_option_takes_a_key(nexctl: Nexctl) -> None:
     assert nexctl("auth", "login", "--no-check", stdin="two words").exit == 2
 
 
+@pytest.mark.parametrize("text", ["ключ", "two words", "two\nlines", "a" * 9000, b"\xff\xfe"])
+@pytest.mark.parametrize("more", [(), ("--no-check",)])
+def test_what_no_header_carries_is_no_key(
+    nexctl: Nexctl, text: str | bytes, more: tuple[str, ...]
+) -> None:
+    done = nexctl("auth", "login", *more, stdin=text)
+    assert done.exit == 2, done
+    assert "is not a key" in done.err
+
+
+def test_a_lesser_key_takes_the_place_of_the_embedded_gateways_own_only_when_asked(
+    nexctl: Nexctl,
+) -> None:
+    """Nobody could manage the gateway any more: its management key is kept nowhere else."""
+    secret = nexctl("keys", "create", "--name", "ci", "-q").out
+    done = nexctl("auth", "login", stdin=secret)
+    assert done.exit == 10, done
+    assert "kept nowhere else" in done.err
+    assert nexctl("auth", "login", "--no-check", stdin="nxt_mk_other").exit == 10
+    assert nexctl("keys", "list").exit == 0
+    other = nexctl("admin", "customers", "create", "acme", "-q").out
+    assert nexctl("auth", "login", stdin=other).exit == 10
+    # A new secret of that very key is no loss.
+    own = nexctl("keys", "rotate", "management", "-q").out
+    assert nexctl("auth", "login", stdin=own).exit == 0
+    assert nexctl("keys", "list").exit == 0
+    assert nexctl("auth", "login", "--yes", stdin=secret).exit == 0
+
+
 def test_a_person_types_a_key_unseen_and_can_say_no(nexctl: Nexctl, url: str) -> None:
     pexpect = pytest.importorskip("pexpect", reason="needs pexpect")
     nexctl("profile", "add", "work", "--driver", "nexctl", "--base-url", url)

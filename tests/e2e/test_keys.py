@@ -194,6 +194,24 @@ def test_keys_are_found_by_name_changed_stopped_and_started(nexctl: Nexctl) -> N
     assert nexctl("keys", "update", "ci", "--rpm", "5", "--no-rpm").exit == 2
 
 
+def test_a_wrong_name_among_many_changes_none(nexctl: Nexctl) -> None:
+    make(nexctl, "a")
+    make(nexctl, "b")
+    assert nexctl("keys", "disable", "a", "nosuch", "b").exit == 3
+    assert {one["state"] for one in nexctl("keys", "list", "-o", "json").data} == {"active"}
+    # What fails later says what is done by then.
+    nexctl("keys", "revoke", "b", "-y")
+    identity = next(
+        one["id"]
+        for one in nexctl("keys", "list", "--all", "-o", "json").data
+        if one["name"] == "b"
+    )
+    done = nexctl("keys", "disable", "a", identity, "-o", "json")
+    assert done.exit == 1, done
+    assert "disabled already: a" in done.error["message"]
+    assert len(done.error["done"]) == 1
+
+
 def test_revoking_is_asked_and_for_ever(nexctl: Nexctl) -> None:
     secret = make(nexctl, "ci")
     asked = nexctl("keys", "revoke", "ci")
@@ -204,6 +222,24 @@ def test_revoking_is_asked_and_for_ever(nexctl: Nexctl) -> None:
     assert nexctl("wallet", "show", NEXCTL_API_KEY=secret).exit == 4
     assert "ci\t" not in nexctl("keys", "list").out
     assert "ci\t" in nexctl("keys", "list", "--all").out
+
+
+def test_a_name_means_the_key_that_has_it_now(nexctl: Nexctl, tmp_path: Path) -> None:
+    """A revoked key's name is free again: several keys may have had it."""
+    make(nexctl, "ci")
+    file = tmp_path / "ci.key"
+    for _ in range(2):
+        assert nexctl("keys", "revoke", "ci", "ci", "-y", "-o", "json").data["state"] == "revoked"
+        # With the key gone, what the file holds is not replaced by another's.
+        file.write_text("precious\n")
+        again = ("keys", "create", "--name", "ci", "--if-not-exists", "--write", str(file))
+        assert nexctl(*again).exit == 2
+        assert file.read_text() == "precious\n"
+        made = nexctl("keys", "create", "--name", "ci", "-o", "json").data["id"]
+        assert nexctl("keys", "show", "ci", "-o", "name").out.strip() == made
+        there = nexctl("keys", "create", "--name", "ci", "--if-not-exists", "-o", "json").data
+        assert (there["id"], there["created"]) == (made, False)
+    assert nexctl("keys", "update", "ci", "--rpm", "5", "-o", "json").data["id"] == made
 
 
 def test_revoking_by_age_leaves_the_management_key(nexctl: Nexctl) -> None:
@@ -316,6 +352,18 @@ def test_a_sheet_makes_many_keys_and_resumes(nexctl: Nexctl, tmp_path: Path) -> 
         assert nexctl("wallet", "show", NEXCTL_API_KEY=row["secret"]).exit == 0
     again = nexctl("keys", "import", "team.csv", "--write", "keys.csv", "-o", "json")
     assert (again.exit, again.data["made"], again.data["held"]) == (0, 0, 2)
+    (tmp_path / "team.csv").write_text("name,budget,rpm\nann,5/month,\nbob,,30\neve,,\n")
+    dry = nexctl("keys", "import", "team.csv", "--write", "keys.csv", "--dry-run", "-o", "json")
+    assert [one["body"]["name"] for one in dry.data["requests"]] == ["eve"]
+
+
+def test_a_sheets_result_is_no_pipe(nexctl: Nexctl, tmp_path: Path) -> None:
+    (tmp_path / "team.csv").write_text("name\nann\n")
+    os.mkfifo(tmp_path / "pipe")
+    for words in (("keys", "import"), ("admin", "customers", "import", "-y")):
+        done = nexctl(*words, "team.csv", "--write", "pipe", timeout=30)
+        assert done.exit == 2, done
+        assert "--write: pipe cannot be written" in done.err
 
 
 def test_a_broken_sheet_makes_nothing(nexctl: Nexctl, tmp_path: Path) -> None:

@@ -378,3 +378,62 @@ def test_rotation_keeps_spent_amounts_and_the_old_secret_for_a_while(rig: Rig) -
     assert rig.chat(old).status == 401
     assert rig.chat(got["secret"]).status == 401
     assert rig.chat(now["secret"]).status == 200
+
+
+def test_a_sub_key_whose_parent_was_narrowed_is_still_stopped_and_renamed(rig: Rig) -> None:
+    rig.key("parent", rpm=10)
+    parent = rig.key_id("parent")
+    key = rig.key("sub", parent_id=parent, rpm=10)
+    sub = rig.key_id("sub")
+    rig.ask("PATCH", f"/v1/keys/{parent}", {"rpm": 5})
+    assert rig.ask("PATCH", f"/v1/keys/{sub}", {"disabled": True}).status == 200
+    assert rig.chat(key).code == "invalid_api_key"
+    assert rig.ask("PATCH", f"/v1/keys/{sub}", {"name": "other"}).body["rpm"] == 10
+    assert rig.ask("PATCH", f"/v1/keys/{sub}", {"rpm": 6}).code == "wider_than_parent"
+
+
+def own_budgets(rig: Rig, key: str) -> list[tuple[str, str, str]]:
+    rows = rig.ask("GET", f"/v1/budgets?scope=key&scope_id={key}").body["data"]
+    return sorted((row["name"], row["window"], row["amount"]) for row in rows)
+
+
+def test_a_keys_terms_replace_its_own_budget_and_no_other(rig: Rig) -> None:
+    rig.key("a", budget={"amount": "20", "window": "month"})
+    key = rig.key_id("a")
+    beside = [("cap", "lifetime", "100"), ("key-5h", "5h", "5"), ("pro", "month", "3")]
+    for name, window, amount in beside:
+        body: dict[str, Any] = {"scope": "key", "scope_id": key, "window": window}
+        body |= {"amount": amount} if name.startswith("key-") else {"amount": amount, "name": name}
+        body |= {"models": ["nex-pro"]} if name == "pro" else {}
+        assert rig.ask("PUT", "/v1/budgets", body).status == 200
+    rig.ask("PUT", "/v1/budgets", {"scope": "key", "scope_id": key, "amount": "20",
+                                   "window": "month", "alert_at": [42]})  # fmt: skip
+
+    def change(amount: str, window: str) -> None:
+        terms = {"budget": {"amount": amount, "window": window}}
+        shown = rig.ask("PATCH", f"/v1/keys/{key}", terms).body["budget"]
+        assert (shown["amount"], shown["window"]) == (amount, window)
+        listed = rig.ask("GET", "/v1/keys?name=a").body["data"][0]["budget"]
+        assert listed == shown, "a list and one key tell the same"
+
+    change("30", "month")
+    rows = rig.ask("GET", f"/v1/budgets?scope=key&scope_id={key}").body["data"]
+    assert [row["alert_at"] for row in rows if row["name"] == "key-month"] == [[42]]
+    change("40", "lifetime")
+    assert own_budgets(rig, key) == sorted([*beside, ("key-lifetime", "lifetime", "40")])
+    change("7", "5h")
+    beside[1] = ("key-5h", "5h", "7")
+    assert own_budgets(rig, key) == sorted(beside)
+    change("20", "month")
+    assert own_budgets(rig, key) == sorted([beside[0], ("key-month", "month", "20"), beside[2]])
+    rig.ask("PATCH", f"/v1/keys/{key}", {"budget": None})
+    assert own_budgets(rig, key) == [beside[0], beside[2]]
+
+
+def test_a_parents_budget_for_one_model_does_not_bind_its_sub_keys_budget(rig: Rig) -> None:
+    rig.key("parent")
+    parent = rig.key_id("parent")
+    body = {"scope": "key", "scope_id": parent, "amount": "3", "models": ["nex-pro"], "name": "pro"}
+    assert rig.ask("PUT", "/v1/budgets", body).status == 200
+    rig.key("sub", parent_id=parent, budget={"amount": "5", "window": "month"})
+    assert own_budgets(rig, rig.key_id("sub")) == [("key-month", "month", "5")]

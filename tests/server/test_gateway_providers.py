@@ -444,6 +444,93 @@ def test_the_next_provider_answers_where_the_first_fails(served: Served, far: Up
     assert ask(served).json()["choices"][0]["message"]["content"] == "An answer of four"
 
 
+def pieces(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line[6:]) for line in text.split("\n\n") if line.startswith("data: {")]
+
+
+def test_usage_is_told_once_and_only_what_was_checked(served: Served, far: Upstream) -> None:
+    lie = {"prompt_tokens": -1, "completion_tokens": 10**12, "total_tokens": 5}
+    far.told = {
+        "events": [
+            {"choices": [{"index": 0, "delta": {"content": "An "}}], "usage": lie},
+            {"choices": [{"index": 0, "delta": {"content": "answer"}}], "usage": USAGE},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": USAGE},
+        ]
+    }
+    plain = pieces(ask(served, stream=True).text)
+    assert [piece.get("usage") for piece in plain] == [None] * len(plain)
+    asked = pieces(ask(served, stream=True, stream_options={"include_usage": True}).text)
+    assert [piece.get("usage") for piece in asked] == [None] * (len(asked) - 1) + [USAGE]
+    assert asked[-1]["nex"]["counted_by"] == "upstream"
+    served.settled()
+
+
+def test_what_comes_after_an_end_is_told_after_it(served: Served, far: Upstream) -> None:
+    def said(text: str, reason: str | None = None) -> dict[str, Any]:
+        return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+
+    far.told = {"events": [said("a", "stop"), said("b"), said("c", "stop"), said("d")]}
+    told = pieces(ask(served, stream=True).text)
+    text = "".join(c["delta"].get("content") or "" for piece in told for c in piece["choices"])
+    assert text == "abcd"
+    assert [piece.get("nex") is not None for piece in told] == [False] * (len(told) - 1) + [True]
+
+
+def test_an_answer_names_the_book_that_it_was_charged_by(served: Served, far: Upstream) -> None:
+    """Prices change while a provider answers: charge and book are those of the start."""
+    import httpx
+
+    def operate(method: str, body: Any = None) -> Any:
+        head = {"authorization": f"Bearer {served.operator}"}
+        url = f"{served.url}/admin/v1/prices"
+        return httpx.request(method, url, json=body, headers=head, timeout=30).json()
+
+    def answer(handler: Any, body: dict[str, Any]) -> None:
+        (base,) = [row["hash"] for row in operate("GET")["data"] if row["state"] == "in_force"]
+        dear = [{"id": "nex-embed-zh", "rates": {"input": "1000"}}]
+        change = {"base": base, "models": dear}
+        accept = operate("POST", {**change, "preview": True})["accept"]
+        assert operate("POST", {**change, "accept": accept})["applied"]
+        operate("GET")  # any later call has the gateway take the new book
+        first(handler, body)
+
+    first, far.answer = far.answer, answer  # type: ignore[method-assign]
+    far.told = {"usage": {"prompt_tokens": 2, "total_tokens": 2}}
+    before = served.app.house.book.version
+    got = httpx.post(
+        f"{served.url}/v1/embeddings",
+        json={"model": "nex-embed-zh", "input": "Hello"},
+        headers={"authorization": f"Bearer {served.key}"},
+        timeout=30,
+    ).json()
+    assert served.app.house.book.version != before
+    assert (got["nex"]["charge"], got["nex"]["price_book"]) == ("0.00000002", before)
+
+
+def test_input_is_checked_against_all_that_our_count_allows(served: Served) -> None:
+    """An image at an address is counted at its largest: a small one is no lie."""
+    from nexctl.server.inference.metering import checked as held_to
+    from nexctl.wire.chat import ChatUsage
+
+    def charged(into: int, error: Any) -> int:
+        said = ChatUsage(prompt_tokens=into, completion_tokens=3, total_tokens=into + 3)
+        found = held_to(
+            *(served.app.house, said),
+            counted=1455,
+            most_output=10,
+            size=3,
+            output=lambda: 3,
+            error=error,
+        )
+        return found.usage.input
+
+    wide = {"low_percent": "-81.8", "high_percent": "0", "tokens": 0}
+    assert [charged(into, wide) for into in (265, 95, 16, 15, 0, -1)] == [265, 95, 16, *[1455] * 3]
+    assert [charged(into, None) for into in (313, 312)] == [313, 1455]
+    assert charged(5870, wide) == 5870
+    assert charged(5871, wide) == 1455
+
+
 def test_vectors_from_upstream(served: Served, far: Upstream) -> None:
     import httpx
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -205,6 +206,25 @@ def test_bytes_after_an_answer_do_not_keep_a_connection(
             except OSError:
                 closed = True
         assert closed
+
+
+def test_who_leaves_with_requests_in_line_is_seen_to_be_gone(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = json.dumps({**BODY, "metadata": {"echo.stall": "0.4"}})
+    head = f"host: localhost\r\nauthorization: Bearer {served.key}\r\n"
+    first = f"POST /v1/chat/completions HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n"
+    with knock(served) as leaving:
+        leaving.sendall(f"{first}{body}GET /v1/models HTTP/1.1\r\n{head}\r\n".encode())
+        time.sleep(0.1)
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with knock(served) as wrong:
+        wrong.sendall(f"{first}{body}GET /v1/models HTTP/1.1\r\n{head}\r\nnonsense\r\n".encode())
+        while wrong.recv(4096):
+            pass
+    served.settled()
+    assert len(served.app.house.ledger.usage(served.made.customer).rows) == 2
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_slow_reader_does_not_keep_its_stream(

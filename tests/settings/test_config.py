@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,19 @@ def test_without_a_file_there_are_defaults_and_nothing_is_made(own_home: Path) -
     assert config.get("default_profile") == "local"
     assert config.get("output") is None
     assert list(own_home.iterdir()) == []
+
+
+def test_a_byte_order_mark_is_no_fault_and_moves_no_line() -> None:
+    assert settings.parse(b'\xef\xbb\xbfoutput = "json"\r\n', "c") == {"output": "json"}
+    with pytest.raises(ConfigError, match="c:2: unknown key"):
+        settings.parse(b'\xef\xbb\xbfoutput = "json"\ncolour = 1\n', "c")
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0663", "1e400", "nan", "0.0", "-1", " "])
+def test_seconds_in_a_variable_are_plain_numbers(text: str) -> None:
+    conf = settings.load({"NEXCTL_TIMEOUT": text, "NEXCTL_CONFIG_DIR": "/nonexistent"})
+    with pytest.raises(UsageError, match="NEXCTL_TIMEOUT"):
+        conf.get("timeout")
 
 
 def test_variables_stand_over_the_file_and_the_file_over_defaults(
@@ -171,6 +187,42 @@ def test_a_broken_file_is_exit_78_for_a_command_that_needs_it(nexctl: Any, own_h
     assert nexctl("config", "path", "-o", "table").code == 0, "the way to repair it stays open"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("pipe", "Is a pipe, not a file"),
+        ("folder", "Is a directory"),
+        ("socket", "Is a socket, not a file"),
+        ("device", "Is a device, not a file"),
+        ("huge", "larger than 1,000,000 bytes"),
+    ],
+)
+def test_what_is_no_file_of_settings_is_said_at_once(
+    nexctl: Any, own_home: Path, kind: str, said: str
+) -> None:
+    file = Path(paths.config_file())
+    file.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "socket":
+        with contextlib.chdir(file.parent), socket.socket(socket.AF_UNIX) as held:
+            held.bind(file.name)
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as stream:
+            stream.truncate(100 * 2**30)
+    for argv in (("config", "list"), ("config", "set", "output", "json"), ("auth", "status")):
+        done = nexctl(*argv)
+        assert (done.code, done.out) == (78, ""), argv
+        assert str(file) in done.err
+        assert said in done.err
+    assert nexctl("config", "path", "-o", "table").code == 0
+
+
 def test_set_get_and_unset(nexctl: Any, own_home: Path) -> None:
     assert nexctl("config", "set", "model", "nex-pro").code == 0
     assert nexctl("config", "get", "model").out == "nex-pro\n"
@@ -178,6 +230,23 @@ def test_set_get_and_unset(nexctl: Any, own_home: Path) -> None:
     assert nexctl("config", "get", "model").out == "\n"
     for wrong in (("model",), ("model", "x", "--unset"), ("output", "xml"), ("nope", "1")):
         assert nexctl("config", "set", *wrong).code == 2
+
+
+def test_two_changes_at_once_are_both_kept(own_home: Path) -> None:
+    began = threading.Event()
+
+    def slow(values: dict[str, Any]) -> dict[str, Any]:
+        began.set()
+        time.sleep(0.3)
+        return settings.with_value(values, "model", "nex-pro")
+
+    first = threading.Thread(target=settings.change, args=(slow,))
+    first.start()
+    began.wait(10)
+    settings.change(lambda values: settings.with_value(values, "output", "json"))
+    first.join()
+    assert settings.load().values == {"model": "nex-pro", "output": "json"}
+    assert os.listdir(os.path.dirname(paths.config_file())) == ["config.toml"]
 
 
 def test_dry_run_writes_nothing(nexctl: Any, own_home: Path) -> None:
@@ -204,6 +273,18 @@ def test_comments_that_would_go_are_said(nexctl: Any, own_home: Path) -> None:
     file.write_text('# mine\noutput = "table"\n')
     assert "comments" in nexctl("config", "set", "output", "json").err
     assert "comments" not in nexctl("config", "set", "output", "csv").err
+
+
+@pytest.mark.parametrize("editor", ["vi '", " ", "'' "])
+def test_an_editor_that_is_no_command_is_said(
+    nexctl: Any, own_home: Path, monkeypatch: pytest.MonkeyPatch, editor: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    done = nexctl("config", "edit")
+    assert done.code in (1, 2), done
+    assert "internal error" not in done.err
+    assert not Path(paths.config_file()).exists() or editor == "'' "
 
 
 def test_edit_makes_a_private_file_and_checks_it(nexctl: Any, own_home: Path) -> None:

@@ -196,6 +196,15 @@ def test_a_linked_or_broken_file_is_refused(store: SecretStore, own_home: Path) 
             store.get(WORK)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_the_place_of_the_file_keeps_nobody_waiting(store: SecretStore) -> None:
+    store.set(WORK, KEY)
+    os.unlink(store.file)
+    os.mkfifo(store.file, 0o600)
+    with pytest.raises(ConfigError, match="Is a pipe, not a file"):
+        store.get(WORK)
+
+
 def test_deleting_forgets_every_copy(said: list[str], ring: Ring, store: SecretStore) -> None:
     store.set(WORK, KEY)
     with_ring(said)._set_in_ring(ring, "work key https://gw.example:443", KEY)

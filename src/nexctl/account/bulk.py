@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.account import keys as workflow
-from nexctl.account import terms
+from nexctl.account import results, terms
 from nexctl.errors import NexctlError, UsageError
 from nexctl.safety import sheets
 
@@ -113,12 +112,10 @@ def make(
     that the gateway refuses does not stop the others; NetworkError, an empty wallet or a refused
     login do (the next run goes on).
     """
-    held = _held(result)
     answers: list[Done] = []
-    with _ResultFile(result) as write:
-        for row in rows:
-            if row.wanted.name in held:
-                continue
+    missing = unmade(rows, result)
+    with results.ResultFile(result, RESULT) as file:
+        for row in missing:
             try:
                 made = workflow.make(gateway, row.wanted, if_not_exists=True)
                 answer = Done(row, made, None)
@@ -126,10 +123,40 @@ def make(
                 if error.exit not in (1, 2, 3):
                     raise
                 answer = Done(row, None, error)
-            write(answer)
+            _keep(file, answer, result)
             answers.append(answer)
             done(answer)
     return answers
+
+
+def unmade(rows: list[Row], result: str) -> list[Row]:
+    """Those rows whose secret the file `result` has not. UsageError where it is another file."""
+    held = results.held(result, RESULT)
+    return [row for row in rows if row.wanted.name not in held]
+
+
+def _keep(file: results.ResultFile, answer: Done, path: str) -> None:
+    made, error = answer.made, answer.error
+    try:
+        file.write(
+            (
+                answer.row.wanted.name,
+                made.key.id if made else None,
+                made.key.prefix if made else None,
+                made.secret if made else None,
+                made.created if made else None,
+                error.message if error else None,
+            )
+        )
+    except OSError as failure:
+        if made is None or made.secret is None:
+            raise
+        raise results.lost(
+            f"key {made.key.name} ({made.key.id}) is made",
+            f"cannot write to {path}: {failure.strerror}",
+            id=made.key.id,
+            remedy=f"'nexctl keys rotate {made.key.id}' gives it a new one",
+        ) from failure
 
 
 def _check_header(header: list[str], path: str) -> None:
@@ -139,6 +166,40 @@ def _check_header(header: list[str], path: str) -> None:
         raise UsageError(
             f"{path}:1: {wrong}", hint=f"columns are {', '.join(COLUMNS)}", code="bad_sheet"
         )
+
+
+def _rpm(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError(f"rpm: {text!r} is not a whole number", code="bad_sheet")
+    return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(";", " ").split()
+
+
+def _budget(text: str) -> dict[str, str]:
+    budget = terms.parse_budget(text, what="budget")
+    return {"amount": budget.amount, "window": budget.window}
+
+
+# Column -> (field of the request, its value).
+_READERS: dict[str, Callable[[str], tuple[str, Any]]] = {
+    "name": lambda text: ("name", text),
+    "budget": lambda text: ("budget", _budget(text)),
+    "models": lambda text: ("models", _words(text)),
+    "ip": lambda text: (
+        "ip_allowlist",
+        [terms.parse_network(one, what="ip") for one in _words(text)],
+    ),
+    "rpm": lambda text: ("rpm", _rpm(text)),
+    "expires": lambda text: ("expires_in_seconds", terms.parse_age(text, what="expires")),
+    "parent": lambda text: ("parent_id", text),
+    "labels": lambda text: (
+        "labels",
+        dict(terms.parse_label(one, what="labels") for one in _words(text)),
+    ),
+}
 
 
 def _row(header: list[str], cells: list[str], line: int) -> Row:
@@ -155,83 +216,11 @@ def _row(header: list[str], cells: list[str], line: int) -> Row:
     }
     if "name" not in given:
         raise UsageError("a key without a name", code="bad_sheet")
-    found: dict[str, Any] = {"name": given["name"]}
-    if "budget" in given:
-        budget = terms.parse_budget(given["budget"], what="budget")
-        found["budget"] = {"amount": budget.amount, "window": budget.window}
-    for column, field in (("models", "models"), ("ip", "ip_allowlist")):
-        if column in given:
-            found[field] = given[column].replace(";", " ").split()
-    if "rpm" in given:
-        if not (given["rpm"].isascii() and given["rpm"].isdigit() and len(given["rpm"]) < 10):
-            raise UsageError(f"rpm: {given['rpm']!r} is not a whole number", code="bad_sheet")
-        found["rpm"] = int(given["rpm"])
-    if "expires" in given:
-        found["expires_in_seconds"] = terms.parse_age(given["expires"], what="expires")
-    if "parent" in given:
-        found["parent_id"] = given["parent"]
-    if "labels" in given:
-        pairs = given["labels"].replace(";", " ").split()
-        found["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
+    found = dict(_READERS[column](text) for column, text in given.items())
     try:
         return Row(line, msgspec.convert(found, KeyCreate))
     except msgspec.ValidationError as error:
         raise UsageError(terms.named_fault(error), code="bad_sheet") from None
-
-
-def _held(path: str) -> set[str]:
-    """The names whose secret the result file already holds."""
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = csv.reader(stream)
-            header = next(rows, None)
-            if header is not None and tuple(header) != RESULT:
-                raise UsageError(
-                    f"{path}: not a result of 'keys import'", hint="name another file for it"
-                )
-            return {
-                sheets.unguard(cells[0]) for cells in rows if len(cells) == len(RESULT) and cells[3]
-            }
-    except FileNotFoundError:
-        return set()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", hint="name another file") from error
-
-
-class _ResultFile:
-    """The result file, open for more rows; each row is on disk before the next key is made."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> Callable[[Done], None]:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(self._path, flags, 0o600)
-        os.fchmod(handle, 0o600)
-        self._stream = os.fdopen(handle, "a", encoding="utf-8", newline="")
-        if os.fstat(handle).st_size == 0:
-            self._stream.write(sheets.csv_row(RESULT))
-        return self._write
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def _write(self, answer: Done) -> None:
-        made, error = answer.made, answer.error
-        self._stream.write(
-            sheets.csv_row(
-                (
-                    answer.row.wanted.name,
-                    made.key.id if made else None,
-                    made.key.prefix if made else None,
-                    made.secret if made else None,
-                    made.created if made else None,
-                    error.message if error else None,
-                )
-            )
-        )
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
 
 
 def failed(answers: list[Done]) -> Iterator[Done]:

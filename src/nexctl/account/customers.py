@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.account import terms
+from nexctl.account import results, terms
 from nexctl.errors import NexctlError, UsageError
 from nexctl.safety import sheets
 
@@ -19,6 +18,8 @@ COLUMNS = ("name", "plan", "email", "external_id", "labels")
 RESULT = ("name", "id", "key_id", "secret")
 MOST_ROWS = 10_000
 LARGEST_FILE = 10_000_000
+# The way out for a customer whose key nobody has.
+UNREACHED = "'nexctl admin customers suspend {}', then make it under another name"
 
 
 class Row(NamedTuple):
@@ -98,27 +99,23 @@ def _row(path: str, header: list[str], cells: list[str], line: int) -> Row:
         raise UsageError(f"{path}:{line}: {error.message}") from None
 
 
+def unmade(rows: list[Row], result: str) -> list[Row]:
+    """Those rows whose key the file `result` has not. UsageError where it is another file."""
+    held = results.held(result, RESULT)
+    return [row for row in rows if row.wanted.name not in held]
+
+
 def make(gateway: Gateway, rows: list[Row], result: str) -> list[Imported]:
     """Make the customers, each key in the file `result` (0600) before the next is made.
 
     Those whose name `result` has already are left alone. One that the gateway refuses does not
     stop the others; a failing network or a refused login does.
     """
-    held = _held(result)
     answers: list[Imported] = []
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        handle = os.open(result, flags, 0o600)
-    except OSError as error:
-        raise UsageError(f"--write: {result}: {error.strerror}") from error
-    with os.fdopen(handle, "a", encoding="utf-8", newline="") as stream:
-        os.fchmod(stream.fileno(), 0o600)
-        if os.fstat(stream.fileno()).st_size == 0:
-            stream.write(sheets.csv_row(RESULT))
-        for row in rows:
+    missing = unmade(rows, result)
+    with results.ResultFile(result, RESULT) as file:
+        for row in missing:
             name = row.wanted.name
-            if name in held:
-                continue
             try:
                 made = gateway.customers.create(row.wanted)
             except NexctlError as error:
@@ -126,21 +123,15 @@ def make(gateway: Gateway, rows: list[Row], result: str) -> list[Imported]:
                     raise
                 answers.append(Imported(row.line, name, None, None, error.message))
                 continue
-            stream.write(sheets.csv_row((name, made.id, made.key_id, made.secret)))
-            stream.flush()
-            os.fsync(stream.fileno())
+            try:
+                file.write((name, made.id, made.key_id, made.secret))
+            except OSError as failure:
+                raise results.lost(
+                    f"customer {made.name} ({made.id}) is made",
+                    f"cannot write to {result}: {failure.strerror}",
+                    id=made.id,
+                    remedy=UNREACHED.format(made.id),
+                    what="its key is",
+                ) from failure
             answers.append(Imported(row.line, name, made.id, made.prefix, None))
     return answers
-
-
-def _held(path: str) -> set[str]:
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = list(csv.reader(stream))
-    except FileNotFoundError:
-        return set()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", hint="name another file") from error
-    if rows and tuple(rows[0]) != RESULT:
-        raise UsageError(f"{path}: not a result of this command", hint="name another file")
-    return {sheets.unguard(row[0]) for row in rows[1:] if len(row) == len(RESULT)}

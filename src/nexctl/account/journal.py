@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nexctl.errors import ConfigError
-from nexctl.files import atomic_write, private_folder
+from nexctl.files import atomic_write, open_own, private_folder
 
 LARGEST = 65_536
 
@@ -61,12 +61,12 @@ class Journal:
 
 def _read(path: str) -> dict[str, Any] | None:
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        stream = open_own(path, follow=False)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _broken(path) from error
-    with os.fdopen(handle, "rb") as stream:
+    with stream:
         raw = stream.read(LARGEST + 1)
     import json
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import NexctlError, UsageError
+from nexctl.files import open_own
 from nexctl.gateways.refused import Refused
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def make(
 
 
 def _existing(gateway: Gateway, wanted: KeyCreate, taken: Refused) -> Key:
-    from nexctl.wire.keys import KeyQuery
-
-    query = KeyQuery(name=wanted.name)
-    found = next((key for key in gateway.keys.list(query) if key.name == wanted.name), None)
+    found = named(gateway, wanted.name)
     if found is None:
         raise taken
     differs = differences(wanted, found)
@@ -124,27 +121,37 @@ def write_secret(path: str, secret: str) -> None:
 def file_holds(path: str, key: Key) -> bool:
     """Whether the file at `path` holds one line that begins as this key's secret does."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        stream = open_own(path, follow=False)
     except OSError:
         return False
-    with os.fdopen(handle, "rb") as stream:
+    with stream:
         lines = stream.read(LARGEST_SECRET_FILE).decode("ascii", "replace").split()
     return len(lines) == 1 and bool(key.prefix) and lines[0].startswith(key.prefix)
 
 
 def find(gateway: Gateway, name_or_id: str) -> Key:
     """The key with this id, else the one with this name. Refused `not_found` (exit 3) otherwise."""
-    from nexctl.wire.keys import KeyQuery
-
     try:
         return gateway.keys.show(name_or_id)
     except (Refused, UsageError) as error:
         if error.code not in ("not_found", "bad_id") or not 0 < len(name_or_id) <= 100:
             raise
-        named = [k for k in gateway.keys.list(KeyQuery(name=name_or_id)) if k.name == name_or_id]
-        if len(named) != 1:
+        found = named(gateway, name_or_id)
+        if found is None:
             raise
-        return named[0]
+        return found
+
+
+def named(gateway: Gateway, name: str) -> Key | None:
+    """The key with this name: the one that is not revoked, else the only one that is.
+
+    A revoked key's name is free again, so that several may have had it.
+    """
+    from nexctl.wire.keys import KeyQuery
+
+    found = [key for key in gateway.keys.list(KeyQuery(name=name)) if key.name == name]
+    found = [key for key in found if key.state != "revoked"] or found
+    return found[0] if len(found) == 1 else None
 
 
 def older_than(gateway: Gateway, seconds: int, now: int) -> Iterator[Key]:

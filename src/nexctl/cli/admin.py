@@ -88,6 +88,7 @@ def customers_create(
 
 
 def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
+    from nexctl.account.customers import UNREACHED
     from nexctl.wire.base import plain
 
     if made.secret is None and app.quiet and app.format in ("auto", "table"):
@@ -99,7 +100,13 @@ def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
         )
     shown = None
     if made.secret is not None:
-        shown = delivery.deliver(made.secret, "nexctl admin customers create")
+        shown = delivery.deliver(
+            made.secret,
+            f"customer {made.name} ({made.id}) is made",
+            id=made.id,
+            remedy=UNREACHED.format(made.id),
+            what="its key is",
+        )
 
     def write(screen: Screen) -> None:
         if app.quiet:
@@ -271,7 +278,14 @@ def _codes(app: App, rows: Sequence[Code], delivery: Delivery) -> View:
             hint="'nexctl admin codes list' names them",
             code="secret_not_shown_again",
         )
-    shown = delivery.deliver("\n".join(texts), "nexctl admin codes create") is not None
+    made = delivery.deliver(
+        "\n".join(texts),
+        f"{plural(len(rows), 'code')} made",
+        id=rows[0].id,
+        remedy="'nexctl admin codes list' names them; nobody can redeem them, make others",
+        what="the text is",
+    )
+    shown = made is not None
 
     def write(screen: Screen) -> None:
         if not app.quiet:

@@ -268,12 +268,14 @@ def import_(app: App, file: str, write: str) -> View:
     from nexctl.account import customers
 
     rows = customers.read(file)
-    if app.dry_run:
-        return dry(app, *(Planned("customers.create", body=row.wanted) for row in rows))
     if write == file:
         raise UsageError("--write names the sheet itself", hint="name another file")
+    missing = customers.unmade(rows, write)
+    if app.dry_run:
+        return dry(app, *(Planned("customers.create", body=row.wanted) for row in missing))
     with connect.gateway(app, OPERATOR) as gateway:
-        app.confirm(f"Make {plural(len(rows), 'customer')}, profile {app.profile.name}?")
+        if missing:
+            app.confirm(f"Make {plural(len(missing), 'customer')}, profile {app.profile.name}?")
         answers = customers.make(gateway, rows, write)
     return _imported(app, answers, write)
 

@@ -53,7 +53,13 @@ def create(app: App, name: str, role: str, write: str | None, idempotency_key: s
         made = gateway.operators.create(body, idempotency_key=key)
     shown = None
     if made.secret is not None:
-        shown = delivery.deliver(made.secret, "nexctl admin operators create")
+        shown = delivery.deliver(
+            made.secret,
+            f"operator {made.name} ({made.id}) is made",
+            id=made.id,
+            remedy=f"'nexctl admin operators revoke {made.id}', then make it again",
+            what="its key is",
+        )
     return secret(app, made, FIELDS, f"operator {made.name} is made", shown)
 
 

@@ -9,7 +9,7 @@ from nexctl.cli.base import App, command, flag, option
 from nexctl.cli.changes import done
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.cli.secret_input import read_secret
-from nexctl.errors import NexctlError, UsageError
+from nexctl.errors import EXIT_AUTH, NexctlError, UsageError
 from nexctl.settings.secrets import KINDS, Secret, origin_of
 
 if TYPE_CHECKING:
@@ -42,10 +42,37 @@ def login(app: App, operator: bool, key_file: str | None, no_check: bool) -> Vie
         return _login_view(app, profile, kind, None, None)
     value = read_secret(app, key_file, f"Key for {origin}")
     facts = None if no_check else _checked(app, profile, kind, value)
+    _ask_to_replace(app, profile, kind, value, facts)
     place = app.secrets.set(profile, value, kind)
     if app.environ.get(KINDS[kind]):
         app.warn(f"{KINDS[kind]} is set and stands over the kept key where it may speak")
     return _login_view(app, profile, kind, place, facts)
+
+
+def _ask_to_replace(app: App, profile: Profile, kind: str, value: str, facts: Me | None) -> None:
+    """Ask before a lesser key takes the place of an embedded gateway's own, kept nowhere else."""
+    if not embedded.is_embedded(profile) or embedded.place_of(app, profile) is None:
+        return
+    kept = app.secrets.get(profile._replace(origin="option"), kind)
+    if kept is None or kept.value == value:
+        return
+    try:
+        before = _whose_key(app, profile, kept)
+    except NexctlError as error:
+        if error.exit == EXIT_AUTH:
+            return
+        raise
+    if facts is None or _reach(facts) != _reach(before):
+        app.confirm(
+            f"Replace the key of the embedded gateway of profile {profile.name}? "
+            "It is kept nowhere else."
+        )
+
+
+def _reach(facts: Me) -> tuple[str, str | None, str | None]:
+    """What two keys have in common of which one is as good as the other."""
+    customer = facts.customer.id if facts.customer is not None else None
+    return facts.key.kind, facts.key.role, customer
 
 
 def _kind(operator: bool) -> str:
@@ -54,11 +81,7 @@ def _kind(operator: bool) -> str:
 
 def _checked(app: App, profile: Profile, kind: str, value: str) -> Me:
     """Whose key it is. Refused (exit 4) where the gateway does not know it."""
-    carrier = connect.transport(app, profile)
-    try:
-        facts = connect.over(app, carrier, Secret(value, "given")).me()
-    finally:
-        carrier.close()
+    facts = _whose_key(app, profile, Secret(value, "given"))
     if (facts.key.kind == "operator") != (kind == "operator"):
         raise UsageError(
             f"that is {_article(facts.key.kind)}",
@@ -68,6 +91,14 @@ def _checked(app: App, profile: Profile, kind: str, value: str) -> Me:
             code="wrong_kind",
         )
     return facts
+
+
+def _whose_key(app: App, profile: Profile, secret: Secret) -> Me:
+    carrier = connect.transport(app, profile)
+    try:
+        return connect.over(app, carrier, secret).me()
+    finally:
+        carrier.close()
 
 
 def _article(kind: str) -> str:
@@ -211,11 +242,7 @@ def _look(app: App, profile: Profile, kind: str, offline: bool) -> Found:
     if not embedded.is_embedded(profile) and profile.base_url is None:
         return Found(kind, secret, None, None)
     try:
-        carrier = connect.transport(app, profile)
-        try:
-            return Found(kind, secret, connect.over(app, carrier, secret).me(), None)
-        finally:
-            carrier.close()
+        return Found(kind, secret, _whose_key(app, profile, secret), None)
     except NexctlError as error:
         return Found(kind, secret, None, error)
 

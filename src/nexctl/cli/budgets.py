@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli import connect, rows
 from nexctl.cli.base import App, argument, command, flag, option, whole
 from nexctl.cli.changes import Planned, done, dry, named
-from nexctl.cli.figures import money
+from nexctl.cli.figures import in_words, money
 from nexctl.cli.render import Column, Screen, Table, View, for_people, screen_for
 from nexctl.cli.rows import cell
 from nexctl.errors import EXIT_NOT_FOUND, NexctlError, UsageError
@@ -206,7 +206,7 @@ def _unsent(given: dict[str, str | None]) -> dict[str, str | None]:
 
 def _one(app: App, row: Budget) -> View:
     who = f"{row.scope} {row.scope_name or row.scope_id or ''}".strip()
-    per = {"lifetime": "in all", "month": "a month"}.get(row.window, f"in any {row.window}")
+    per = in_words(row.window)
 
     def write(screen: Screen) -> None:
         amount = money(row.amount, row.currency)

@@ -9,7 +9,7 @@ from nexctl.cli.base import App, argument, command, flag
 from nexctl.cli.render import Table, View
 from nexctl.errors import ConfirmationNeeded, NexctlError, UsageError
 from nexctl.settings import paths
-from nexctl.settings.config import Setting, load, save, with_value
+from nexctl.settings.config import Setting, change, load, with_value
 
 _KEY = argument("key", metavar="KEY", required=True, suggest="settings", help="Name of a setting.")
 
@@ -77,10 +77,10 @@ def set_(app: App, key: str, value: str | None, unset: bool) -> View:
             "config set needs a value, or --unset", hint=f"nexctl config set {key} VALUE"
         )
     config = app.config
-    changed = with_value(config.values, key, value)
+    with_value(config.values, key, value)
     if not app.dry_run:
         _say_comments_go(app, config.path)
-        save(changed, app.environ)
+        change(lambda values: with_value(values, key, value), app.environ)
         completing.remember_profiles(app, load(app.environ))
     done = "would be" if app.dry_run else "is"
     what = "unset" if unset else f"set to {value}"
@@ -120,6 +120,12 @@ def edit(app: App) -> View:
         raise ConfirmationNeeded(
             "config edit: nobody is there to edit", hint="use 'nexctl config set', or set EDITOR"
         )
+    try:
+        editor = shlex.split(chosen or ("notepad" if os.name == "nt" else "vi"))
+    except ValueError as error:
+        raise UsageError(f"EDITOR: {error}: {chosen!r}", hint="write EDITOR=nano") from None
+    if not editor:
+        raise UsageError("EDITOR names no command", hint="write EDITOR=nano")
     file = paths.config_file(app.environ)
     if not os.path.exists(file):
         from nexctl.files import atomic_write, private_folder
@@ -127,7 +133,6 @@ def edit(app: App) -> View:
         private_folder(os.path.dirname(file))
         with atomic_write(file, mode=0o600) as stream:
             stream.write(_TEMPLATE)
-    editor = shlex.split(chosen or ("notepad" if os.name == "nt" else "vi"))
     try:
         done = subprocess.run([*editor, file], check=False)
     except OSError as error:

@@ -70,6 +70,8 @@ class App:
         self._profile: Profile | None = None
         self._secrets: SecretStore | None = None
         self._emitted = False
+        # While what was made is shown only once and nobody has it yet: why not -> the error.
+        self.at_stake: Callable[[str], NexctlError] | None = None
         self._deprecated: set[str] = set()
         self._progress: Progress | None = None
 
@@ -267,11 +269,7 @@ class App:
     def write(self, text: str) -> None:
         """Write to standard output. A closed or full one is an error, a gone reader is silent."""
         if self.out is None:
-            raise NexctlError(
-                "standard output is closed",
-                hint="run it without '>&-', or send the output to /dev/null",
-                code="output",
-            )
+            raise self._unwritten(output_closed())
         try:
             self.out.write(text)
         except UnicodeEncodeError:
@@ -280,7 +278,7 @@ class App:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise cannot_write(error) from error
+            raise self._unwritten(cannot_write(error)) from error
 
     def flush(self) -> None:
         """Bring what was written to its reader; the same errors as `write`."""
@@ -291,7 +289,13 @@ class App:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise cannot_write(error) from error
+            raise self._unwritten(cannot_write(error)) from error
+        if self._emitted:
+            self.at_stake = None
+
+    def _unwritten(self, error: NexctlError) -> NexctlError:
+        """The error of an output that fails: what is lost by it weighs more than the reason."""
+        return error if self.at_stake is None else self.at_stake(error.message)
 
     def note(self, text: str) -> None:
         """A notice on standard error, left out with --quiet."""
@@ -421,6 +425,15 @@ class App:
         """Standard input as bytes (for `-`); None where it is closed."""
         buffer: IO[bytes] | None = getattr(self.stdin, "buffer", None)
         return buffer
+
+
+def output_closed() -> NexctlError:
+    """The error of a process that was started without a standard output."""
+    return NexctlError(
+        "standard output is closed",
+        hint="run it without '>&-', or send the output to /dev/null",
+        code="output",
+    )
 
 
 def cannot_write(error: OSError) -> NexctlError:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nexctl.cli.context import output_closed
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
 
@@ -18,7 +19,10 @@ class Delivery:
 
     def __init__(self, app: App, path: str | None) -> None:
         self.path = path
+        self._app = app
         if path is None:
+            if app.out is None and not app.dry_run:
+                raise output_closed()
             if app.format == "name":
                 raise UsageError(
                     "-o name would lose the secret, which is shown once",
@@ -47,11 +51,21 @@ class Delivery:
                 code="file_exists",
             )
 
-    def deliver(self, secret: str, again: str) -> str | None:
+    def deliver(
+        self, secret: str, made: str, *, id: str, remedy: str, what: str = "its secret is"
+    ) -> str | None:
         """Write the secret to its file; the secret to show on the screen, None where it is kept.
 
-        `again` is the command that makes another one, for the case that the file fails.
+        Until it is in the file, or the screen has it, it is at stake: whatever comes between says
+        what was made ("key ci is made"), its id, and the `remedy`.
         """
+
+        def lost(why: str) -> NexctlError:
+            from nexctl.account import results
+
+            return results.lost(made, why, id=id, remedy=remedy, what=what)
+
+        self._app.at_stake = lost
         if self.path is None:
             return secret
         from nexctl.account.keys import write_secret
@@ -59,11 +73,8 @@ class Delivery:
         try:
             write_secret(self.path, secret)
         except OSError as error:
-            raise NexctlError(
-                f"the secret was made but could not be written to {self.path}: {error.strerror}",
-                hint=f"'{again}' makes another one",
-                code="secret_lost",
-            ) from error
+            raise lost(f"cannot write to {self.path}: {error.strerror}") from error
+        self._app.at_stake = None
         return None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.files import atomic_write, locked, private_folder
+from nexctl.files import atomic_write, locked, open_own, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import LOCAL, Profile
 from nexctl.settings.secrets import SecretStore, refuse_readable_by_others
@@ -214,12 +214,12 @@ def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
 def _private_text(path: str) -> str | None:
     """The one line of a file that only its owner may read; None where there is no file."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        stream = open_own(path, follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="look at that file") from error
-    with os.fdopen(handle, "rb") as stream:
+    with stream:
         refuse_readable_by_others(stream.fileno(), path)
         raw = stream.read(_LARGEST)
     return raw.decode("utf-8", "replace").strip() or None

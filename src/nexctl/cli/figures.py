@@ -48,6 +48,11 @@ def minus(after: str | None, before: str | None) -> str | None:
     return text_of(parse_units(after) - parse_units(before), 12)
 
 
+def in_words(window: str) -> str:
+    """A budget's window after its amount: `a month`, `in all`, `in any 5h`."""
+    return {"lifetime": "in all", "month": "a month"}.get(window, f"in any {window}")
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Return `1 file`, `2,000 files`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

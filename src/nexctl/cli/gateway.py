@@ -159,18 +159,19 @@ def _database(app: App, text: str | None) -> str | None:
 
 def _keep_profile(app: App, profile: Profile, *, use: bool) -> None:
     """Write the profile into the configuration, as far as it is not the built-in one."""
-    from nexctl.settings.config import load, save, with_value
+    from nexctl.settings.config import change, load, with_value
 
-    values = dict(app.config.values)
     base = BUILT_IN if profile.name == LOCAL else Profile(profile.name)
-    for field in ("driver", "book", "plan"):
-        value = getattr(profile, field)
-        if value is not None and value != getattr(base, field):
-            values = with_value(values, f"profiles.{profile.name}.{field}", value)
-    if use:
-        values = with_value(values, "default_profile", profile.name)
-    if values != app.config.values:
-        save(values, app.environ)
+
+    def kept(values: dict[str, Any]) -> dict[str, Any]:
+        for field in ("driver", "book", "plan"):
+            value = getattr(profile, field)
+            if value is not None and value != getattr(base, field):
+                values = with_value(values, f"profiles.{profile.name}.{field}", value)
+        return with_value(values, "default_profile", profile.name) if use else values
+
+    if kept(app.config.values) != app.config.values:
+        change(kept, app.environ)
         completing.remember_profiles(app, load(app.environ))
 
 

@@ -98,9 +98,10 @@ def create(
 
 
 def _is_there(gateway: Gateway, name: str) -> bool:
-    from nexctl.wire.keys import KeyQuery
+    from nexctl.account import keys as workflow
 
-    return any(key.name == name for key in gateway.keys.list(KeyQuery(name=name)))
+    found = workflow.named(gateway, name)
+    return found is not None and found.state != "revoked"
 
 
 def _wanted(
@@ -292,7 +293,18 @@ def _changed(app: App, names: tuple[str, ...], change: KeyUpdate, what: str) -> 
     from nexctl.account import keys as workflow
 
     with connect.gateway(app) as gateway:
-        changed = [gateway.keys.update(workflow.find(gateway, name).id, change) for name in names]
+        # Every name is looked up first: a wrong one changes nothing.
+        found = [workflow.find(gateway, name) for name in names]
+        changed: list[Key] = []
+        for key in found:
+            try:
+                changed.append(gateway.keys.update(key.id, change))
+            except NexctlError as error:
+                if changed:
+                    made = ", ".join(one.name for one in changed)
+                    error.message = f"{key.name}: {error.message}; {what} already: {made}"
+                    error.details["done"] = [one.id for one in changed]
+                raise
     if len(changed) == 1:
         return write_key(app, changed[0], done(app, f"key {changed[0].name} is {what}"))
     for key in changed:
@@ -343,7 +355,8 @@ def revoke(app: App, keys: tuple[str, ...], all: bool, older_than: int | None) -
         if all:
             chosen = list(workflow.older_than(gateway, older_than or 0, int(app.now())))
         else:
-            chosen = [workflow.find(gateway, name) for name in keys]
+            named = [workflow.find(gateway, name) for name in keys]
+            chosen = list({key.id: key for key in named}.values())
         if app.dry_run:
             return dry(app, *(Planned("keys.revoke", key.id) for key in chosen))
         if chosen:
@@ -396,9 +409,9 @@ def import_(app: App, file: str, write: str) -> View | None:
     from nexctl.account import bulk
 
     rows = bulk.read(file)
-    _check_result(write)
+    missing = bulk.unmade(rows, write)
     if app.dry_run:
-        return dry(app, *(Planned("keys.create", body=row.wanted) for row in rows))
+        return dry(app, *(Planned("keys.create", body=row.wanted) for row in missing))
     with (
         connect.gateway(app) as gateway,
         app.progress("made", total=len(rows), unit="keys") as step,
@@ -414,17 +427,6 @@ def import_(app: App, file: str, write: str) -> View | None:
             code="import_incomplete",
         )
     return None
-
-
-def _check_result(path: str) -> None:
-    """UsageError where secrets could not be kept, before the first key is made."""
-    import os
-
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or os.path.islink(path) or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(
-            f"--write: {path} cannot be written", hint="name a file in a folder of yours"
-        )
 
 
 COMMANDS = (

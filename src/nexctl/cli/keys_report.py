@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.changes import done, named
-from nexctl.cli.figures import money
+from nexctl.cli.figures import in_words, money
 from nexctl.cli.render import Column, Screen, Table, View
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _facts(key: Key) -> list[tuple[str, str]]:
     rows.append(("prefix", key.prefix))
     if key.budget is not None:
         budget = key.budget
-        per = "in all" if budget.window == "lifetime" else f"a {budget.window}"
+        per = in_words(budget.window)
         left = f", {money(budget.remaining, budget.currency)} left" if budget.remaining else ""
         reset = f" until {budget.resets_at}" if budget.resets_at else ""
         rows.append(("budget", f"{money(budget.amount, budget.currency)} {per}{left}{reset}"))
@@ -138,7 +138,12 @@ def made_view(app: App, made: Made, delivery: Delivery) -> View:
     key = made.key
     shown = None
     if made.secret is not None:
-        shown = delivery.deliver(made.secret, f"nexctl keys rotate {key.id}")
+        shown = delivery.deliver(
+            made.secret,
+            f"key {key.name} ({key.id}) is made",
+            id=key.id,
+            remedy=f"'nexctl keys rotate {key.id}' gives it a new one",
+        )
     elif delivery.path is not None:
         if not workflow.file_holds(delivery.path, key):
             raise NexctlError(

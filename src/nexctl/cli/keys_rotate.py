@@ -92,12 +92,19 @@ def rotate(
                 f"End the older secret {found.previous_prefix} of key {found.name} at once and not "
                 f"at {until}, profile {app.profile.name}?"
             )
-        again = f"nexctl keys rotate {found.id}"
         shown: list[str | None] = []
 
         def keep(secret: str) -> None:
             kept.append(secret)
-            shown.append(delivery.deliver(secret, again))
+            shown.append(
+                delivery.deliver(
+                    secret,
+                    f"key {found.name} ({found.id}) has a new secret",
+                    id=found.id,
+                    remedy=f"'nexctl keys rotate {found.id}' gives it another one",
+                    what="it is",
+                )
+            )
 
         try:
             rotated = journal.rotate(found, overlap, secret_made=keep, check=_checker(app, check))

@@ -83,7 +83,15 @@ def orgs_create(
     key = new_key(idempotency_key)
     with connect.gateway(app) as gateway, repeatable(key):
         made = gateway.orgs.create(body, idempotency_key=key)
-    shown = delivery.deliver(made.secret, "nexctl keys create") if made.secret else None
+    shown = None
+    if made.secret is not None:
+        shown = delivery.deliver(
+            made.secret,
+            f"organisation {made.slug} ({made.id}) is made",
+            id=made.id,
+            remedy=f"'nexctl keys create --org {made.slug} --name NAME' makes another key for it",
+            what="its key is",
+        )
     return secret(app, made, (*ORG, "key_id"), f"organisation {made.slug} is made", shown)
 
 

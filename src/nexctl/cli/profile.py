@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from nexctl.cli import completing
 from nexctl.cli.base import App, argument, command, flag, option
 from nexctl.cli.render import Column, Table, View
 from nexctl.errors import ConfigError, UsageError
-from nexctl.settings.config import PROFILE_KEYS, is_profile_name, load, save, with_value
+from nexctl.settings.config import PROFILE_KEYS, change, is_profile_name, load, with_value
 from nexctl.settings.profiles import LOCAL, Profile, find, names
 
 _NAME = argument("name", metavar="NAME", required=True, suggest="profiles", help="Profile's name.")
@@ -76,36 +77,41 @@ def _in_force(app: App) -> Profile | None:
 )
 def add(app: App, name: str, use: bool, **fields: Any) -> View:
     """Make a profile. It holds no key: keys are kept in the key store."""
-    config = app.config
     if not is_profile_name(name):
         raise UsageError(
             f"{name!r} is not a profile name",
             hint="use letters, digits, dot, dash and underscore, at most 64",
         )
-    if name in names(config):
-        raise UsageError(
-            f"profile {name} exists already",
-            hint=f"change it with 'nexctl config set profiles.{name}.KEY VALUE'",
-            code="profile_exists",
-        )
     if fields["base_url"] is not None and fields["driver"] is None:
         raise UsageError("--base-url needs --driver", hint="say which kind of gateway it is")
-    values = {**config.values, "profiles": {**config.profiles, name: {}}}
-    for key, value in fields.items():
-        if value is not None:
-            values = with_value(values, f"profiles.{name}.{key}", value)
-    if use:
-        values = with_value(values, "default_profile", name)
-    return _changed(app, values, name, "added", Profile(name)._replace(**fields))
+
+    def added(values: dict[str, Any]) -> dict[str, Any]:
+        profiles = values.get("profiles", {})
+        if name in (LOCAL, *profiles):
+            raise UsageError(
+                f"profile {name} exists already",
+                hint=f"change it with 'nexctl config set profiles.{name}.KEY VALUE'",
+                code="profile_exists",
+            )
+        values = {**values, "profiles": {**profiles, name: {}}}
+        for key, value in fields.items():
+            if value is not None:
+                values = with_value(values, f"profiles.{name}.{key}", value)
+        return with_value(values, "default_profile", name) if use else values
+
+    return _changed(app, added, name, "added", Profile(name)._replace(**fields))
 
 
 @command(_NAME, changes=True, examples=("nexctl profile use work",))
 def use(app: App, name: str) -> View:
     """Make a profile the one in force where no other is named."""
-    config = app.config
-    profile = find(name, config, "option")
+    profile = find(name, app.config, "option")
     return _changed(
-        app, with_value(config.values, "default_profile", name), name, "in force", profile
+        app,
+        lambda values: with_value(values, "default_profile", name),
+        name,
+        "in force",
+        profile,
     )
 
 
@@ -116,21 +122,33 @@ def remove(app: App, name: str) -> View:
     profile = find(name, config, "option")
     if name not in config.profiles:
         raise UsageError(f"profile {name} is built in", hint="there is nothing to remove")
-    values = {**config.values, "profiles": dict(config.profiles)}
-    del values["profiles"][name]
-    if values.get("default_profile") == name:
-        del values["default_profile"]
+
+    def without(values: dict[str, Any]) -> dict[str, Any]:
+        profiles = {k: v for k, v in values.get("profiles", {}).items() if k != name}
+        values = {**values, "profiles": profiles}
+        if values.get("default_profile") == name:
+            del values["default_profile"]
+        return values
+
     if not app.dry_run:
         app.confirm(f"Remove profile {name} and its keys?")
         for kind in ("key", "operator"):
             app.secrets.delete(profile, kind)
-    return _changed(app, values, name, "removed", profile)
+    return _changed(app, without, name, "removed", profile)
 
 
-def _changed(app: App, values: dict[str, Any], name: str, done: str, profile: Profile) -> View:
+def _changed(
+    app: App,
+    how: Callable[[dict[str, Any]], dict[str, Any]],
+    name: str,
+    done: str,
+    profile: Profile,
+) -> View:
     """Write the settings (not with --dry-run) and say in one line what changed."""
-    if not app.dry_run:
-        save(values, app.environ)
+    if app.dry_run:
+        how(app.config.values)
+    else:
+        change(how, app.environ)
         completing.remember_profiles(app, load(app.environ))
     verb = "would be" if app.dry_run else "is"
     return View(

@@ -26,14 +26,18 @@ def run(argv: Sequence[str], app: App | None = None) -> int:
     """Run `argv` (without the program's name) and return the exit code. Never raises."""
     app = App.process() if app is None else app
     app.argv = list(argv)
+    why = "nothing was printed"
     try:
-        return _guarded(app)
+        code = _guarded(app)
     except BrokenPipeError:
         _silence_stdout(app)
-        return EXIT_PIPE
+        code, why = EXIT_PIPE, "nobody reads standard output"
     except KeyboardInterrupt:
         app.write_error("\n")
-        return EXIT_INTERRUPTED
+        code, why = EXIT_INTERRUPTED, "interrupted"
+    if app.at_stake is not None:
+        _tell(app, app.at_stake(why))
+    return code
 
 
 def _guarded(app: App) -> int:
@@ -76,8 +80,6 @@ def _dispatch(app: App) -> int:
 
 def report(app: App, error: NexctlError, cause: BaseException | None = None) -> int:
     """Write the error on standard error, as JSON where that was asked for; return its exit code."""
-    from nexctl.cli.render import error_json, error_text
-
     app.clear_progress()
     if error.hint is None and error.exit == EXIT_USAGE:
         error.hint = f"see '{app.command} --help'"
@@ -90,12 +92,20 @@ def report(app: App, error: NexctlError, cause: BaseException | None = None) -> 
         # Its last line is the message as it came, from a server perhaps.
         told = redact("".join(traceback.format_exception(cause or error)))
         app.write_error(clean(told, keep_newlines=True))
+    _tell(app, error)
+    if error.code == "secret_lost":
+        app.at_stake = None
+    _drop_output(app)
+    return error.exit
+
+
+def _tell(app: App, error: NexctlError) -> None:
+    from nexctl.cli.render import error_json, error_text
+
     if wants_json(app):
         app.write_error(error_json(error))
     else:
         app.write_error(error_text(error, color=_color(app)))
-    _drop_output(app)
-    return error.exit
 
 
 def wants_json(app: App) -> bool:

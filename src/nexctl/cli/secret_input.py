@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nexctl.cli.base import App
 from nexctl.errors import UsageError
-from nexctl.settings.secrets import read_key_file
+from nexctl.settings.secrets import one_line, read_key_file
 
 LARGEST = 65_536
 
@@ -12,8 +12,8 @@ LARGEST = 65_536
 def read_secret(app: App, path: str | None, asked: str) -> str:
     """The secret in the file `path`; without one, or for `-`, from standard input.
 
-    On a terminal it is asked for and not shown (`asked` says what it is). UsageError (exit 2) for
-    an empty one; nothing takes a secret from the command line.
+    On a terminal it is asked for and not shown (`asked` says what it is). Exit 2 for an empty one
+    and for what no header can carry; nothing takes a secret from the command line.
     """
     if path not in (None, "-"):
         return read_key_file(str(path), warn=app.warn)
@@ -25,4 +25,4 @@ def read_secret(app: App, path: str | None, asked: str) -> str:
     value = value.strip()
     if not value:
         raise UsageError("no key was given", hint=hint)
-    return value
+    return one_line(value, "what was given")

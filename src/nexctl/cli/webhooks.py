@@ -70,7 +70,15 @@ def added(
     key = new_key(idempotency_key)
     with connect.gateway(app, kind) as gateway, repeatable(key):
         made = getattr(gateway, noun).add(body, idempotency_key=key)
-    shown = delivery.deliver(made.secret, "nexctl webhooks endpoints add") if made.secret else None
+    shown = None
+    if made.secret is not None:
+        group = "webhooks" if kind == "key" else "admin webhooks"
+        shown = delivery.deliver(
+            made.secret,
+            f"endpoint {made.id} is added",
+            id=made.id,
+            remedy=f"'nexctl {group} endpoints remove {made.id}', then add it again",
+        )
     return secret(app, made, FIELDS, f"endpoint {made.id} is added", shown)
 
 

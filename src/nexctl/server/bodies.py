@@ -95,7 +95,9 @@ def _fault(text: str) -> Refuse:
 
 def keys_are_distinct(raw: bytes, value: Any) -> bool:
     """Whether no object of a JSON text, decoded as `value`, has a key twice."""
-    return written_keys(raw) == distinct_keys(value)
+    distinct = distinct_keys(value)
+    # Every key brings a colon: where there are no more colons than keys, none stands twice.
+    return distinct == raw.count(b":") or distinct == written_keys(raw)
 
 
 def written_keys(raw: bytes | memoryview) -> int:
@@ -106,12 +108,12 @@ def written_keys(raw: bytes | memoryview) -> int:
 def distinct_keys(value: Any) -> int:
     """How many keys plain values have."""
     total = 0
-    waiting = [value]
+    waiting = [value] if type(value) is dict or type(value) is list else []
     while waiting:
-        found = waiting.pop()
-        if type(found) is dict:
-            total += len(found)
-            waiting.extend(x for x in found.values() if type(x) is dict or type(x) is list)
-        elif type(found) is list:
-            waiting.extend(x for x in found if type(x) is dict or type(x) is list)
+        inner = waiting.pop()
+        if type(inner) is dict:
+            total += len(inner)
+        for found in inner.values() if type(inner) is dict else inner:
+            if type(found) is dict or type(found) is list:
+                waiting.append(found)
     return total

@@ -72,6 +72,20 @@ def protocol() -> type[asyncio.Protocol]:
     class Guarded(_Guard, HttpToolsProtocol):
         _silent = 0
         _heard = False
+        _running: Any = None
+
+        def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+            self._running = cycle
+            super()._start_asgi_task(cycle, app)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            # uvicorn tells only the last request of the connection that its caller is gone, and
+            # that one may still wait in line behind the one that is answered.
+            running = self._running
+            if running is not None and not running.response_complete:
+                running.disconnected = True
+                running.message_event.set()
+            super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
             self._heard = False

@@ -18,6 +18,7 @@ from nexctl.server.attempts import Attempts
 from nexctl.server.deadline import within
 from nexctl.server.inference.failures import Failures
 from nexctl.server.ledger import books
+from nexctl.server.ledger.clock import NEVER
 from nexctl.server.refusing import Refuse, Words
 
 if TYPE_CHECKING:
@@ -153,9 +154,11 @@ class House:
 
     def renew(self) -> None:
         """Charge by the book whose time has come, whichever process has stored it."""
-        rows, now = self.ledger.recall("price books", books.schedule), self.now()
-        if rows is self._schedule and now < self._scheduled_until:
+        rows = self.ledger.recall("price books", books.schedule)
+        until = self._scheduled_until
+        if rows is self._schedule and (until == NEVER or self.now() < until):
             return
+        now = self.now()
         hash_ = books.chosen(rows, now)
         if hash_ is None or hash_ == self.book_hash:
             self._schedule, self._scheduled_until = rows, books.next_after(rows, now)

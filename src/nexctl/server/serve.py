@@ -190,8 +190,11 @@ def _run(
             await upkeep.stop()
             await super().shutdown(sockets)
 
+    server = Server(uvicorn.Config(app, **how(terms)))
+    # Requests that have come but not begun are tasks too, so nobody is alone among many.
+    house.ledger.alone(lambda: len(server.server_state.tasks) <= 1)
     try:
-        Server(uvicorn.Config(app, **how(terms))).run(sockets=[listening])
+        server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:

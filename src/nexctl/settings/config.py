@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
+from nexctl.files import open_own
 from nexctl.settings import paths
 
 MAX_BYTES = 1_000_000
@@ -130,7 +131,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     env = os.environ if environ is None else environ
     path = paths.config_file(env)
     try:
-        with open(path, "rb") as stream:
+        with open_own(path) as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Config(path, {}, exists=False, environ=env)
@@ -144,9 +145,14 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
 def parse(raw: bytes, path: str) -> dict[str, Any]:
     """The checked content of a configuration file; `path` is named in errors."""
     if len(raw) > MAX_BYTES:
-        raise _fault(path, 1, f"larger than {MAX_BYTES:,} bytes")
+        raise _fault(
+            path,
+            1,
+            f"larger than {MAX_BYTES:,} bytes",
+            "it holds settings and profiles alone: make it shorter, or remove it",
+        )
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise _fault(path, line, "not UTF-8") from error
@@ -179,6 +185,17 @@ def save(values: dict[str, Any], environ: Mapping[str, str] | None = None) -> st
     with atomic_write(path, mode=0o600) as stream:
         stream.write(text)
     return path
+
+
+def change(
+    how: Callable[[dict[str, Any]], dict[str, Any]], environ: Mapping[str, str] | None = None
+) -> str:
+    """Save what `how` makes of the settings in the file; of two at once neither is lost."""
+    from nexctl.files import locked_folder, private_folder
+
+    path = os.path.realpath(paths.config_file(environ))
+    with locked_folder(private_folder(os.path.dirname(path))):
+        return save(how(load(environ).values), environ)
 
 
 def with_value(values: Mapping[str, Any], key: str, text: str | None) -> dict[str, Any]:
@@ -241,6 +258,8 @@ def _from_text(key: str, known: Key, text: str, *, what: str) -> Any:
         value = lowered not in _OFF
     elif known.kind == "seconds":
         try:
+            if not text.isascii() or "_" in text:
+                raise ValueError(text)
             value = float(text) if "." in text else int(text)
         except ValueError:
             raise UsageError(

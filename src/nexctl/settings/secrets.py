@@ -16,12 +16,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexctl.errors import ConfigError, NexctlError
-from nexctl.files import atomic_write, locked, private_folder
+from nexctl.files import atomic_write, locked, open_own, private_folder
 from nexctl.settings import paths
 from nexctl.settings.profiles import Profile
 
 SERVICE = "nexctl"
 KEYRING_SECONDS = 3.0
+LARGEST_FILE = 10_000_000
 KINDS = {"key": "NEXCTL_API_KEY", "operator": "NEXCTL_OPERATOR_KEY"}
 
 
@@ -65,7 +66,7 @@ def environment_secret(profile: Profile, kind: str, environ: Mapping[str, str]) 
     named = environ.get("NEXCTL_BASE_URL")
     if named and origin_of(named) != origin_of(profile.base_url):
         return None
-    return Secret(_one_line(value, KINDS[kind]), KINDS[kind])
+    return Secret(one_line(value, KINDS[kind]), KINDS[kind])
 
 
 class SecretStore:
@@ -96,7 +97,7 @@ class SecretStore:
     def set(self, profile: Profile, value: str, kind: str = "key") -> str:
         """Keep a secret and return the place. A plain file is used last, and said."""
         name = _entry(profile, kind)
-        value = _one_line(value, "the key")
+        value = one_line(value, "the key")
         ring = self._keyring()
         if ring is not None and self._set_in_ring(ring, name, value):
             # An older copy in the file must not outlive its replacement.
@@ -177,14 +178,14 @@ class SecretStore:
 
     def _read_file(self) -> dict[str, str]:
         try:
-            handle = os.open(self.file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            stream = open_own(self.file, follow=False)
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise ConfigError(f"{self.file}: {error.strerror}", hint="remove it") from error
-        with os.fdopen(handle, "rb") as stream:
+        with stream:
             refuse_readable_by_others(stream.fileno(), self.file)
-            raw = stream.read()
+            raw = stream.read(LARGEST_FILE)
         import json
 
         try:
@@ -231,7 +232,7 @@ def read_key_file(path: str, *, warn: Callable[[str], None]) -> str:
             exit=2,
         ) from error
     try:
-        return _one_line(raw.decode("utf-8").strip(), path)
+        return one_line(raw.decode("utf-8").strip(), path)
     except UnicodeDecodeError:
         raise NexctlError(
             f"{path}: not a key",
@@ -260,8 +261,8 @@ def _entry(profile: Profile, kind: str) -> str:
     return f"{profile.name} {kind} {origin_of(profile.base_url)}"
 
 
-def _one_line(value: str, what: str) -> str:
-    """A secret travels in a header: printable ASCII, no blank, at most 8 kB."""
+def one_line(value: str, what: str) -> str:
+    """A secret travels in a header: printable ASCII, no blank, at most 8 kB; `what` is named."""
     if not (
         0 < len(value) <= 8192 and value.isascii() and value.isprintable() and " " not in value
     ):

@@ -9,19 +9,24 @@ from typing import Any
 
 import pytest
 
-from nexctl.server.ledger import budgets
+from nexctl.server.ledger import budgets, holds
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.main import Ledger
 from tests.server.ledger.conftest import Opener
 from tests.server.ledger.kit import Hands, proved
 from tests.server.ledger.test_faults import Failing, io_error
 
-MODES = ("thread", "loop")
+# "alone": on the loop, and told that nobody else is there, so that nothing is waited for.
+MODES = ("thread", "loop", "alone")
 
 
 @pytest.fixture(params=MODES)
 def grouped(request: pytest.FixtureRequest, opening: Opener, hands: Hands) -> Ledger:
-    return opening(mode=request.param)
+    if request.param != "alone":
+        return opening(mode=request.param)
+    ledger = opening(mode="loop")
+    ledger.alone(lambda: True)
+    return ledger
 
 
 async def one(ledger: Ledger, hands: Hands, amount: int, charge: int, **named: Any) -> str:
@@ -124,10 +129,31 @@ def test_an_owed_settle_is_posted_before_new_work(
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-def test_the_loop_goes_on_while_another_process_has_the_lock(
+def test_who_is_alone_is_answered_in_the_same_turn(
     opening: Opener, hands: Hands, place: str
 ) -> None:
     ledger = opening(mode="loop")
+
+    async def asked() -> tuple[bool, bool]:
+        found = []
+        for alone in (False, True):
+            ledger.alone(lambda alone=alone: alone)  # type: ignore[misc]
+            told = ledger.executor.later(holds.reserve, hands.ask(5))  # type: ignore[attr-defined]
+            found.append(told.done())
+            await told
+        return found[0], found[1]
+
+    assert asyncio.run(asked()) == (False, True)
+    assert hands.figures == (100, 10, 0)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_the_loop_goes_on_while_another_process_has_the_lock(
+    opening: Opener, hands: Hands, place: str, alone: bool
+) -> None:
+    ledger = opening(mode="loop")
+    ledger.alone(lambda: alone)
     other = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
 

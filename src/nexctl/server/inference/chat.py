@@ -31,11 +31,12 @@ T = TypeVar("T")
 
 ENDPOINT = "/v1/chat/completions"
 # The gateway's own, or without effect on an answer: not part of what goes upstream.
-_KEPT_HERE = (
-    *("model", "request_id", "metadata", "stream", "stream_options", "store", "n"),
-    "semantic_cache",
+_KEPT_HERE = frozenset(
+    (
+        *("model", "request_id", "metadata", "stream", "stream_options", "store", "n"),
+        *("semantic_cache", "max_tokens", "max_completion_tokens"),
+    )
 )
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 class Job:
@@ -358,10 +359,9 @@ def texts_of(message: Any) -> list[str]:
 
 def rebuilt(body: Any, model: str, most: int, answers: int) -> dict[str, Any]:
     """The upstream body: only what was understood, with the gateway's own limits."""
-    kept: dict[str, Any] = msgspec.to_builtins(body)
-    limit = "max_completion_tokens" if "max_completion_tokens" in kept else "max_tokens"
-    for name in (*_KEPT_HERE, *_LIMITS):
-        kept.pop(name, None)
+    given: dict[str, Any] = msgspec.to_builtins(body)
+    limit = "max_completion_tokens" if "max_completion_tokens" in given else "max_tokens"
+    kept = {name: value for name, value in given.items() if name not in _KEPT_HERE}
     for message in kept["messages"]:
         if isinstance(message.get("content"), list):
             for part in message["content"]:

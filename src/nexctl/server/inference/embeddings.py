@@ -90,6 +90,7 @@ def checked_input(job: Job, count: Count, said: Embeddings) -> Checked:
         most_output=0,
         size=0,
         output=lambda: 0,
+        error=count.error,
     )
 
 
@@ -106,7 +107,7 @@ def vectors(job: Job, found: Checked, said: Embeddings, settled: Settled) -> Emb
             charge=house.money(settled.charge),
             currency=house.unit,
             cached_input_tokens=found.usage.cached_input,
-            price_book=house.book.version,
+            price_book=job.target.charged.book.version,
             status="ok",
             counted_by=found.by,
         ),

@@ -204,7 +204,7 @@ def _nex(job: Job, settled: Settled, wrong: tuple[str, ...]) -> Nex:
         request_id=job.held.request_id,
         charge=house.money(settled.charge),
         currency=house.unit,
-        price_book=house.book.version,
+        price_book=job.target.charged.book.version,
         status="ok",
         counted_by="gateway" if wrong else "upstream",
     )

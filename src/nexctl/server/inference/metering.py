@@ -185,12 +185,22 @@ def _most(tokens: int, error: Mapping[str, Any] | None) -> int:
     """The upper bound of the true count."""
     if not error:
         return tokens
-    whole, _, part = str(error["high_percent"]).partition(".")
-    digits = len(part)
-    percent = int(whole + part)
-    over = -(-tokens * max(0, percent) // int(100 * 10**digits))
     slack: int = error.get("tokens", 0)
-    return tokens + over + slack
+    return tokens + max(0, _share(tokens, error["high_percent"])) + slack
+
+
+def _least(tokens: int, error: Mapping[str, Any] | None) -> int:
+    """The lower bound: an image at an address may be far smaller than the largest one."""
+    if not error:
+        return tokens
+    slack: int = error.get("tokens", 0)
+    return max(0, tokens + min(0, _share(tokens, error["low_percent"])) - slack)
+
+
+def _share(tokens: int, percent: Any) -> int:
+    """So many per cent of the tokens, rounded up."""
+    whole, _, part = str(percent).partition(".")
+    return -(-tokens * int(whole + part) // int(100 * 10 ** len(part)))
 
 
 class Checked(Struct, frozen=True):
@@ -210,12 +220,14 @@ def checked(
     most_output: int,
     size: int,
     output: Callable[[], int],
+    error: Mapping[str, Any] | None = None,
 ) -> Checked:
     """Hold a provider's numbers against ours: 0 <= cached <= input near our count, output <= sent.
 
     What does not hold is replaced by our own count; so is a zero for what was sent or delivered,
     which is what a provider says that did not count. `size` is the answer's length in bytes, which
-    no token count exceeds; `output` counts the answer, called only where it matters.
+    no token count exceeds; `output` counts the answer, called only where it matters. `error` is how
+    far the true count may lie from ours by its own word: the band lies around all of that.
     """
     from nexctl.wire.chat import ChatUsage, CompletionDetails, PromptDetails
 
@@ -232,6 +244,8 @@ def checked(
         cached = prompt.cached_tokens if prompt else 0
         reasoning = completion.reasoning_tokens if completion else 0
         least = max(counted // FACTOR - SLACK, min(counted, 1))
+        if error is not None and 0 < into < least:
+            least = max(_least(counted, error) // FACTOR - SLACK, 1)
         if not least <= into <= counted * FACTOR + SLACK:
             wrong.append(f"input {_shown(into)} against {counted} counted")
             into = counted

@@ -149,16 +149,18 @@ class Pump:
                 more = True
                 self._texts.setdefault(choice.index, []).extend(texts)
         if chunk.usage is not None:
-            self._said = chunk.usage
+            # Told once, at the end, when it has been checked: a piece carries nobody's word.
+            self._said, chunk.usage = chunk.usage, None
         elif more:
             # What was counted before is not the whole.
             self._said = None
         if not chunk.choices:
             return
+        if self._last is not None:
+            await self._put(self._teller.piece(self._last))
+            self._last = None
         if any(choice.finish_reason is not None for choice in chunk.choices):
             # Kept back: the last piece carries what the answer was charged.
-            if self._last is not None:
-                await self._put(self._teller.piece(self._last))
             self._last = chunk
             return
         if self._listening:

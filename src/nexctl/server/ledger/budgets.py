@@ -366,7 +366,7 @@ def put(
     budget never change: that is another budget (remove it first).
     """
     _check(scope, span, unit, meters, amount)
-    shown = name or f"{scope}-{span}"
+    shown = name or usual_name(scope, span)
     kept = (
         msgspec.json.encode(sorted(meters)).decode() if meters else None,
         msgspec.json.encode(sorted(models)).decode() if models else None,
@@ -403,6 +403,11 @@ def put(
     made = _budget(row)
     _count_the_past(tx, made, at)
     return made
+
+
+def usual_name(scope: str, span: str) -> str:
+    """The name of a budget that was given none."""
+    return f"{scope}-{span}"
 
 
 def _not_yours(origin: str, name: str) -> Refused:
@@ -509,7 +514,7 @@ def _counts_as(one: Budget, *, scope: str, scope_id: str, **terms: Any) -> bool:
     span, unit = terms.get("span", "month"), terms.get("unit", MONEY)
     meters, models = terms.get("meters"), terms.get("models")
     return (one.scope, one.scope_id, one.name, one.span, one.unit, one.meters, one.models) == (
-        *(scope, scope_id, terms.get("name") or f"{scope}-{span}", span, unit),
+        *(scope, scope_id, terms.get("name") or usual_name(scope, span), span, unit),
         tuple(sorted(meters)) if meters else None,
         tuple(sorted(models)) if models else None,
     )

@@ -326,6 +326,8 @@ class OnLoop(Inline):
     """
 
     waits = False
+    # Whether nobody else may ask in this turn: then nothing is waited for.
+    is_alone: Callable[[], bool] = staticmethod(lambda: False)
 
     def __init__(self, database: Database, clock: Clock, shared: Shared) -> None:
         super().__init__(database, clock, shared)
@@ -361,7 +363,10 @@ class OnLoop(Inline):
         self._waiting.append(Job(operation, args, named, done))
         if not self._due:
             self._due = True
-            loop.call_soon(self._drain, loop)
+            if self.is_alone():
+                self._drain(loop)
+            else:
+                loop.call_soon(self._drain, loop)
         return future
 
     def _known(self, memory: Memory) -> dict[Any, Any]:

@@ -87,6 +87,11 @@ class Ledger:
             raise TypeError("a ledger opened inline has no group commit")
         return await executor.later(operation, *args, **named)
 
+    def alone(self, says: Callable[[], bool]) -> None:
+        """Take `says` for whether only one caller is there: its writes wait for nobody else's."""
+        if isinstance(self.executor, executors.OnLoop):
+            self.executor.is_alone = says
+
     # one request -------------------------------------------------------------------------------
 
     def reserve(self, ask: Ask) -> Reservation:

@@ -8,6 +8,7 @@ lot that is used up, a debt, an expiry, a hold that was given up: then each is d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from nexctl.server.ledger import costs, holds, lots, snapshots, tiers
@@ -30,7 +31,7 @@ def reserve(tx: Transaction, asks: Sequence[Ask]) -> list[Reservation]:
     made = {
         row[2:]: row[:2]
         for row in tx.all(
-            holds.insert_of(len(ready)), *(value for one in ready for value in one.values)
+            holds.insert_of(len(ready)), *chain.from_iterable(one.values for one in ready)
         )
     }
     found: list[tuple[int, str]] = []

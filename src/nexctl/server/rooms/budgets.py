@@ -53,7 +53,7 @@ def put(tx: Transaction, call: Call) -> wire.Budget:
     levels = body.alert_at
     if levels is None:
         levels = list(alerts.get(tx, account).percents)
-    name = body.name or f"{scope}-{body.window}"
+    name = body.name or budgets.usual_name(scope, body.window)
     for state in budgets.listed(tx, account, scope=scope, scope_id=scope_id):
         if (state.budget.name, state.budget.span) == (name, body.window):
             call.before = _budget(tx, call, state)

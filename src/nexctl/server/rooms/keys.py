@@ -20,7 +20,7 @@ from nexctl.wire.base import UNSET
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
-    from nexctl.server.ledger.budgets import State
+    from nexctl.server.ledger.budgets import Budget, State
     from nexctl.server.ledger.keys import Key
     from nexctl.server.ledger.port import Transaction
 
@@ -105,7 +105,7 @@ def update(tx: Transaction, call: Call) -> wire.Key:
         raise Refuse("state_conflict", "the key is revoked")
     call.before = _shown(tx, call, found)
     parent = keys.get(tx, found.parent) if found.parent else None
-    changes = _changes(tx, call, body, found, parent)
+    changes = _changes(tx, call, body, parent)
     if changes:
         found = keys.change(tx, found.id, **changes)
     if body.disabled is not UNSET:
@@ -248,9 +248,7 @@ def _within(addresses: Sequence[str], allowed: Sequence[str] | None) -> bool:
     )
 
 
-def _changes(
-    tx: Transaction, call: Call, body: Any, found: Key, parent: Key | None
-) -> dict[str, Any]:
+def _changes(tx: Transaction, call: Call, body: Any, parent: Key | None) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if body.name is not UNSET:
         changes["name"] = body.name
@@ -266,12 +264,13 @@ def _changes(
         if body.labels:
             plans.need_feature(call, COST_LABELS, "cost labels")
         changes["labels"] = body.labels
+    # Only what changes: a parent may have been narrowed since, and rules each request anyhow.
     _inside_parent(
         parent,
-        changes.get("models", found.models),
-        changes.get("ip_allowlist", found.ip_allowlist),
-        changes.get("rpm", found.rpm),
-        changes.get("expires_at", found.expires_at),
+        changes.get("models"),
+        changes.get("ip_allowlist"),
+        changes.get("rpm"),
+        changes.get("expires_at"),
     )
     return changes
 
@@ -280,11 +279,22 @@ def _changes(
 
 
 def own_budget(states: Sequence[State]) -> State | None:
-    """The budget in money that was set for a key itself."""
+    """The budget in money that was set for a key itself.
+
+    Of several the one without a name of its own comes first, then one of a calendar window.
+    """
     money = [s for s in states if s.budget.unit == budgets.MONEY and s.budget.models is None]
-    calendar = [s for s in money if s.budget.span in _WINDOWS]
-    found = calendar or money
-    return found[0] if found else None
+    return min(
+        money,
+        key=lambda s: (not _is_usual(s.budget), s.budget.span not in _WINDOWS),
+        default=None,
+    )
+
+
+def _is_usual(budget: Budget) -> bool:
+    """Whether it is what a key's terms set: in money, for all models, without a name of its own."""
+    usual = budgets.usual_name("key", budget.span)
+    return budget.unit == budgets.MONEY and budget.models is None and budget.name == usual
 
 
 def check_within_parent(
@@ -295,7 +305,8 @@ def check_within_parent(
         return
     for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=parent.id):
         budget = state.budget
-        if budget.unit == budgets.MONEY and budget.span == window and amount > budget.amount:
+        limits = budget.unit == budgets.MONEY and budget.models is None and budget.span == window
+        if limits and amount > budget.amount:
             raise Refuse("wider_than_parent", param="budget")
 
 
@@ -305,26 +316,32 @@ def _set_budget(
     plans.need_feature(call, "per_key_budgets", "budgets for single keys")
     amount = units_of(terms.amount, call.house.scale, zero=True)
     check_within_parent(tx, call, parent, amount, terms.window)
-    for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
-        own = state.budget.origin == budgets.OWN and state.budget.span in _WINDOWS
-        if own and state.budget.unit == budgets.MONEY and state.budget.span != terms.window:
-            budgets.remove(tx, call.customer.id, state.budget.id)
+    before = own_budget(_replaceable(tx, call, key))
     levels = alerts.get(tx, call.customer.id).percents
+    for state in _replaceable(tx, call, key):
+        if state.budget.span == terms.window:
+            levels = state.budget.alert_at
+        elif before is not None and state.budget.id == before.budget.id:
+            budgets.remove(tx, call.customer.id, state.budget.id)
     budgets.put(tx, call.customer.id, "key", key.id, amount, span=terms.window, alert_at=levels)
 
 
 def _drop_budgets(tx: Transaction, call: Call, key: Key) -> None:
-    for state in budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id):
-        if state.budget.origin == budgets.OWN:
-            budgets.remove(tx, call.customer.id, state.budget.id)
+    for state in _replaceable(tx, call, key):
+        budgets.remove(tx, call.customer.id, state.budget.id)
 
 
-def _budgets_by_key(tx: Transaction, call: Call) -> dict[str, State]:
-    found: dict[str, State] = {}
+def _replaceable(tx: Transaction, call: Call, key: Key) -> list[State]:
+    """The budgets that a key's terms stand for; 'budgets set' may have set others beside them."""
+    states = budgets.listed(tx, call.customer.id, scope="key", scope_id=key.id)
+    return [s for s in states if s.budget.origin == budgets.OWN and _is_usual(s.budget)]
+
+
+def _budgets_by_key(tx: Transaction, call: Call) -> dict[str, State | None]:
+    by_key: dict[str, list[State]] = {}
     for state in budgets.listed(tx, call.customer.id, scope="key"):
-        if own_budget([state]) is not None:
-            found.setdefault(state.budget.scope_id, state)
-    return found
+        by_key.setdefault(state.budget.scope_id, []).append(state)
+    return {key: own_budget(states) for key, states in by_key.items()}
 
 
 # how it is shown -------------------------------------------------------------------------------
