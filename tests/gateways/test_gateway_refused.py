@@ -272,11 +272,11 @@ def test_a_key_that_a_gateway_says_back_is_not_shown_whatever_its_spelling(key: 
     assert error.message.startswith("home: Incorrect key ")
 
 
-def test_a_word_typed_where_no_key_is_asked_for_eats_no_other_word() -> None:
-    raw = json.dumps({"error": {"message": "nonesuch exceeds the context"}}).encode()
+def test_a_word_typed_where_no_key_is_asked_for_eats_no_message() -> None:
+    raw = json.dumps({"error": {"message": "none exceeds the context"}}).encode()
     for key in ("x", "none", ""):
         said = refusal_of(raw, 400, {}, "home", (key,)).message
-        assert said == "home: nonesuch exceeds the context"
+        assert said == "home: none exceeds the context"
 
 
 def test_the_gateways_clients_name_their_key_to_the_redaction(wire: MemoryTransport) -> None:
