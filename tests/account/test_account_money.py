@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from gateway_kit import MemoryTransport, breaks, refuses, says, streams
 
@@ -13,6 +14,7 @@ from nexctl.account.pending import Pending
 from nexctl.errors import NexctlError
 from nexctl.gateways.port import Gateway
 from nexctl.gateways.refused import Refused
+from nexctl.safety.http import NetworkError
 from nexctl.wire.chat import ChatRequest, Message
 from nexctl.wire.topups import FINAL, STATES, TopUp, TopUpCreate
 
@@ -265,6 +267,31 @@ def test_a_lost_connection_is_asked_again_under_the_same_id(
     found = chatting.ask(gateway, HELLO)
     assert found.text == "Hello"
     assert len({json.loads(call.body)["request_id"] for call in wire.calls}) == 1
+
+
+def test_a_request_whose_end_was_not_seen_is_named_with_where_to_look(
+    gateway: Gateway, wire: MemoryTransport
+) -> None:
+    asked = msgspec.structs.replace(HELLO, request_id="r-7")
+    wire.expect(
+        *("POST", "/v1/chat/completions", streams(chunk("Hel"), end=False)),
+        *[breaks() for _ in range(4)],
+        says(200, {"choices": []}),
+        *[breaks("connect_failed", sent=False) for _ in range(4)],
+    )
+    look = "it may be charged: 'nexctl usage show r-7' tells"
+    for on_text, hint in (
+        (lambda _: None, look),
+        (None, look),
+        (None, f"check the profile's address and driver; {look}"),
+    ):
+        with pytest.raises(NetworkError) as caught:
+            chatting.ask(gateway, asked, on_text=on_text)
+        assert caught.value.hint == hint
+        assert caught.value.details["request_id"] == "r-7"
+    with pytest.raises(NetworkError) as caught:
+        chatting.ask(gateway, asked)
+    assert "charged" not in (caught.value.hint or "")
 
 
 def test_an_answer_that_was_billed_and_lost_is_told_with_its_charge(

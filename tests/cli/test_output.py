@@ -60,6 +60,21 @@ def test_an_empty_list_is_an_empty_array() -> None:
     assert shown(View([], table=Table(("a",), []))) == ""
 
 
+@pytest.mark.parametrize("plain", ["", "1"])
+def test_an_empty_list_on_a_terminal_is_said_in_words(plain: str) -> None:
+    empty = View([], table=Table(("a",), iter(())))
+    environ = {"HOME": "/nonexistent", "NEXCTL_PLAIN": plain}
+    app = App.double(environ=environ, tty=True)
+    app.command = "nexctl keys list"
+    emit(app, empty)
+    assert app.out.getvalue() == ""  # type: ignore[union-attr]
+    assert app.err.getvalue() == "nexctl keys list: nothing to show\n"  # type: ignore[union-attr]
+    app = App.double(environ=environ)
+    app.output = "table"
+    emit(app, empty)
+    assert app.err.getvalue() == ""  # type: ignore[union-attr]
+
+
 def test_jsonl_is_a_record_a_line_without_an_envelope() -> None:
     lines = shown(VIEW, "jsonl").splitlines()
     assert [json.loads(line)["model"] for line in lines] == [row[0] for row in ROWS]

@@ -102,3 +102,13 @@ def test_codes_are_shown_once(nexctl: Nexctl, tmp_path: Path) -> None:
     nexctl("wallet", "redeem", codes[0])
     states = [row["state"] for row in nexctl("admin", "codes", "list", "-o", "json").data]
     assert sorted(states) == ["open", "open", "redeemed"]
+
+
+def test_an_option_that_a_provider_does_not_have_is_refused(nexctl: Nexctl) -> None:
+    done = nexctl("admin", "providers", "set", "echo", "--option", "delay=1")
+    assert done.exit == 2
+    assert "echo has no option 'delay': it has fail, stall" in done.err
+    url = "https://api.example.com/v1"
+    done = nexctl("admin", "providers", "add", "far", "--url", url, "--option", "fail=500")
+    assert done.exit == 2
+    assert "openai has no option 'fail': it has none" in done.err

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
-from tests.e2e.conftest import Nexctl
+from tests.e2e.conftest import PROGRAM, Nexctl
 
 
 def test_the_answer_alone_is_on_standard_output(nexctl: Nexctl) -> None:
@@ -121,3 +123,22 @@ def test_a_broken_stream_is_7_with_what_came(nexctl: Nexctl) -> None:
     held = nexctl("wallet", "show", "-o", "json").data
     assert held["held"] == "0"
     assert held["balance"] != "30"
+
+
+def test_ctrl_c_in_a_stream_names_the_request(nexctl: Nexctl, tmp_path: Path) -> None:
+    nexctl("admin", "providers", "set", "echo", "--option", "pause=0.5")
+    (tmp_path / "p.txt").write_text("word " * 100)
+    process = subprocess.Popen(
+        [str(PROGRAM), "chat", "p.txt", "-m", "nex-pro"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(4) == b"word"
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out.endswith(b"\n")
+    assert b"interrupted: it may be charged: 'nexctl usage show nexctl-" in said

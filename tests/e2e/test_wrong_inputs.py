@@ -79,6 +79,7 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("admin codes create 0% --promo -y", {}, 2, "must be more than 0", "'--help'"),
     ("gateway restore nosuch.db", {}, 2, "nosuch.db: no such file", "gateway backup"),
     ("gateway serve --tls-cert no.pem", {}, 2, "--tls-cert: no.pem", "name a PEM file"),
+    ("gateway serve --tls-cert prompt.md", {}, 2, "no certificate", "PEM"),
     ("gateway serve --port 99999", {}, 2, "99999 is more than 65535", "serve --help"),
     ("gateway serve --host 0.0.0.0", {}, 2, "unprotected", "--tls-cert"),
     ("gateway init x --book nosuch", {}, 2, "no price book 'nosuch'", "books: nextoken"),

@@ -40,6 +40,29 @@ def test_a_full_disk_is_the_callers_own_only_below_a_gateway_in_its_process(
     assert judge(Reply(503, {}, iter((body,)))) is False, "no time makes room"
 
 
+@pytest.mark.parametrize(
+    ("category", "status", "exit", "again"),
+    [
+        ("quota", 429, 5, False),
+        ("quota_error", 429, 5, False),
+        ("Quota_Error", 403, 5, False),
+        ("upstream", 502, 7, False),
+        ("platform_error", 503, 7, None),
+        ("user", 429, 6, None),
+        ("", 429, 6, None),
+    ],
+)
+def test_the_category_decides_where_no_code_is_known(
+    category: str, status: int, exit: int, again: bool | None
+) -> None:
+    headers = {"x-gateway-error-category": category}
+    assert refused(status, {"message": "m"}, headers).exit == exit
+    assert judge(Reply(status, headers, iter([b'{"message": "m"}']))) is again
+    # A code that is known says more.
+    known = b'{"error": {"code": "rate_limited", "message": "m"}}'
+    assert refused(status, known, headers).exit == 6
+
+
 WORDS = ["error", "code", "message", "type", "detail", "details", "layer", "param"]
 
 # (gateway, status, body, exit code). Sources: the gateways' error pages.
@@ -247,7 +270,7 @@ def test_a_name_that_is_taken_is_not_asked_for_again(
     assert caught.value.exit == 1
 
 
-@pytest.mark.parametrize("key", ["opaque/CANARY=value+1", "hunter22", "sk-CANARY12345678"])
+@pytest.mark.parametrize("key", ["opaque/CANARY=value+1", "hunter22", "sk-CANARY12345678", "pw-7"])
 def test_a_key_that_a_gateway_says_back_is_not_shown_whatever_its_spelling(key: str) -> None:
     body = {
         "message": f"Incorrect key {key}!",

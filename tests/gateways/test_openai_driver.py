@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from gateway_kit import MemoryTransport, breaks, refuses, says, streams
 
+from nexctl.account import chatting
 from nexctl.errors import ConfigError, NexctlError, UsageError
 from nexctl.gateways.drivers import open_gateway
 from nexctl.gateways.lacking import Lacking
@@ -81,6 +82,90 @@ def test_a_stream_is_read_chunk_by_chunk(wire: MemoryTransport, openai: Gateway)
     text = [chunk.choices[0].delta.content for chunk in openai.chat.stream(request)]
     assert text == ["a", "a"]
     assert wire.body()["stream"] is True
+
+
+BARE = {"choices": [{"delta": {"content": "a"}}]}
+LAST = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {},
+        {"id": None, "object": None, "created": 1.5, "model": None},
+        {"usage": {"prompt_tokens": 1}, "nex": {"charge": 1}, "choices_of_tomorrow": []},
+    ],
+)
+def test_a_chunk_is_read_whatever_stands_around_its_text(
+    wire: MemoryTransport, openai: Gateway, around: dict[str, Any]
+) -> None:
+    wire.expect("POST", "/v1/chat/completions", streams({**BARE, **around}, {**LAST, **around}))
+    chunks = list(openai.chat.stream(asking()))
+    assert [chunk.choices[0].delta.content for chunk in chunks] == ["a", None]
+    assert {(chunk.usage, chunk.nex) for chunk in chunks} == {(None, None)}
+
+
+def test_an_id_that_is_billed_once_is_not_promised_where_there_is_none(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    with pytest.raises(Lacking, match="request ids that are billed once"):
+        chatting.ask(openai, asking(request_id="r1"))
+    wire.expect("POST", "/v1/chat/completions", streams({"id": "theirs", **LAST}))
+    assert chatting.ask(openai, asking(), on_text=lambda _: None).request_id == "theirs"
+
+
+def test_a_stream_without_its_last_line_is_whole_where_the_answer_is(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    wire.expect(
+        *("POST", "/v1/chat/completions", streams(BARE, LAST, end=False)),
+        streams(BARE, end=False),
+    )
+    assert len(list(openai.chat.stream(asking()))) == 2
+    with pytest.raises(NetworkError, match="broke off"):
+        list(openai.chat.stream(asking()))
+
+
+def test_a_server_that_does_not_stream_has_answered_all_the_same(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    calls = [{"id": f"c{at}", "function": {"name": "f", "arguments": {"n": at}}} for at in (0, 1)]
+    message = {"content": "hi", "tool_calls": calls}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    whole = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+    wire.expect("POST", "/v1/chat/completions", says(200, whole), says(200, whole))
+    (chunk,) = openai.chat.stream(asking())
+    assert chunk.choices[0].delta.content == "hi"
+    assert [call["index"] for call in chunk.choices[0].delta.tool_calls or ()] == [0, 1]
+    assert chunk.usage is not None
+    assert chunk.usage.total_tokens == 5
+    assert openai.chat.complete(asking()).choices[0].message.content == "hi"
+
+
+def test_an_error_in_an_answer_of_200_is_told(wire: MemoryTransport, openai: Gateway) -> None:
+    error = {"error": {"code": "insufficient_quota", "message": "nothing left"}}
+    wire.expect("POST", "/v1/chat/completions", says(200, error), says(200, error), says(200, {}))
+    for ask in (openai.chat.complete, openai.chat.stream):
+        with pytest.raises(NexctlError, match="nothing left") as caught:
+            ask(asking())
+        assert caught.value.exit == 5
+    with pytest.raises(NetworkError, match="no choices"):
+        openai.chat.complete(asking())
+
+
+def test_models_are_read_by_the_fields_that_are_the_contracts(
+    wire: MemoryTransport, openai: Gateway
+) -> None:
+    rows = [
+        {"id": "m", "created": None, "owned_by": None, "capabilities": {"vision": True}},
+        {"id": "n", "object": None, "context": 9, "rates": "free", "aliases": ["o"]},
+    ]
+    wire.expect("GET", "/v1/models", says(200, {"data": rows}), says(200, {"data": [{"id": ""}]}))
+    first, second = openai.models.list()
+    assert (first.id, first.created, first.capabilities) == ("m", 0, [])
+    assert (second.context, second.rates, second.aliases) == (9, {}, ["o"])
+    with pytest.raises(NetworkError, match="without an id"):
+        list(openai.models.list())
 
 
 def uploaded(call: Call) -> Reply:

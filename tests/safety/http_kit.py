@@ -72,7 +72,7 @@ def endless(head: bytes, piece: bytes, pause: float) -> Act:
 class LoopbackGateway:
     """A server on 127.0.0.1 with a script: each expected call has its answers, used in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.seen: list[Seen] = []
         self.unmatched: list[str] = []
         self._script: dict[tuple[str, str], list[Act]] = {}
@@ -93,11 +93,14 @@ class LoopbackGateway:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        self.server = Server((host, 0), Handler)
         self.server.daemon_threads = True
         self.server.stopping = threading.Event()  # type: ignore[attr-defined]
         self.port: int = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def expect(self, method: str, target: str, *answers: Act) -> None:
@@ -124,9 +127,9 @@ class LoopbackGateway:
 
 
 @contextlib.contextmanager
-def loopback_gateway() -> Iterator[LoopbackGateway]:
+def loopback_gateway(host: str = "127.0.0.1") -> Iterator[LoopbackGateway]:
     """A running gateway; at the end every call was expected and every answer used."""
-    gateway = LoopbackGateway()
+    gateway = LoopbackGateway(host)
     try:
         yield gateway
         assert not gateway.unmatched, f"unexpected requests: {gateway.unmatched}"

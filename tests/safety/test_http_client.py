@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import time
@@ -151,6 +152,30 @@ def test_the_environments_proxy_is_not_used_for_loopback(
         gateway.expect("GET", "/v1/me", reply(200))
         assert client_of(gateway).send(GET).status == 200
         assert proxy.seen == []
+
+
+def test_an_address_of_ipv6_is_called() -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with loopback_gateway("::1") as gateway:
+        gateway.expect("GET", "/v1/me", reply(200))
+        assert client_of(gateway).send(GET).status == 200
+        assert gateway.seen[0].headers["host"] == f"[::1]:{gateway.port}"
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://", "http://[::1", "http://127.0.0.1:port", "127.0.0.1:0", "socks5://127.0.0.1:9"],
+)
+def test_a_proxy_that_is_none_is_bad_configuration(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(ConfigError, match="the proxy of the environment"):
+        HttpTransport("https://gateway.invalid")
 
 
 def test_the_environments_proxy_is_asked_for_other_hosts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,23 @@ def test_known_values_are_masked_whatever_they_look_like() -> None:
     assert redact("nothing", ["", "x"]) == "nothing"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the connection is closed", "the connection is closed"),
+        ("key 'se' and key=se.", "key '***' and key=***."),
+        ("/v1/se/se?x=se&se", "/v1/***/***?x=***&***"),
+        ("sesame, müse, se_1", "sesame, müse, se_1"),
+        ("se among words, se, Bearer se", "se among words, se, Bearer ***"),
+    ],
+)
+def test_a_short_known_value_is_masked_as_a_whole_and_leaves_words_whole(
+    text: str, shown: str
+) -> None:
+    assert redact(text, ["se"]) == shown
+    assert redact("a7, 'a7' and a77", ["a7"]) == "***, '***' and a77"
+
+
 def test_headers_that_carry_secrets_are_masked_whole() -> None:
     shown = redaction.headers(
         {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.gateways.refused import Refused
+from nexctl.safety.http import NetworkError
 
 if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
@@ -49,9 +50,33 @@ def quote(gateway: Gateway, request: ChatRequest) -> Estimate | None:
         raise
 
 
-def new_request_id() -> str:
-    """An id under which a request is served and billed at most once."""
-    return f"nexctl-{os.urandom(12).hex()}"
+def identified(gateway: Gateway, request: ChatRequest) -> ChatRequest:
+    """A request with an id under which it is billed at most once, where the gateway has such ids.
+
+    So repeating it after a lost connection cannot be billed twice: the repetition is refused as
+    `already_billed`, with the charge. Lacking for an id of its own where the gateway has none.
+    """
+    import msgspec
+
+    from nexctl.gateways.lacking import Lacking
+
+    if not gateway.chat.once:
+        if request.request_id is None:
+            return request
+        raise Lacking(
+            gateway.name,
+            "request ids that are billed once",
+            hint="leave the request id out",
+        )
+    made = request.request_id or f"nexctl-{os.urandom(12).hex()}"
+    return msgspec.structs.replace(request, request_id=made)
+
+
+def charged_perhaps(request: ChatRequest) -> str:
+    """Where to look after a request whose end was not seen."""
+    if request.request_id is None:
+        return "it may be charged"
+    return f"it may be charged: 'nexctl usage show {request.request_id}' tells"
 
 
 def ask(
@@ -63,25 +88,29 @@ def ask(
 ) -> Answered:
     """Send a request; with `on_text` the answer's first choice is handed on as it comes.
 
-    Without an id of its own the request gets one, so that repeating it after a lost connection
-    cannot be billed twice: the repetition is refused as `already_billed`, with the charge.
+    It goes `identified`; without such ids the answer is known by its own. Where the end was not
+    seen, the error says where to look for a charge.
     """
-    import msgspec
+    request = identified(gateway, request)
+    try:
+        if on_text is None:
+            return _whole(gateway, request, quoted)
+        return _streamed(gateway, request, quoted, on_text)
+    except NetworkError as error:
+        if error.sent:
+            perhaps = charged_perhaps(request)
+            lost = error.code == "connection_lost"
+            error.hint = perhaps if lost else f"{error.hint}; {perhaps}"
+            if request.request_id is not None:
+                error.details["request_id"] = request.request_id
+        raise
 
-    request_id = request.request_id or new_request_id()
-    request = msgspec.structs.replace(request, request_id=request_id)
-    if on_text is None:
-        return _whole(gateway, request, request_id, quoted)
-    return _streamed(gateway, request, request_id, quoted, on_text)
 
-
-def _whole(
-    gateway: Gateway, request: ChatRequest, request_id: str, quoted: Estimate | None
-) -> Answered:
+def _whole(gateway: Gateway, request: ChatRequest, quoted: Estimate | None) -> Answered:
     found = gateway.chat.complete(request)
     choice = found.choices[0] if found.choices else None
     return Answered(
-        request_id,
+        request.request_id or found.id,
         found.model,
         (choice.message.content or "") if choice else "",
         choice.message.refusal if choice else None,
@@ -96,7 +125,6 @@ def _whole(
 def _streamed(
     gateway: Gateway,
     request: ChatRequest,
-    request_id: str,
     quoted: Estimate | None,
     on_text: Callable[[str], object],
 ) -> Answered:
@@ -113,9 +141,11 @@ def _streamed(
     refused: list[str] = []
     calls: list[dict[str, Any]] = []
     model, finish, usage, nex = request.model or "", None, None, None
+    request_id = request.request_id or ""
     try:
         for chunk in events:
             model, usage, nex = chunk.model or model, chunk.usage or usage, chunk.nex or nex
+            request_id = request_id or chunk.id
             for choice in chunk.choices:
                 if choice.index != 0:
                     continue

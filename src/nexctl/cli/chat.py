@@ -58,15 +58,18 @@ def chat(
         return dry(app, Planned("chat.create", body=_request(given, chosen or "default", options)))
     with connect.gateway(app) as gateway:
         request = _request(given, chosen or _default_model(app, gateway), options)
+        request = chatting.identified(gateway, request)
         quoted = chatting.quote(gateway, request)
         whole_answer = no_stream or app.format not in ("auto", "table")
         writer = None if whole_answer else _Writer(app)
         try:
             answered = chatting.ask(gateway, request, quoted=quoted, on_text=writer)
-        except NexctlError:
+        except (NexctlError, KeyboardInterrupt) as error:
             # What came stands on a line of its own, before the error.
             if writer is not None:
                 writer.end()
+            if isinstance(error, KeyboardInterrupt):
+                app.note(f"interrupted: {chatting.charged_perhaps(request)}")
             raise
     if writer is None and app.format in ("auto", "table"):
         writer = _Writer(app)
@@ -97,9 +100,10 @@ class _Writer:
         text, self._held = text[:cut], text[cut:]
         shown = clean(text, keep_newlines=True)
         if shown:
+            # Before it is written: an interruption may come as soon as it is.
+            self._ended = shown.endswith("\n")
             self._app.write(shown)
             self._app.flush()
-            self._ended = shown.endswith("\n")
 
     def end(self) -> None:
         """The last of it, and the end of the last line."""
@@ -231,7 +235,8 @@ def _receipt(app: App, answered: Answered) -> str:
     parts.append(answered.model)
     if nex is not None and nex.status == "partial":
         parts.append("partial answer")
-    parts.append(f"request {answered.request_id}")
+    if answered.request_id:
+        parts.append(f"request {answered.request_id}")
     parts.append(f"profile {app.profile.name}")
     return " · ".join(parts)
 

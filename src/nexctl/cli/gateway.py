@@ -223,6 +223,8 @@ def serve(
     for flag_, path in (("--tls-cert", terms.tls_cert), ("--tls-key", terms.tls_key)):
         if path is not None:
             _readable(flag_, path)
+    if terms.tls_cert is not None:
+        _certificate(terms.tls_cert, terms.tls_key)
     place = embedded.opened_place(app, profile)
 
     def ready(url: str) -> None:
@@ -238,6 +240,21 @@ def _readable(what: str, path: str) -> None:
             pass
     except OSError as error:
         raise UsageError(f"{what}: {path}: {error.strerror}", hint="name a PEM file") from error
+
+
+def _certificate(cert: str, key: str | None) -> None:
+    """UsageError (exit 2) where two files are no certificate with its key."""
+    import ssl
+
+    try:
+        # Without a password for the key: the server has nobody to ask for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: "")
+    except (ssl.SSLError, ValueError):
+        where = cert if key is None else f"{cert} and {key}"
+        raise UsageError(
+            f"--tls-cert: {where}: no certificate with its unencrypted key",
+            hint="name PEM files: the certificate, and its key in the same file or by --tls-key",
+        ) from None
 
 
 @command(examples=("nexctl gateway status", "nexctl gateway status -o json"))

@@ -260,7 +260,13 @@ def _write_table(app: App, view: View) -> None:
     if view.text is not None:
         view.text(screen)
     else:
-        screen.table(_table(app, view))
+        table = _table(app, view)
+        rows = list(table.rows)
+        if not rows and screen.terminal:
+            # Headings above nothing leave open whether something is missing.
+            app.note(f"{app.command}: nothing to show")
+            return
+        screen.table(Table(table.columns, rows))
     app.write(screen.text())
 
 

@@ -58,7 +58,7 @@ def one(
     def write(screen: Screen) -> None:
         screen.line((done(app, said), "bold"))
         lines = [
-            (field.replace("_", " "), str(cell(getattr(row, field))))
+            (field.replace("_", " "), cell(getattr(row, field)))
             for field in fields
             if getattr(row, field) not in (None, [], "")
         ]

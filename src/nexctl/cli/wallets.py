@@ -147,7 +147,10 @@ def _grants(app: App, given: list[Grant], tasks: list[Task]) -> View:
 
     def write(screen: Screen) -> None:
         screen.line((f"credits given, profile {app.profile.name}", "bold"))
-        screen.table(table)
+        if rows:
+            screen.table(table)
+        else:
+            screen.line("none")
         if tasks:
             screen.blank()
             screen.line(("to claim: nexctl wallet grants claim TASK", "bold"))

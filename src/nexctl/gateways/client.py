@@ -6,6 +6,7 @@ under `safety.http.Client` differs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -55,24 +56,26 @@ class GatewayClient:
         """
         route = BY_NAME[route_name]
         call = self._call(route, ids, query, body, idempotency_key)
-        reply = self._sent(route, call._replace(seconds=seconds))
-        return self._decoded(route.response, reply.read())
+        with _unsure(call):
+            reply = self._sent(call._replace(seconds=seconds))
+            return self._decoded(route.response, reply.read())
 
     def raw(self, route_name: str, query: msgspec.Struct | None = None) -> bytes:
         """Make one reading call and return its answer as it came."""
         route = BY_NAME[route_name]
-        return self._sent(route, self._call(route, (), query, None, None)).read()
+        return self._sent(self._call(route, (), query, None, None)).read()
 
     def stream(self, route_name: str, body: msgspec.Struct) -> Events:
         """Make a call whose answer comes in events."""
         route = BY_NAME[route_name]
         call = self._call(route, (), None, body, None)._replace(stream=True)
-        reply = self._sent(route, call)
+        reply = self._sent(call)
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
             reply.close()
             raise self._no_gateway(f"it answered {kind[:60] or 'nothing'} instead of a stream")
-        return Events(self, reply, type_named(route.streaming or ""))
+        event: type[msgspec.Struct] = type_named(route.streaming or "")
+        return Events(self, reply, lambda data: base.decode(event, data))
 
     def upload(self, route_name: str, path: str, name: str, fields: Mapping[str, str]) -> Any:
         """Send a file in a form, read as it is sent; UsageError where it cannot be read.
@@ -90,7 +93,8 @@ class GatewayClient:
         headers = {"content-type": kind, "idempotency-key": http.new_idempotency_key()}
         call = Call(route.method, route.path, headers, repeatable=True, upload=upload)
         call = call._replace(seconds=UPLOAD_SECONDS)
-        return self._decoded(route.response, self._sent(route, call).read())
+        with _unsure(call):
+            return self._decoded(route.response, self._sent(call).read())
 
     def download(self, route_name: str, *ids: str) -> Iterator[bytes]:
         """Make a call whose answer is a file; its pieces as they come, once."""
@@ -103,7 +107,7 @@ class GatewayClient:
             stream=True,
             limit=LARGEST_DOWNLOAD,
         )
-        return self._sent(route, call).pieces()
+        return self._sent(call).pieces()
 
     def pages(self, route_name: str, query: Any = None, *ids: str) -> Iterator[Any]:
         """Every page of a list below `ids`; each is asked for when the one before is used up."""
@@ -155,15 +159,8 @@ class GatewayClient:
             )
         return Call(route.method, target_of(route, ids, query), headers, raw, repeatable)
 
-    def _sent(self, route: Route, call: Call) -> Reply:
-        try:
-            reply = self.http.send(call)
-        except NetworkError as error:
-            key = call.headers.get("idempotency-key")
-            if key is not None and error.sent:
-                error.details["idempotency_key"] = key
-                error.hint = f"whether it was done is not known; --idempotency-key {key} asks again"
-            raise
+    def _sent(self, call: Call) -> Reply:
+        reply = self.http.send(call)
         if reply.status >= 400:
             error_ = refused.refusal(reply, self.name, self.http.known, here=self.here)
             key = call.headers.get("idempotency-key")
@@ -180,6 +177,20 @@ class GatewayClient:
 
     def _no_gateway(self, why: str) -> NetworkError:
         return no_gateway(f"{self.name} does not answer as this kind of gateway does", why)
+
+
+@contextlib.contextmanager
+def _unsure(call: Call) -> Iterator[None]:
+    """An error after which nobody knows whether a write was done names what to ask for again."""
+    try:
+        yield
+    except NetworkError as error:
+        key = call.headers.get("idempotency-key")
+        if key is not None and error.sent:
+            error.details["idempotency_key"] = key
+            again = f"whether it was done is not known; --idempotency-key {key} asks again"
+            error.hint = f"{error.hint}; {again}" if error.code == "bad_answer" else again
+        raise
 
 
 def decoded(body: type[AnyStruct], raw: bytes, fault: Callable[[str], NetworkError]) -> AnyStruct:
@@ -205,12 +216,22 @@ FREE = frozenset(("tokenize.create", "estimates.create"))
 
 
 class Events:
-    """The events of one stream, decoded; read once, to the end or closed."""
+    """The events of one stream, read once, to the end or closed; `read` decodes one.
 
-    def __init__(self, client: GatewayClient, reply: Reply, body: type[msgspec.Struct]) -> None:
+    Where `ended` says so after the last one, no [DONE] is missed.
+    """
+
+    def __init__(
+        self,
+        client: GatewayClient,
+        reply: Reply,
+        read: Callable[[bytes], Any],
+        ended: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._client = client
         self._reply = reply
-        self._body = body
+        self._read = read
+        self._ended = ended
 
     def close(self) -> None:
         """Stop listening."""
@@ -225,10 +246,12 @@ class Events:
                 yield self._event(data)
         finally:
             self.close()
+        if self._ended():
+            return
         raise NetworkError(
             f"{self._client.name} broke off its answer",
             code="connection_lost",
-            hint="what was delivered may be charged; 'nexctl usage list' shows it",
+            hint="what was delivered may be charged",
         )
 
     def _event(self, data: bytes) -> Any:
@@ -240,7 +263,7 @@ class Events:
                     data, 0, headers, client.name, client.http.known, here=client.here
                 )
         try:
-            return base.decode(self._body, data)
+            return self._read(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._client._no_gateway(f"an event is not one: {str(error)[:200]}") from None
 

@@ -150,6 +150,8 @@ class Models(_Noun):
 class Chat(_Noun):
     """Inference."""
 
+    once = True
+
     def complete(self, request: chat.ChatRequest) -> chat.Completion:
         return cast("chat.Completion", self._ask("chat.create", body=request))
 

@@ -31,7 +31,7 @@ from nexctl.gateways.client import (
 from nexctl.gateways.lacking import Absent, Lacking
 from nexctl.safety import http
 from nexctl.safety.http import Call, NetworkError, Reply
-from nexctl.wire import base
+from nexctl.wire import base, heard
 
 if TYPE_CHECKING:
     from nexctl.gateways import port
@@ -133,9 +133,10 @@ class Models:
         self._client = client
 
     def list(self) -> Iterator[models.Model]:
-        from nexctl.wire.models import ModelList
-
-        yield from self._client.get(ModelList, "/v1/models").data
+        try:
+            yield from heard.models(self._client.get(heard.Listed, "/v1/models"))
+        except ValueError as error:
+            raise self._client.no_gateway(f"its list has {error}") from None
 
     def show(self, model_id: str) -> models.Model:
         """One of the list: some gateways serve no single model, and ids may hold slashes."""
@@ -155,23 +156,50 @@ class Chat:
 
     def __init__(self, client: OpenAIClient) -> None:
         self._client = client
+        self.once = "request_id" not in client.quirks.stray_fields
 
     def complete(self, request: chat.ChatRequest) -> chat.Completion:
         from nexctl.wire.chat import Completion
 
-        return self._client.post(Completion, "/v1/chat/completions", self._plain(request))
+        raw = base.encode(self._plain(request))
+        said = self._said(self._client.sent(Call("POST", "/v1/chat/completions", body=raw)))
+        return Completion(
+            **_outline(said, "chat.completion"), choices=heard.choices(said), **_counted(said)
+        )
 
     def stream(self, request: chat.ChatRequest) -> port.Stream:
-        from nexctl.wire.chat import Chunk
-
         raw = base.encode({**self._plain(request), "stream": True})
         call = Call("POST", "/v1/chat/completions", body=raw, stream=True)
         reply = self._client.sent(call)
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        pieces = _Pieces()
+        if kind == "application/json":
+            # It was asked to stream and does not: the answer is there, and it is billed.
+            return _Single(pieces.chunk(self._said(reply, self._client.http.seconds)))
         if kind != "text/event-stream":
             reply.close()
             raise self._client.no_gateway(f"it answered {kind[:60] or 'nothing'}, not a stream")
-        return Events(self._client.contract, reply, Chunk)
+        client = self._client.contract
+        return Events(client, reply, lambda data: pieces.chunk(heard.read(data)), pieces.ended)
+
+    def _said(
+        self,
+        reply: Reply,
+        seconds: float | None = None,  # not money: seconds
+    ) -> heard.Said:
+        """A whole answer, within `seconds` where its pieces alone are timed.
+
+        Refused where it holds an error instead, whatever its status.
+        """
+        reply.read(seconds=seconds)
+        said = self._client.decoded(heard.Said, reply)
+        if said.error is not None:
+            client = self._client
+            known = client.http.known
+            raise refused.refusal_of(reply.read(), 0, reply.headers, client.name, known)
+        if said.choices is None:
+            raise self._client.no_gateway("its answer has no choices")
+        return said
 
     def embed(self, request: embeddings.EmbeddingsRequest) -> embeddings.Embeddings:
         from nexctl.wire.embeddings import Embeddings
@@ -189,6 +217,54 @@ class Chat:
         for name in self._client.quirks.stray_fields:
             given.pop(name, None)
         return given
+
+
+class _Pieces:
+    """The chunks of one stream, as the contract has them."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, int] = {}
+        self._finished = False
+
+    def chunk(self, said: heard.Said) -> chat.Chunk:
+        """One of them."""
+        from nexctl.wire.chat import Chunk
+
+        choices = heard.changes(said, self._calls)
+        self._finished = self._finished or any(choice.finish_reason for choice in choices)
+        return Chunk(**_outline(said, "chat.completion.chunk"), choices=choices, **_counted(said))
+
+    def ended(self) -> bool:
+        """Whether the answer is whole: some servers leave the last line of a stream out."""
+        return self._finished
+
+
+class _Single:
+    """A stream of one chunk."""
+
+    def __init__(self, chunk: chat.Chunk) -> None:
+        self._chunk = chunk
+
+    def __iter__(self) -> Iterator[chat.Chunk]:
+        yield self._chunk
+
+    def close(self) -> None:
+        pass
+
+
+def _outline(said: heard.Said, kind: str) -> dict[str, Any]:
+    """What stands around an answer, and charges nothing."""
+    return {
+        "id": heard.text(said.id),
+        "object": kind,
+        "created": heard.number(said.created) or 0,
+        "model": heard.text(said.model),
+    }
+
+
+def _counted(said: heard.Said) -> dict[str, Any]:
+    """What it counted and charged, where it says so in the contract's words."""
+    return {"usage": heard.usage(said.usage), "nex": heard.nex(said.nex)}
 
 
 class Files:

@@ -138,6 +138,10 @@ class Stream(Protocol):
 class Chat(Protocol):
     """Inference."""
 
+    @property
+    def once(self) -> bool:
+        """Whether a request id is served and billed at most once."""
+
     def complete(self, request: chat.ChatRequest) -> chat.Completion:
         """The whole answer."""
 

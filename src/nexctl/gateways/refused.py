@@ -17,11 +17,9 @@ from nexctl import errors
 from nexctl.errors import NexctlError
 from nexctl.safety import redaction, retry
 from nexctl.safety.http import Reply
-from nexctl.wire.refusals import REFUSALS
+from nexctl.wire.refusals import QUOTA, REFUSALS, UPSTREAM
 
 LONGEST_MESSAGE = 400
-# "x", "none" and "wrong" are typed where no key is asked for: masked, they would eat the message.
-SHORTEST_SECRET = 8
 
 # Other gateways' words -> the contract's.
 SYNONYMS = {
@@ -253,10 +251,12 @@ def _validation(detail: object) -> str | None:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
-def exit_of(code: str | None, status: int) -> int:
-    """The exit code of a refusal, by its code, else by its status."""
+def exit_of(code: str | None, status: int, category: str = "") -> int:
+    """The exit code of a refusal, by its code, else by its category, else by its status."""
     if code is not None:
         return REFUSALS[code].exit
+    if category == QUOTA:
+        return errors.EXIT_MONEY
     if status in BY_STATUS:
         return BY_STATUS[status]
     return errors.EXIT_NETWORK if status >= 500 else errors.EXIT_USAGE
@@ -268,9 +268,15 @@ def judge(reply: Reply) -> bool | None:
     Money never does, whatever its status; a request that is still running does, though a 409.
     """
     parts = parts_of(reply.read())
-    if parts.code is None:
-        return None
-    return REFUSALS[parts.code].retry and parts.details.get("kind") != errors.DISK_FULL
+    if parts.code is not None:
+        return REFUSALS[parts.code].retry and parts.details.get("kind") != errors.DISK_FULL
+    # What lies upstream was tried again by the gateway itself.
+    return False if category_of(reply.headers) in (QUOTA, UPSTREAM) else None
+
+
+def category_of(headers: Mapping[str, str]) -> str:
+    """The kind of error that a header names, in either generation's spelling; "" where none is."""
+    return headers.get("x-gateway-error-category", "").strip().lower().removesuffix("_error")
 
 
 def refusal(
@@ -294,13 +300,14 @@ def refusal_of(
     `known` are the secrets that were sent: a gateway may say them back, in any spelling of keys.
     `here` is a gateway in this process: its disk is the caller's own.
     """
-    known = tuple(secret for secret in known if len(secret) >= SHORTEST_SECRET)
+    known = tuple(known)
     parts = parts_of(body)
     if parts.message is not None:
         parts = parts._replace(message=redaction.redact(parts.message, known))
     code = parts.code or parts.stated or (f"http_{status}" if status else "stream_error")
     full = here and parts.details.get("kind") == errors.DISK_FULL
-    ends = errors.EXIT_FAILURE if full else exit_of(parts.code, status or 502)
+    ends = exit_of(parts.code, status or 502, category_of(headers))
+    ends = errors.EXIT_FAILURE if full else ends
     details: dict[str, Any] = {"gateway": gateway, "status": status or None, "code": code}
     details.update({name: parts.details[name] for name in _DETAILS if name in parts.details})
     if parts.param is not None:

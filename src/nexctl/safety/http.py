@@ -120,16 +120,23 @@ class Reply:
         finally:
             self.close()
 
-    def read(self, limit: int = ANSWER_LIMIT) -> bytes:
-        """The whole body; NetworkError `answer_too_large` above `limit` bytes."""
+    def read(self, limit: int = ANSWER_LIMIT, seconds: float | None = None) -> bytes:
+        """The whole body; NetworkError `answer_too_large` above `limit` bytes.
+
+        `seconds` is for an answer whose pieces alone are timed: NetworkError `timeout` after them.
+        """
         if self._body is None:
             found: list[bytes] = []
             size = 0
+            started = time.monotonic()
             for piece in self.pieces():
                 size += len(piece)
                 if size > limit:
                     self.close()
                     raise too_large(limit)
+                if seconds is not None and time.monotonic() - started > seconds:
+                    self.close()
+                    raise late("the gateway", sent=True)
                 found.append(piece)
             self._body = b"".join(found)
         return self._body
@@ -327,6 +334,17 @@ class Client:
 
 
 REPEATED_FAULTS = frozenset(("connect_failed", "timeout", "connection_lost"))
+
+
+def late(origin: str, *, sent: bool) -> NetworkError:
+    """The error of an answer that did not come in time; `sent` where it was asked for."""
+    what = "did not answer in time" if sent else "could not be reached in time"
+    return NetworkError(
+        f"{origin} {what}",
+        hint="try again, or give it longer with --timeout",
+        code="timeout",
+        sent=sent,
+    )
 
 
 def too_large(limit: int) -> NetworkError:

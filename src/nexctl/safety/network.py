@@ -26,6 +26,7 @@ from nexctl.safety.http import (
     Call,
     NetworkError,
     Reply,
+    late,
     too_large,
 )
 
@@ -45,7 +46,8 @@ class HttpTransport:
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"{parts.scheme}://{shown}:{port}"
         written = shown if shown.isascii() else shown.encode("idna").decode("ascii")
-        self._address = (parts.scheme, written, port)
+        # Brackets belong to what is written, not to what is connected to.
+        self._address = (parts.scheme, written.strip("[]"), port)
         self._host = written if parts.port is None else f"{written}:{port}"
         self._base = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         self._connect_seconds = connect_seconds
@@ -65,7 +67,7 @@ class HttpTransport:
         """Make one try; see `http.Transport`."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _late(self.origin, sent=False)
+            raise late(self.origin, sent=False)
         self._clock.until = deadline
         with self._translated(sent_at_all=False):
             response = self._pool.handle_request(self._request(call, left))
@@ -130,9 +132,9 @@ class HttpTransport:
         try:
             yield
         except (httpcore.ConnectTimeout, httpcore.PoolTimeout):
-            raise _late(self.origin, sent=False) from None
+            raise late(self.origin, sent=False) from None
         except httpcore.TimeoutException:
-            raise _late(self.origin, sent=True) from None
+            raise late(self.origin, sent=True) from None
         except (httpcore.ConnectError, httpcore.ProxyError) as error:
             raise _unreachable(self.origin, str(error)) from None
         except (httpcore.NetworkError, OSError) as error:
@@ -242,7 +244,7 @@ def certificate_of(base_url: str, seconds: float) -> Certificate | None:  # not 
                 int(ssl.cert_time_to_seconds(str(shown["notAfter"]))),
             )
     except TimeoutError:
-        raise _late(origin, sent=False) from None
+        raise late(origin, sent=False) from None
     except ssl.SSLError as error:
         raise _unreachable(origin, f"TLS: {error}") from None
     except OSError as error:
@@ -305,9 +307,14 @@ def _proxy(scheme: str, host: str) -> str | None:
     if not address or proxy_bypass(host):
         return None
     address = address if "://" in address else f"http://{address}"
-    if urlsplit(address).scheme not in ("http", "https"):
+    try:
+        parts = urlsplit(address)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, usable = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not usable:
         raise ConfigError(
-            "the proxy of the environment is neither http nor https",
+            "the proxy of the environment is no address of an http or https proxy",
             hint="set HTTPS_PROXY to an http proxy, or NO_PROXY for this host",
             code="proxy",
         )
@@ -347,16 +354,6 @@ def is_loopback(host: str) -> bool:
 
 def _bad_address(why: str) -> ConfigError:
     return ConfigError(f"the gateway's address cannot be used: {why}", hint="use https")
-
-
-def _late(origin: str, *, sent: bool) -> NetworkError:
-    what = "did not answer in time" if sent else "could not be reached in time"
-    return NetworkError(
-        f"{origin} {what}",
-        hint="try again, or give it longer with --timeout",
-        code="timeout",
-        sent=sent,
-    )
 
 
 def _reason(why: str) -> str:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 MASK = "***"
+SHORTEST_SECRET = 8
+_NOT_IN_A_SENTENCE = r"(?:(?<=[^\w\s])|(?<=[Bb]earer ))"
 SECRET_HEADERS = frozenset(
     (
         "authorization",
@@ -51,10 +53,16 @@ def redact(text: str, known: Iterable[str] = ()) -> str:
     """`text` with keys, bearers, passwords in addresses and the `known` values masked.
 
     A key keeps the prefix that tells its kind ("nxt_sk_***"); everything else becomes "***".
+    A known value is masked wherever it stands; one as short as a word only where it is no part of
+    a longer one, and one of letters alone not as a word among words: "x", "none" and "wrong" are
+    typed where no key is asked for.
     """
     for value in sorted(known, key=len, reverse=True):
-        if value:
+        if len(value) >= SHORTEST_SECRET:
             text = text.replace(value, MASK)
+        elif value:
+            before = _NOT_IN_A_SENTENCE if value.isalpha() else r"(?<!\w)"
+            text = re.sub(rf"{before}{re.escape(value)}(?!\w)", MASK, text)
 
     def put(match: re.Match[str]) -> str:
         kept = match["kind"] or match["scheme"] or match["url"] or match["name"] or ""

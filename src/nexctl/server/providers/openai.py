@@ -18,17 +18,8 @@ import msgspec
 
 from nexctl.server.providers.addresses import Place, checked, is_loopback
 from nexctl.server.providers.port import Fault, MediaDone, MediaWork, Work
-from nexctl.wire.chat import (
-    ChatMessage,
-    ChatUsage,
-    Choice,
-    Chunk,
-    ChunkChoice,
-    Completion,
-    CompletionDetails,
-    Delta,
-    PromptDetails,
-)
+from nexctl.wire import heard
+from nexctl.wire.chat import Chunk, Completion
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
 from nexctl.wire.media import Image
 
@@ -48,46 +39,6 @@ _FAULTS = (
 )
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | dict[str, Any] | None = None
-
-
-class _Call(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    type: str | None = None
-    function: _Function | None = None
-
-
-class _Message(msgspec.Struct):
-    """An answer, or what one event adds to it."""
-
-    role: str | None = None
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[_Call] | None = None
-    function_call: _Function | None = None
-    annotations: list[Any] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int | None = None
-    message: _Message | None = None
-    delta: _Message | None = None
-    finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
-
-
-class _Said(msgspec.Struct):
-    """A completion or a chunk, whatever else stands in it."""
-
-    choices: list[_Choice] | None = None
-    usage: Any = None
-    error: Any = None
-
-
 class _Vector(msgspec.Struct):
     index: int
     embedding: list[float] | str  # not money: a vector
@@ -102,7 +53,6 @@ class _Pictures(msgspec.Struct):
     data: list[Image]
 
 
-_said = msgspec.json.Decoder(_Said)
 _pictures = msgspec.json.Decoder(_Pictures)
 _vectors = msgspec.json.Decoder(_Vectors)
 
@@ -120,8 +70,9 @@ class OpenAI:
         self._pool = httpcore.AsyncConnectionPool(
             max_connections=1000, max_keepalive_connections=100, network_backend=network
         )
+        shown = f"[{place.host}]" if ":" in place.host else place.host
         self._headers = [
-            ("host", place.host if place.port in (80, 443) else f"{place.host}:{place.port}"),
+            ("host", shown if place.port in (80, 443) else f"{shown}:{place.port}"),
             ("content-type", "application/json"),
             ("accept-encoding", "identity"),
             ("user-agent", "nexctl-gateway"),
@@ -136,27 +87,18 @@ class OpenAI:
         """One whole answer."""
         raw = await self._whole("/chat/completions", work)
         try:
-            said = _said.decode(raw)
+            said = heard.read(raw)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise Fault("upstream_error", "its answer is not one") from None
         if said.error is not None or not said.choices:
             raise Fault("upstream_error", "an error in an answer of 200")
-        choices = [
-            Choice(
-                index=place if choice.index is None else choice.index,
-                message=_answer(choice.message or _Message()),
-                finish_reason=choice.finish_reason,
-                logprobs=choice.logprobs,
-            )
-            for place, choice in enumerate(said.choices[: work.answers])
-        ]
         return Completion(
             id=work.request_id,
             object="chat.completion",
             created=work.created,
             model=work.model,
-            choices=choices,
-            usage=_usage(said.usage),
+            choices=heard.choices(said)[: work.answers],
+            usage=heard.usage(said.usage),
         )
 
     async def stream(self, work: Work) -> AsyncIterator[Chunk]:
@@ -175,7 +117,7 @@ class OpenAI:
                 if data == b"[DONE]":
                     return
                 try:
-                    said = _said.decode(data)
+                    said = heard.read(data)
                 except (msgspec.DecodeError, ValueError, RecursionError):
                     raise Fault("upstream_error", "an event that is none") from None
                 if said.error is not None:
@@ -186,16 +128,11 @@ class OpenAI:
                     created=work.created,
                     model=work.model,
                     choices=[
-                        ChunkChoice(
-                            index=choice.index or 0,
-                            delta=_added(_numbered(choice, last)),
-                            finish_reason=choice.finish_reason,
-                            logprobs=choice.logprobs,
-                        )
-                        for choice in said.choices or ()
-                        if 0 <= (choice.index or 0) < work.answers
+                        choice
+                        for choice in heard.changes(said, last)
+                        if 0 <= choice.index < work.answers
                     ],
-                    usage=_usage(said.usage),
+                    usage=heard.usage(said.usage),
                 )
             raise Fault("upstream_error", "its stream broke off")
         except _FAULTS as error:
@@ -211,7 +148,7 @@ class OpenAI:
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise Fault("upstream_error", "its answer is not one") from None
         usage = said.usage
-        tokens = _whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+        tokens = heard.number(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         # -1 is what no provider counts: the caller takes its own count then.
         tokens = -1 if tokens is None else tokens
         return Embeddings(
@@ -277,92 +214,6 @@ class OpenAI:
         except _FAULTS as error:
             _fail(error)
         return b"".join(pieces)
-
-
-def _answer(said: _Message) -> ChatMessage:
-    return ChatMessage(
-        role=said.role or "assistant",
-        content=said.content,
-        refusal=said.refusal,
-        reasoning_content=said.reasoning_content,
-        tool_calls=[{"type": "function", **call} for call in _calls(said) or ()] or None,
-        function_call=_function(said.function_call),
-        annotations=said.annotations,
-    )
-
-
-def _numbered(choice: _Choice, last: dict[int, int]) -> _Message:
-    """What an event adds, its calls numbered where a provider does not; `last` is each choice's."""
-    said, place = choice.delta or _Message(), choice.index or 0
-    for call in said.tool_calls or ():
-        if call.index is None:
-            call.index = max(0, last.get(place, -1) + (call.id is not None))
-        last[place] = call.index
-    return said
-
-
-def _added(said: _Message) -> Delta:
-    return Delta(
-        role=said.role,
-        content=said.content,
-        refusal=said.refusal,
-        reasoning_content=said.reasoning_content,
-        tool_calls=_calls(said),
-        function_call=_function(said.function_call),
-    )
-
-
-def _calls(said: _Message) -> list[dict[str, Any]] | None:
-    """The calls with what is known of them, and nothing that could not be handed back."""
-    if said.tool_calls is None:
-        return None
-    fields = ("index", "id", "type")
-    return [
-        {name: value for name in fields if (value := getattr(call, name)) is not None}
-        | ({"function": _function(call.function)} if call.function is not None else {})
-        for call in said.tool_calls
-    ]
-
-
-def _function(said: _Function | None) -> dict[str, Any] | None:
-    """What is called; arguments are JSON text, also where a provider wrote them out."""
-    if said is None:
-        return None
-    given = said.arguments
-    text = msgspec.json.encode(given).decode() if isinstance(given, dict) else given
-    return {
-        name: value
-        for name, value in (("name", said.name), ("arguments", text))
-        if value is not None
-    }
-
-
-def _usage(said: Any) -> ChatUsage | None:
-    """What it counted. None where a number is none: then the caller takes its own count.
-
-    An answer that is there is not thrown away for a sum or a detail that is missing or null.
-    """
-    if not isinstance(said, dict):
-        return None
-    prompt, completion = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
-    into, out = _whole(said.get("prompt_tokens")), _whole(said.get("completion_tokens"))
-    cached = _whole((prompt.get("cached_tokens") if isinstance(prompt, dict) else None) or 0)
-    reasoning = _whole(
-        (completion.get("reasoning_tokens") if isinstance(completion, dict) else None) or 0
-    )
-    if into is None or out is None or cached is None or reasoning is None:
-        return None
-    return ChatUsage(
-        prompt_tokens=into,
-        completion_tokens=out,
-        total_tokens=into + out,
-        prompt_tokens_details=PromptDetails(cached_tokens=cached),
-        completion_tokens_details=CompletionDetails(reasoning_tokens=reasoning),
-    )
-
-
-def _whole(number: Any) -> int | None:
-    return number if type(number) is int else None
 
 
 def _refused(status: int) -> Fault:

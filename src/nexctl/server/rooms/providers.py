@@ -36,6 +36,7 @@ async def add(call: Call) -> Answer:
     body = call.body
     _check(call, body.kind, body.base_url, body.allow_private, body.key, body.key_env)
     _check_models(call, body.models)
+    _check_options(body.kind, body.options)
     answer = await call.commit(_add)
     call.house.switchboard.forget()
     return answer
@@ -77,6 +78,8 @@ async def update(call: Call) -> Answer:
         _check(call, row.kind, address, private, key, env if key is None else None, moved=moved)
     if body.models is not UNSET:
         _check_models(call, body.models)
+    if body.options is not UNSET:
+        _check_options(row.kind, body.options)
     answer = await call.commit(_update)
     call.house.switchboard.forget()
     return answer
@@ -150,6 +153,18 @@ def _check_models(call: Call, models: dict[str, str] | None) -> None:
     for name in models or {}:
         if name not in known:
             raise Refuse("invalid_request", "the book has no such model", param="models")
+
+
+def _check_options(kind: str, options: dict[str, Any] | None) -> None:
+    from nexctl.server.providers.echo import NAMES
+
+    known = NAMES if kind == "echo" else ()
+    for name in options or {}:
+        if name not in known:
+            said = f"it has {', '.join(known)}" if known else "it has none"
+            raise Refuse(
+                "invalid_request", f"{kind} has no option {name[:40]!r}: {said}", param="options"
+            )
 
 
 def _provider(row: Provider) -> wire.Provider:
