@@ -191,8 +191,12 @@ def _run(
             await super().shutdown(sockets)
 
     server = Server(uvicorn.Config(app, **how(terms)))
-    # Requests that have come but not begun are tasks too, so nobody is alone among many.
-    house.ledger.alone(lambda: len(server.server_state.tasks) <= 1)
+
+    def alone() -> bool:
+        """Requests that have come but not begun are tasks too, so nobody is alone among many."""
+        return len(server.server_state.tasks) <= 1 and house.crew.is_idle
+
+    house.ledger.alone(alone)
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:

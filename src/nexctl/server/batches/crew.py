@@ -47,6 +47,11 @@ class Crew:
 
     # served ----------------------------------------------------------------------------------
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no line is under way."""
+        return not self._under_way
+
     def start(self) -> None:
         """Work all the time; call it on the loop."""
         self._wake = asyncio.Event()
