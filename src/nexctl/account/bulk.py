@@ -113,7 +113,7 @@ def make(
     login do (the next run goes on).
     """
     answers: list[Done] = []
-    missing = unmade(rows, result)
+    missing = results.unmade(rows, result, RESULT)
     with results.ResultFile(result, RESULT) as file:
         for row in missing:
             try:
@@ -127,12 +127,6 @@ def make(
             answers.append(answer)
             done(answer)
     return answers
-
-
-def unmade(rows: list[Row], result: str) -> list[Row]:
-    """Those rows whose secret the file `result` has not. UsageError where it is another file."""
-    held = results.held(result, RESULT)
-    return [row for row in rows if row.wanted.name not in held]
 
 
 def _keep(file: results.ResultFile, answer: Done, path: str) -> None:

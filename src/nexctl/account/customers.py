@@ -99,12 +99,6 @@ def _row(path: str, header: list[str], cells: list[str], line: int) -> Row:
         raise UsageError(f"{path}:{line}: {error.message}") from None
 
 
-def unmade(rows: list[Row], result: str) -> list[Row]:
-    """Those rows whose key the file `result` has not. UsageError where it is another file."""
-    held = results.held(result, RESULT)
-    return [row for row in rows if row.wanted.name not in held]
-
-
 def make(gateway: Gateway, rows: list[Row], result: str) -> list[Imported]:
     """Make the customers, each key in the file `result` (0600) before the next is made.
 
@@ -112,7 +106,7 @@ def make(gateway: Gateway, rows: list[Row], result: str) -> list[Imported]:
     stop the others; a failing network or a refused login does.
     """
     answers: list[Imported] = []
-    missing = unmade(rows, result)
+    missing = results.unmade(rows, result, RESULT)
     with results.ResultFile(result, RESULT) as file:
         for row in missing:
             name = row.wanted.name

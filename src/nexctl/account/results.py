@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
 from nexctl.safety import sheets
+
+T = TypeVar("T", bound=Any)
 
 
 def lost(made: str, why: str, *, id: str, remedy: str, what: str = "its secret is") -> NexctlError:
@@ -52,6 +54,12 @@ def held(path: str, header: tuple[str, ...]) -> set[str]:
         return set()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: cannot be read: {error}", hint="name another file") from error
+
+
+def unmade(rows: list[T], path: str, header: tuple[str, ...]) -> list[T]:
+    """Those rows of a sheet whose secret the file at `path` has not; see `held`."""
+    there = held(path, header)
+    return [row for row in rows if row.wanted.name not in there]
 
 
 class ResultFile:

@@ -265,12 +265,12 @@ def import_(app: App, file: str, write: str) -> View:
     The whole file is checked first. Each management key is on disk before the next customer is
     made, and names that the key file has already are left alone: the same command resumes.
     """
-    from nexctl.account import customers
+    from nexctl.account import customers, results
 
     rows = customers.read(file)
     if write == file:
         raise UsageError("--write names the sheet itself", hint="name another file")
-    missing = customers.unmade(rows, write)
+    missing = results.unmade(rows, write, customers.RESULT)
     if app.dry_run:
         return dry(app, *(Planned("customers.create", body=row.wanted) for row in missing))
     with connect.gateway(app, OPERATOR) as gateway:

@@ -406,10 +406,10 @@ def import_(app: App, file: str, write: str) -> View | None:
     whole sheet is checked before the first key is made. Each key is on disk before the next one;
     the same command goes on after an interruption.
     """
-    from nexctl.account import bulk
+    from nexctl.account import bulk, results
 
     rows = bulk.read(file)
-    missing = bulk.unmade(rows, write)
+    missing = results.unmade(rows, write, bulk.RESULT)
     if app.dry_run:
         return dry(app, *(Planned("keys.create", body=row.wanted) for row in missing))
     with (

@@ -316,9 +316,10 @@ def _set_budget(
     plans.need_feature(call, "per_key_budgets", "budgets for single keys")
     amount = units_of(terms.amount, call.house.scale, zero=True)
     check_within_parent(tx, call, parent, amount, terms.window)
-    before = own_budget(_replaceable(tx, call, key))
+    there = _replaceable(tx, call, key)
+    before = own_budget(there)
     levels = alerts.get(tx, call.customer.id).percents
-    for state in _replaceable(tx, call, key):
+    for state in there:
         if state.budget.span == terms.window:
             levels = state.budget.alert_at
         elif before is not None and state.budget.id == before.budget.id:
