@@ -231,6 +231,21 @@ def test_a_mark_of_byte_order_hides_nothing(served: Served, far: Upstream, strea
     assert (row.status, row.record["usage"]["output"]) == ("ok", 4)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_costs_no_answer(served: Served, far: Upstream, stream: bool) -> None:
+    """As servers leave it that cut a text between the two halves of an emoji."""
+    text = "hi \\ud83d \\ud83d\\ude00 \\\\ud83d"
+    if stream:
+        raw = f'data: {{"choices": [{{"delta": {{"content": "{text}"}}}}]}}\n\ndata: [DONE]\n\n'
+    else:
+        raw = f'{{"choices": [{{"message": {{"content": "{text}"}}}}]}}'
+    far.told = {"body": raw.encode()}
+    got = ask(served, stream=stream)
+    assert got.status_code == 200
+    body = json.loads(got.text.split("\n")[0].removeprefix("data: "))["choices"][0]
+    assert body["delta" if stream else "message"]["content"] == "hi \ufffd \U0001f600 \\ud83d"
+
+
 def counted(output: int) -> dict[str, int]:
     return {"prompt_tokens": 9, "completion_tokens": output, "total_tokens": 9 + output}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,11 +85,26 @@ class Listed(msgspec.Struct):
 
 
 _said = msgspec.json.Decoder(Said)
+# An escape in a JSON text: a whole pair of surrogates, one that stands alone, any other.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<alone>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
 
 
 def read(raw: bytes) -> Said:
-    """A completion or a chunk. msgspec.DecodeError, ValueError or RecursionError for none."""
-    return _said.decode(raw.removeprefix(codecs.BOM_UTF8))
+    """A completion or a chunk. msgspec.DecodeError, ValueError or RecursionError for none.
+
+    Half of a character, as a server leaves it that cuts its texts anywhere, is read as U+FFFD.
+    """
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        return _said.decode(raw)
+    except msgspec.DecodeError:
+        return _said.decode(_ESCAPE.sub(_mended, raw))
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["alone"] else escape[0]
 
 
 def choices(said: Said) -> list[Choice]:
