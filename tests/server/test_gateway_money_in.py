@@ -259,6 +259,28 @@ def test_codes_are_redeemed_once(rig: Rig) -> None:
     assert third
 
 
+def test_a_code_whose_credits_have_ended_gives_none(rig: Rig) -> None:
+    calendar = Calendar(rig)
+
+    def made(**fields: Any) -> Got:
+        return rig.ask("POST", "/admin/v1/codes", {"amount": "5", **fields}, key=rig.operator)
+
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(calendar.now + 60))
+    code = made(credits_expire_at=soon).body["data"][0]["code"]
+    calendar.passed += 60
+    got = rig.ask("POST", "/v1/wallet/redeem", {"code": code})
+    assert (got.code, got.body["error"]["message"]) == ("code_used", "the code is expired")
+    assert rig.wallet()["balance"] == "30"
+    listed = rig.ask("GET", "/admin/v1/codes?state=expired", key=rig.operator).body["data"]
+    assert [row["state"] for row in listed] == ["expired"]
+    # Nor is one made that could never give anything, or whose end nobody would keep.
+    for field in ("expires_at", "credits_expire_at"):
+        got = made(**{field: soon})
+        assert (got.status, got.body["error"]["param"]) == (400, field)
+    got = made(kind="promo", credits_expire_at="2090-01-01T00:00:00Z")
+    assert (got.status, got.body["error"]["param"]) == (400, "credits_expire_at")
+
+
 def test_guessing_codes_ends(rig: Rig) -> None:
     answers = [
         rig.ask("POST", "/v1/wallet/redeem", {"code": f"GUESS-{number}"}).code
