@@ -385,6 +385,18 @@ def test_idempotency_keys_are_scoped(rig: Rig) -> None:
     assert rig.ask("POST", "/v1/keys", {"name": "z"}, headers={"idempotency-key": ""}).status == 400
 
 
+def test_a_query_is_part_of_what_was_asked(rig: Rig) -> None:
+    second = rig.ask("POST", "/v1/wallets", {"name": "second"}).body["id"]
+    agreed = {"below": "10", "amount": "50"}
+    for wallet in (None, second):
+        got = rig.ask("PUT", "/v1/wallet/auto-top-up", {**agreed, "wallet": wallet})
+        assert got.status == 200, got
+    off = {"headers": {"idempotency-key": "off"}}
+    assert rig.ask("DELETE", "/v1/wallet/auto-top-up", **off).body["enabled"] is False
+    got = rig.ask("DELETE", f"/v1/wallet/auto-top-up?wallet={second}", **off)
+    assert (got.status, got.code) == (422, "idempotency_conflict")
+
+
 def test_codes_are_not_answered_twice(rig: Rig) -> None:
     sent = {"idempotency-key": "abc"}
     body = {"amount": "5", "count": 2}
