@@ -341,6 +341,19 @@ def test_what_has_ended_is_written_off_before_the_next_command_looks(
     assert (seen["id"], seen["state"]) == (order["id"], "expired")
 
 
+def test_a_months_credits_are_there_with_its_first_request(make: Callable[..., Rig]) -> None:
+    """The upkeep comes by every half minute; who has nothing else does not wait for it."""
+    rig = make(plan="pro")
+    calendar = Calendar(rig)
+    calendar.passed += 40 * 86_400
+    assert rig.chat(max_tokens=5).status == 200
+    given = [row["kind"] for row in rig.ask("GET", "/v1/wallet/ledger").body["data"]]
+    assert given == ["grant", "grant", "expiry", "usage"]
+    upkeep.once(rig.house)
+    assert len(rig.ask("GET", "/v1/wallet/ledger").body["data"]) == len(given)
+    assert rig.chat(max_tokens=5).status == 200
+
+
 def test_a_custom_plan_gives_nothing_by_itself(rig: Rig) -> None:
     other = rig.customer("big", plan="enterprise")
     assert rig.wallet(other)["balance"] == "0"
