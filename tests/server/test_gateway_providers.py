@@ -180,6 +180,7 @@ def test_an_answer_is_not_lost_for_its_usage(
     assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
 
 
+PARTS = [{"type": "text", "text": "An "}, {"type": "other"}, {"type": "text", "text": "answer"}]
 CALL = {"id": "call_1", "function": {"name": "look", "arguments": {"at": 1}}}
 
 
@@ -187,6 +188,7 @@ CALL = {"id": "call_1", "function": {"name": "look", "arguments": {"at": 1}}}
     ("message", "field", "told"),
     [
         ({"content": "An answer"}, "content", "An answer"),
+        ({"content": PARTS}, "content", "An answer"),
         (
             {"role": "assistant", "tool_calls": [{**CALL, "more": 1}]},
             "tool_calls",
@@ -212,8 +214,21 @@ def test_an_answer_is_not_lost_for_what_it_leaves_out(
     assert back.status_code == 200, "an answer can be handed back as it came"
 
 
-def said(content: str = "", **more: Any) -> dict[str, Any]:
+def said(content: Any = "", **more: Any) -> dict[str, Any]:
     return {"choices": [{"delta": {"content": content}}], **more}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_mark_of_byte_order_hides_nothing(served: Served, far: Upstream, stream: bool) -> None:
+    whole = {"choices": [{"message": {"content": "An answer"}}], "usage": USAGE}
+    raw = json.dumps(said("An answer", usage=USAGE) if stream else whole).encode()
+    far.told = {
+        "body": b"\xef\xbb\xbf" + (b"data: %s\n\ndata: [DONE]\n\n" % raw if stream else raw)
+    }
+    got = ask(served, stream=stream)
+    assert "An answer" in got.text
+    (row,) = served.app.house.ledger.usage(served.made.customer).rows
+    assert (row.status, row.record["usage"]["output"]) == ("ok", 4)
 
 
 def counted(output: int) -> dict[str, int]:
@@ -224,6 +239,7 @@ def counted(output: int) -> dict[str, int]:
     ("events", "usage", "by"),
     [
         ([said("a b"), said(" c"), {"choices": None, "usage": counted(4)}], (9, 4), "upstream"),
+        ([said(PARTS), said(" c", usage=counted(3))], (9, 3), "upstream"),
         ([said("a b", usage=counted(2)), said(" c", usage=counted(3))], (9, 3), "upstream"),
         ([said(usage=counted(1)), said("a b c d e")], (10, 5), "gateway"),
     ],

@@ -7,6 +7,7 @@ nobody needs. Numbers that money depends on are taken whole or not at all.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +47,7 @@ class Message(msgspec.Struct):
     """An answer, or what one event adds to it."""
 
     role: str | None = None
-    content: str | None = None
+    content: str | list[Any] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[Call] | None = None
@@ -87,7 +88,7 @@ _said = msgspec.json.Decoder(Said)
 
 def read(raw: bytes) -> Said:
     """A completion or a chunk. msgspec.DecodeError, ValueError or RecursionError for none."""
-    return _said.decode(raw)
+    return _said.decode(raw.removeprefix(codecs.BOM_UTF8))
 
 
 def choices(said: Said) -> list[Choice]:
@@ -178,7 +179,7 @@ def text(said: Any) -> str:
 def _message(said: Message) -> ChatMessage:
     return ChatMessage(
         role=said.role or "assistant",
-        content=said.content,
+        content=_content(said.content),
         refusal=said.refusal,
         reasoning_content=said.reasoning_content,
         tool_calls=[{"type": "function", **call} for call in _calls(said) or ()] or None,
@@ -194,12 +195,19 @@ def _delta(said: Message, place: int, last: dict[int, int]) -> Delta:
         last[place] = call.index
     return Delta(
         role=said.role,
-        content=said.content,
+        content=_content(said.content),
         refusal=said.refusal,
         reasoning_content=said.reasoning_content,
         tool_calls=_calls(said),
         function_call=_function(said.function_call),
     )
+
+
+def _content(said: str | list[Any] | None) -> str | None:
+    """The text of an answer; of one that is told in parts, the text of all that are text."""
+    if not isinstance(said, list):
+        return said
+    return "".join(text(part.get("text")) for part in said if isinstance(part, dict))
 
 
 def _calls(said: Message) -> list[dict[str, Any]] | None:

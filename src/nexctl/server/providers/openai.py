@@ -2,41 +2,29 @@
 
 What it says is read leniently and told strictly: its answers become the contract's types, its error
 texts go nowhere, its numbers are checked by the caller. Usage is always asked for in streams.
-It stands on httpcore, with a network that connects only to addresses that were checked.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import codecs
 import time
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator
+from typing import Any
 
-import httpcore
 import msgspec
 
-from nexctl.server.providers.addresses import Place, checked, is_loopback
+from nexctl.server.providers.addresses import Place, is_loopback
+from nexctl.server.providers.connections import Connection, Connections
 from nexctl.server.providers.port import Fault, MediaDone, MediaWork, Work
 from nexctl.wire import heard
 from nexctl.wire.chat import Chunk, Completion
 from nexctl.wire.embeddings import Embedding, Embeddings, EmbeddingUsage
 from nexctl.wire.media import Image
 
-CONNECT_SECONDS = 10.0  # not money: seconds
 DEFAULT_SECONDS = 120
 MOST_BYTES = 64 * 1024 * 1024
 MOST_EVENT = 16 * 1024 * 1024
-
-
-_FAULTS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-    TimeoutError,
-    OSError,
-)
 
 
 class _Vector(msgspec.Struct):
@@ -66,19 +54,16 @@ class OpenAI:
         self.id = id
         self._place = place
         self._seconds = float(seconds or DEFAULT_SECONDS)  # not money: seconds
-        network = _Network(allow_private or is_loopback(place.host))
-        self._pool = httpcore.AsyncConnectionPool(
-            max_connections=1000, max_keepalive_connections=100, network_backend=network
-        )
-        shown = f"[{place.host}]" if ":" in place.host else place.host
-        self._headers = [
-            ("host", shown if place.port in (80, 443) else f"{shown}:{place.port}"),
+        headers = [
             ("content-type", "application/json"),
             ("accept-encoding", "identity"),
             ("user-agent", "nexctl-gateway"),
         ]
         if key:
-            self._headers.append(("authorization", f"Bearer {key}"))
+            headers.append(("authorization", f"Bearer {key}"))
+        self._connections = Connections(
+            place, headers, allow_private=allow_private or is_loopback(place.host)
+        )
 
     def __repr__(self) -> str:
         return f"<OpenAI {self.id}>"
@@ -104,16 +89,16 @@ class OpenAI:
     async def stream(self, work: Work) -> AsyncIterator[Chunk]:
         """The events of a stream."""
         body = {**work.body, "stream": True, "stream_options": {"include_usage": True}}
-        request = self._request("/chat/completions", body)
         last: dict[int, int] = {}
         try:
-            response = await self._pool.handle_async_request(request)
-        except _FAULTS as error:
-            _fail(error)
+            async with asyncio.timeout(self._seconds):
+                answer = await self._post("/chat/completions", body)
+        except TimeoutError:
+            raise Fault("upstream_timeout", "no answer") from None
         try:
-            if response.status != 200:
-                raise _refused(response.status)
-            async for data in _events(response, self._seconds):
+            if answer.status != 200:
+                raise _refused(answer.status)
+            async for data in _events(answer, self._seconds):
                 if data == b"[DONE]":
                     return
                 try:
@@ -135,10 +120,10 @@ class OpenAI:
                     usage=heard.usage(said.usage),
                 )
             raise Fault("upstream_error", "its stream broke off")
-        except _FAULTS as error:
-            _fail(error)
+        except TimeoutError:
+            raise Fault("upstream_timeout", "its stream stood still") from None
         finally:
-            await response.aclose()
+            answer.release()
 
     async def embed(self, work: Work) -> Embeddings:
         """Vectors, in the order of the input."""
@@ -172,47 +157,30 @@ class OpenAI:
         raise Fault("upstream_refused", "videos of this kind of provider are not served")
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._pool.aclose()
+        """Close all connections that are not in use."""
+        self._connections.close()
 
-    def _request(self, path: str, body: Any) -> httpcore.Request:
-        place, raw = self._place, msgspec.json.encode(body)
-        return httpcore.Request(
-            "POST",
-            httpcore.URL(
-                scheme=place.scheme, host=place.host, port=place.port, target=place.base + path
-            ),
-            headers=[*self._headers, ("content-length", str(len(raw)))],
-            content=raw,
-            extensions={
-                "timeout": {
-                    "connect": CONNECT_SECONDS,
-                    "read": self._seconds,
-                    "write": self._seconds,
-                    "pool": CONNECT_SECONDS,
-                }
-            },
-        )
+    async def _post(self, path: str, body: Any) -> Connection:
+        return await self._connections.post(path, msgspec.json.encode(body))
 
     async def _whole(self, path: str, work: Work | MediaWork) -> bytes:
-        request = self._request(path, work.body)
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._pool.handle_async_request(request)
+                answer = await self._post(path, work.body)
                 try:
-                    if response.status != 200:
-                        raise _refused(response.status)
+                    if answer.status != 200:
+                        raise _refused(answer.status)
                     pieces: list[bytes] = []
                     size = 0
-                    async for piece in response.aiter_stream():
+                    async for piece in answer.pieces():
                         size += len(piece)
                         if size > MOST_BYTES:
                             raise Fault("upstream_error", "its answer is too large")
                         pieces.append(piece)
                 finally:
-                    await response.aclose()
-        except _FAULTS as error:
-            _fail(error)
+                    answer.release()
+        except TimeoutError:
+            raise Fault("upstream_timeout", "no whole answer") from None
         return b"".join(pieces)
 
 
@@ -226,34 +194,25 @@ def _refused(status: int) -> Fault:
     return Fault("upstream_error", why)
 
 
-def _fail(error: Exception) -> NoReturn:
-    kind = type(error).__name__
-    if isinstance(error, httpcore.ConnectTimeout | httpcore.PoolTimeout | httpcore.ConnectError):
-        raise Fault("upstream_unavailable", kind) from None
-    if isinstance(error, httpcore.TimeoutException | TimeoutError):
-        raise Fault("upstream_timeout", kind) from None
-    if isinstance(error, OSError):
-        raise Fault("upstream_unavailable", kind) from None
-    raise Fault("upstream_error", kind) from None
-
-
 async def _events(
-    response: httpcore.Response,
+    answer: Connection,
     seconds: float,  # not money: seconds
 ) -> AsyncIterator[bytes]:
     """The data of each server-sent event; comments keep nobody waiting longer for the first."""
     until = time.monotonic() + seconds
     waiting = True
-    rest = b""
+    rest, begun = b"", False
     data: list[bytes] = []
     size = 0
-    async for piece in response.aiter_stream():
+    async for piece in answer.pieces(seconds):
         if waiting and time.monotonic() > until:
             raise TimeoutError
         rest += piece
         if len(rest) > MOST_EVENT:
             raise Fault("upstream_error", "an event that is too large")
         *lines, rest = rest.replace(b"\r\n", b"\n").split(b"\n")
+        if lines and not begun:
+            lines[0], begun = lines[0].removeprefix(codecs.BOM_UTF8), True
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[5:].strip())
@@ -266,49 +225,3 @@ async def _events(
                 data, size = [], 0
     if data:
         yield b"\n".join(data)
-
-
-class _Network(httpcore.AsyncNetworkBackend):
-    """Looks a name up once, checks every address, connects to one that was checked."""
-
-    def __init__(self, allow_private: bool) -> None:
-        from httpcore._backends.anyio import AnyIOBackend
-
-        self._inner = AnyIOBackend()
-        self._allow_private = allow_private
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # not money: seconds
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found = checked(
-                list(dict.fromkeys(str(row[4][0]) for row in rows)), self._allow_private
-            )
-        except OSError as error:
-            raise httpcore.ConnectError(type(error).__name__) from None
-        fault: Exception = httpcore.ConnectError("no address")
-        for address in found[:4]:
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                fault = error
-        raise fault
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # not money: seconds
-        socket_options: Iterable[Any] | None = None,  # not money: seconds
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("not over a file")
-
-    async def sleep(self, seconds: float) -> None:  # not money: seconds
-        await asyncio.sleep(seconds)
