@@ -306,6 +306,21 @@ def some_done(kit: Batches, rows: list[Any]) -> dict[str, Any]:
     return owner.show(batch["id"], 1)
 
 
+def test_a_budget_set_while_a_batch_is_under_way_counts_all_of_it(kit: Batches) -> None:
+    """What its lines still hold, and what they are charged after it was set."""
+    batch = some_done(kit, [line(n) for n in range(10)])
+    rig = kit.rig
+    before = units(rig.wallet()["held"])
+    scope = {"scope": "key", "scope_id": rig.key_id("four"), "amount": "1"}
+    made = rig.ask("PUT", "/v1/budgets", scope).body
+    assert (units(made["held"]), before > 0) == (before, True)
+    rig.ask("PATCH", f"/v1/keys/{scope['scope_id']}", {"rpm": None})
+    done = kit.done(batch["id"])
+    shown = rig.ask("GET", f"/v1/budgets/{made['id']}").body
+    assert (shown["spent"], shown["held"]) == (done["nex"]["charge"], "0")
+    proved(rig)
+
+
 def ended(kit: Batches, batch: dict[str, Any], status: str, code: str) -> None:
     done = kit.done(batch["id"])
     assert done["status"] == status

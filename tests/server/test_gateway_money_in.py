@@ -259,6 +259,28 @@ def test_codes_are_redeemed_once(rig: Rig) -> None:
     assert third
 
 
+def test_a_code_whose_credits_have_ended_gives_none(rig: Rig) -> None:
+    calendar = Calendar(rig)
+
+    def made(**fields: Any) -> Got:
+        return rig.ask("POST", "/admin/v1/codes", {"amount": "5", **fields}, key=rig.operator)
+
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(calendar.now + 60))
+    code = made(credits_expire_at=soon).body["data"][0]["code"]
+    calendar.passed += 60
+    got = rig.ask("POST", "/v1/wallet/redeem", {"code": code})
+    assert (got.code, got.body["error"]["message"]) == ("code_used", "the code is expired")
+    assert rig.wallet()["balance"] == "30"
+    listed = rig.ask("GET", "/admin/v1/codes?state=expired", key=rig.operator).body["data"]
+    assert [row["state"] for row in listed] == ["expired"]
+    # Nor is one made that could never give anything, or whose end nobody would keep.
+    for field in ("expires_at", "credits_expire_at"):
+        got = made(**{field: soon})
+        assert (got.status, got.body["error"]["param"]) == (400, field)
+    got = made(kind="promo", credits_expire_at="2090-01-01T00:00:00Z")
+    assert (got.status, got.body["error"]["param"]) == (400, "credits_expire_at")
+
+
 def test_guessing_codes_ends(rig: Rig) -> None:
     answers = [
         rig.ask("POST", "/v1/wallet/redeem", {"code": f"GUESS-{number}"}).code
@@ -319,6 +341,19 @@ def test_what_has_ended_is_written_off_before_the_next_command_looks(
     assert (seen["id"], seen["state"]) == (order["id"], "expired")
 
 
+def test_a_months_credits_are_there_with_its_first_request(make: Callable[..., Rig]) -> None:
+    """The upkeep comes by every half minute; who has nothing else does not wait for it."""
+    rig = make(plan="pro")
+    calendar = Calendar(rig)
+    calendar.passed += 40 * 86_400
+    assert rig.chat(max_tokens=5).status == 200
+    given = [row["kind"] for row in rig.ask("GET", "/v1/wallet/ledger").body["data"]]
+    assert given == ["grant", "grant", "expiry", "usage"]
+    upkeep.once(rig.house)
+    assert len(rig.ask("GET", "/v1/wallet/ledger").body["data"]) == len(given)
+    assert rig.chat(max_tokens=5).status == 200
+
+
 def test_a_custom_plan_gives_nothing_by_itself(rig: Rig) -> None:
     other = rig.customer("big", plan="enterprise")
     assert rig.wallet(other)["balance"] == "0"
@@ -361,6 +396,18 @@ def test_idempotency_keys_are_scoped(rig: Rig) -> None:
     again = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "5"}, headers=sent).body
     assert (again["id"], again["replayed"]) == (made.body["id"], True)
     assert rig.ask("POST", "/v1/keys", {"name": "z"}, headers={"idempotency-key": ""}).status == 400
+
+
+def test_a_query_is_part_of_what_was_asked(rig: Rig) -> None:
+    second = rig.ask("POST", "/v1/wallets", {"name": "second"}).body["id"]
+    agreed = {"below": "10", "amount": "50"}
+    for wallet in (None, second):
+        got = rig.ask("PUT", "/v1/wallet/auto-top-up", {**agreed, "wallet": wallet})
+        assert got.status == 200, got
+    off = {"headers": {"idempotency-key": "off"}}
+    assert rig.ask("DELETE", "/v1/wallet/auto-top-up", **off).body["enabled"] is False
+    got = rig.ask("DELETE", f"/v1/wallet/auto-top-up?wallet={second}", **off)
+    assert (got.status, got.code) == (422, "idempotency_conflict")
 
 
 def test_codes_are_not_answered_twice(rig: Rig) -> None:

@@ -270,6 +270,26 @@ def test_usage_counts_for_what_came_before_it(
     assert (row.status, row.record["counted_by"]) == ("ok", by)
 
 
+@pytest.mark.parametrize(
+    "events",
+    [
+        [said("", usage=counted(0)), {"error": {"message": "boom"}}],
+        [said("", usage=counted(7)), "broken"],
+        [{"choices": [], "usage": counted(4)}],
+        [{"choices": [{"index": 7, "delta": {"content": "for nobody"}}]}],
+    ],
+)
+def test_usage_of_a_stream_that_brings_nothing_is_not_billed(
+    served: Served, far: Upstream, events: list[Any]
+) -> None:
+    if events[-1] == "broken":
+        far.told = {"break": 1}
+    far.told["events"] = events
+    assert '"upstream_error"' in ask(served, stream=True).text
+    served.settled()
+    assert served.app.house.ledger.usage(served.made.customer).rows == ()
+
+
 def begun(name: str, **more: Any) -> dict[str, Any]:
     return {"id": f"id_{name}", "function": {"name": name, "arguments": ""}, **more}
 

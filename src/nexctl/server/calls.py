@@ -166,7 +166,8 @@ def _committed(
         caller.customer.id if caller.customer else "",
         *(caller.id, request.method, request.path, key),
     )
-    digest = hashlib.sha256(call.raw).digest()
+    # What a query names is part of what is asked, as a body's fields are.
+    digest = hashlib.sha256(request.query + call.raw).digest()
     before = idempotency.begin(tx, *scope, digest)
     if before is not None:
         return Answer(before.response, before.status)

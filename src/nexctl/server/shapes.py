@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nexctl.money import parse_units, text_of
-from nexctl.server.house import instant
+from nexctl.server.house import instant, micros
 from nexctl.server.refusing import Refuse
 
 if TYPE_CHECKING:
@@ -28,6 +28,14 @@ def units_of(text: str, scale: int, *, zero: bool = False) -> int:
     if units > MOST_UNITS:
         raise Refuse("invalid_request", "the amount is too large", param="amount")
     return units
+
+
+def future(house: House, text: str | None, param: str) -> int | None:
+    """An instant from a body in microseconds; refused where it has passed."""
+    at = micros(text)
+    if at is not None and at <= house.now():
+        raise Refuse("invalid_request", "that has passed", param=param)
+    return at
 
 
 def amount_in(house: House, layer: Layer, units: int) -> str:

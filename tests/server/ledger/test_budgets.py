@@ -162,6 +162,28 @@ def test_a_new_budget_counts_what_its_window_has_seen(hands: Hands) -> None:
     assert proved(hands.ledger)
 
 
+def test_a_new_budget_counts_what_is_still_held_in_its_window(hands: Hands) -> None:
+    ours = hands.sent(7, key="key_1", usage=Usage(40, output=20))
+    under = hands.sent(2, key="key_2", parent="key_1")
+    hands.sent(4, key="key_3")
+    put(hands, "key", 10, "key_1")
+    tokens = {"unit": "tokens", "meters": ["output"], "name": "out"}
+    put(hands, "customer", 100, models=["nex-pro"], **tokens)
+    put(hands, "customer", 100, models=["nex-auto"], span="5h", name="other")
+
+    def figures() -> dict[str, tuple[int, int]]:
+        rows = hands.ledger.read(budgets.listed, hands.customer)
+        return {s.budget.name: (s.spent, s.held) for s in rows}
+
+    assert figures() == {"key-month": (0, 9), "out": (0, 20), "other": (0, 0)}
+    assert proved(hands.ledger)
+    assert hands.refused(2, key="key_1").code == "budget_exceeded"
+    hands.settle(ours, 5, Usage(40, output=11))
+    assert hands.ledger.release(under, "no answer")
+    assert figures() == {"key-month": (5, 0), "out": (11, 0), "other": (0, 0)}
+    assert proved(hands.ledger)
+
+
 def test_a_removed_budget_stops_nothing_and_still_settles_its_holds(hands: Hands) -> None:
     name = put(hands, "customer", 10)
     hold = hands.sent(10)

@@ -179,6 +179,23 @@ def test_disputes_freeze_and_come_back_when_won(hands: Hands) -> None:
     assert proved(hands.ledger)
 
 
+@pytest.mark.parametrize("back", [22, 55])
+def test_a_dispute_of_what_was_refunded_freezes_and_is_owed(hands: Hands, back: int) -> None:
+    """The bank has taken it a second time; won, the refund alone stays."""
+    made = order(hands, bonus=0)
+    receive(hands, event(made))
+    assert hands.ledger.write(refunds.refund, made.id, back, by="op").refunded == back
+    assert receive(hands, event(made, "disputed")) == "disputed"
+    assert hands.wallet.state == "frozen"
+    assert hands.figures == (100, 0, back * 50 // 55)
+    assert receive(hands, event(made, "disputed", amount=1)) == "mismatch"
+    assert proved(hands.ledger)
+    assert receive(hands, event(made, "dispute_won")) == "dispute_won"
+    assert hands.figures == (150 - back * 50 // 55, 0, 0)
+    assert hands.wallet.state == "active"
+    assert proved(hands.ledger)
+
+
 @pytest.mark.parametrize("by_provider", [True, False])
 def test_what_a_won_dispute_has_given_back_can_be_refunded(hands: Hands, by_provider: bool) -> None:
     """It is a lot of its own, but the same order's money: none of it is owed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nexctl.server.ledger.clock import Clock
+from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.types import Limit
 from tests.server.ledger.conftest import Opener
 from tests.server.ledger.kit import Hands
@@ -52,6 +54,24 @@ def test_processes_share_the_count(hands: Hands, opening: Opener) -> None:
     hands.reserve(1, limits=rpm)
     other.reserve(hands.ask(1, limits=rpm))
     hands.refused(1, limits=rpm)
+
+
+def test_a_process_whose_clock_is_behind_counts_with_the_others(
+    hands: Hands, opening: Opener
+) -> None:
+    wall, rpm = hands.wall, (Limit("key:k1", "rpm", 3),)
+    behind = opening(clock=Clock(lambda: wall.wall() - 5 * 10**9, wall.steady))
+    hands.reserve(1, limits=rpm)
+    behind.reserve(hands.ask(1, limits=rpm))
+    hands.reserve(1, limits=rpm)
+    assert hands.refused(1, limits=rpm).code == "rate_limited"
+    with pytest.raises(Refused, match="more than 3 requests a minute"):
+        behind.reserve(hands.ask(1, limits=rpm))
+    # A clock that was set wrong for a while leaves nobody waiting for its time.
+    ahead = opening(clock=Clock(lambda: wall.wall() + 3600 * 10**9, wall.steady))
+    ahead.reserve(hands.ask(1, limits=rpm))
+    hands.wall.wait(60)
+    hands.reserve(1, limits=rpm)
 
 
 @pytest.mark.parametrize("end", ["settle", "release", "unknown"])

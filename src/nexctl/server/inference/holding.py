@@ -132,11 +132,29 @@ async def hold(
         await house.flush()
     started = time.monotonic_ns()
     try:
-        reservation, output = await _reserved(house, wish)
+        try:
+            reservation, output = await _reserved(house, wish)
+        except Refused as refused:
+            if refused.code != "insufficient_balance" or not await _given_now(call):
+                raise
+            reservation, output = await _reserved(house, wish)
     except Unavailable as fault:
         house.ledger.doubt(ask, fault)
         raise
     return Held(reservation, output, request_id, started, facts)
+
+
+async def _given_now(call: Call) -> bool:
+    """Whether credits of a month that has just begun were given: the upkeep may still be on it."""
+    from nexctl.server.payments import included
+
+    house, customer = call.house, call.customer
+    if not included.due(house):
+        return False
+    try:
+        return bool(await house.write(included.month_of, house, customer.id, customer.plan))
+    except Refused:
+        return False
 
 
 async def _reserved(house: House, wish: Wish) -> tuple[Reservation, int]:

@@ -60,6 +60,7 @@ class Pump:
         self._said: Any = None
         self._last: Chunk | None = None
         self._plain = True
+        self._answered = False
         self._listening = self._reading = True
         house = job.call.house
         self._task = asyncio.ensure_future(self._run())
@@ -114,6 +115,8 @@ class Pump:
             await self._take(self._first)
             async for chunk in self._chunks:
                 await self._take(chunk)
+            if not self._answered:
+                raise Fault("upstream_error", "a stream without an answer")
         except Fault as error:
             status, fault = "partial", error
             self.job.call.house.alarm(f"provider {self.line.provider.id}: {error.why}")
@@ -156,6 +159,7 @@ class Pump:
             self._said = None
         if not chunk.choices:
             return
+        self._answered = True
         if self._last is not None:
             await self._put(self._teller.piece(self._last))
             self._last = None
@@ -169,7 +173,8 @@ class Pump:
     async def _end(self, status: str, fault: Fault | None) -> None:
         job = self.job
         texts = ["".join(parts) for parts in self._texts.values()]
-        if fault is not None and not texts and self._said is None:
+        if fault is not None and not texts and (self._said is None or self._last is None):
+            # Nothing usable came: neither a text nor the end of an answer that has none.
             await holding.release(job.call, job.held, fault.code)
             raise Refuse(fault.code)
         found = job.check(self._said, texts)

@@ -436,30 +436,47 @@ def _check(scope: str, span: str, unit: str, meters: Sequence[str] | None, amoun
 
 
 def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
-    """Start the buckets of a new budget with what was settled in its window before it."""
+    """Start the buckets of a new budget with what its window has seen: settled and still held."""
     oldest = start_of(budget.span, at)
     if budget.span in ROLLING:
         oldest -= ROLLING[budget.span][0]
-    whose, values = "u.wallet IN (SELECT id FROM wallets WHERE customer_id=?)", [budget.customer]
+    whose, values = "h.wallet IN (SELECT id FROM wallets WHERE customer_id=?)", [budget.customer]
     if budget.scope == "key":
         whose, values = "(h.key_id=? OR h.parent_id=?)", [budget.scope_id] * 2
     field = {"member": "member_id", "project": "project_id"}.get(budget.scope)
-    sums: dict[int, int] = {}
+
+    def mine(model: str, facts: dict[str, Any]) -> bool:
+        return meets(budget, model) and (field is None or facts.get(field) == budget.scope_id)
+
+    sums: dict[int, list[int]] = {}
+    # Before the records: what is settled meanwhile is among them then.
+    for hold, created, amount, model, layers, text in tx.all(
+        "SELECT h.id, h.created_at, h.amount, h.model, h.layers, h.facts FROM holds h "
+        f"WHERE h.state IN ('reserved', 'dispatched', 'unknown') AND {whose} AND h.created_at>=?"
+        + tx.lock,
+        *(*values, oldest),
+    ):
+        _, most, facts = _JSON(text)
+        if mine(model, facts):
+            start = start_of(budget.span, created)
+            part = Part(budget.id, start, worst(budget, amount, Usage(*most)))
+            kept = dumped([*parts_of(layers), part])
+            tx.run("UPDATE holds SET layers=? WHERE id=?", kept, hold)
+            sums.setdefault(start, [0, 0])[1] += part.amount
     for created, charge, model, record in tx.all(
         "SELECT u.created_at, u.charge, h.model, u.record FROM usage_records u "
         f"JOIN holds h ON h.id=u.hold WHERE {whose} AND u.created_at>=?",
         *(*values, oldest),
     ):
         facts = _JSON(record)
-        mine = field is None or facts.get(field) == budget.scope_id
-        if mine and (budget.models is None or model in budget.models):
+        if mine(model, facts):
             start = start_of(budget.span, created)
             usage = Usage(**facts["usage"])
-            sums[start] = sums.get(start, 0) + counted(budget, charge, usage)
-    for start, spent in sums.items():
+            sums.setdefault(start, [0, 0])[0] += counted(budget, charge, usage)
+    for start, (spent, held) in sums.items():
         tx.run(
-            "INSERT INTO buckets (budget, start, opening, spent, held) VALUES (?,?,?,?,0)",
-            *(budget.id, start, spent, spent),
+            "INSERT INTO buckets (budget, start, opening, spent, held) VALUES (?,?,?,?,?)",
+            *(budget.id, start, spent, spent, held),
         )
 
 

@@ -45,11 +45,12 @@ _FIELDS = (
 )
 
 
-# What `_code` says, of the time that is its one parameter.
+# What `_code` says, of the time that is both of its parameters. A code that could only give credits
+# which have ended has ended too.
 _STATE = (
     "CASE WHEN state<>'open' THEN state "
     "WHEN kind='promo' AND used>=uses THEN 'redeemed' "
-    "WHEN expires_at<=? THEN 'expired' ELSE 'open' END"
+    "WHEN expires_at<=? OR credits_expire_at<=? THEN 'expired' ELSE 'open' END"
 )
 
 
@@ -177,7 +178,7 @@ def listed(
     now = tx.clock.now()
     rows = tx.all(
         f"SELECT {_FIELDS} FROM codes WHERE id>? AND (({_STATE})=? OR ?=1) ORDER BY id LIMIT ?",
-        *(after or "", now, state or "", int(state is None), limit),
+        *(after or "", now, now, state or "", int(state is None), limit),
     )
     return [_code(row, now) for row in rows]
 
@@ -193,6 +194,7 @@ def _code(row: Row, now: int) -> Code:
     found = Code(*row)
     if found.state == "open" and found.kind == "promo" and found.used >= found.uses:
         return found._replace(state="redeemed")
-    if found.state == "open" and found.expires_at is not None and found.expires_at <= now:
+    ends = (found.expires_at, found.credits_expire_at)
+    if found.state == "open" and any(end is not None and end <= now for end in ends):
         return found._replace(state="expired")
     return found

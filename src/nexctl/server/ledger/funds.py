@@ -307,7 +307,6 @@ def refund(
             "not_refundable",
             "that much cannot be refunded any more",
             hint="what is spent or held, and consumed bonus, stays",
-            details={"refundable_units": most},
         )
     head = locked(tx, wallet)
     _, spent, left = _order_lots(tx, wallet, paid_lot, bonus_lot, clawed)

@@ -116,14 +116,15 @@ def _act(tx: Transaction, found: Order, event: Event) -> str:
 
 
 def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
-    left = found.total - found.refunded
+    # Each within the order's total by itself: a bank may take back what was refunded before, and
+    # that is owed then.
     if event.kind == "payment.refunded":
-        if not 0 < event.amount <= left:
+        if not 0 < event.amount <= found.total - found.refunded:
             return "mismatch"
         refunds.outside(tx, found, event.amount)
         return "refunded"
     if event.kind == "payment.disputed":
-        if not 0 < event.amount <= left - found.disputed:
+        if not 0 < event.amount <= found.total - found.disputed:
             return "mismatch"
         refunds.disputed(tx, found, event.amount)
         return "disputed"

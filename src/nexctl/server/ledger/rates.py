@@ -33,7 +33,10 @@ def take(tx: Transaction, limits: Sequence[Limit], customer: str, at: int) -> tu
 def _start(tx: Transaction, scope: str, most: int, at: int, window: int) -> Rate:
     second = at // SECOND
     text = _locked(tx, scope)
-    slots = [slot for slot in _SLOTS.decode(text) if second - window < slot[0] <= second]
+    # A process whose clock is behind goes on where the others are; a clock that was far ahead and
+    # is right now keeps nobody out.
+    slots = [slot for slot in _SLOTS.decode(text) if abs(second - slot[0]) < window]
+    second = max(second, slots[-1][0]) if slots else second
     used = sum(count for _, count in slots)
     if used >= most:
         freed = 0

@@ -42,7 +42,7 @@ def refund(
             "not_refundable",
             "that much cannot be refunded any more",
             hint="what is spent or held, and consumed bonus, stays",
-            details={"refundable_units": most},
+            details={"refundable": text_of(max(0, most)), "currency": found.currency},
         )
     _claw(tx, found, over)
     funds.refund(

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from nexctl.pricing.exact import ratio_of
 from nexctl.server.calls import Call
-from nexctl.server.house import instant, micros
+from nexctl.server.house import instant
 from nexctl.server.http import Answer
 from nexctl.server.ledger import codes, events, ids
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import secrets
-from nexctl.server.shapes import page_of, units_of
+from nexctl.server.shapes import future, page_of, units_of
 from nexctl.wire import admin as wire
 from nexctl.wire.wallet import Redeemed
 
@@ -41,6 +41,12 @@ def create(tx: Transaction, call: Call) -> wire.CodePage:
         raise Refuse("invalid_request", "a code of credits is used once", param="uses")
     if body.percent is not None and not ratio_of(body.percent)[0]:
         raise Refuse("invalid_request", "the percentage must be more than 0", param="percent")
+    if promo and body.credits_expire_at is not None:
+        raise Refuse(
+            "invalid_request", "a top-up's bonus does not expire", param="credits_expire_at"
+        )
+    expires_at = future(house, body.expires_at, "expires_at")
+    credits_expire_at = future(house, body.credits_expire_at, "credits_expire_at")
     # The table wants an amount; a percent is of what is topped up.
     amount = units_of(body.amount, house.scale) if body.amount is not None else 1
     data = []
@@ -52,8 +58,8 @@ def create(tx: Transaction, call: Call) -> wire.CodePage:
             text[:GROUP],
             amount,
             house.unit,
-            expires_at=micros(body.expires_at),
-            credits_expire_at=micros(body.credits_expire_at),
+            expires_at=expires_at,
+            credits_expire_at=credits_expire_at,
             note=body.note,
             by=call.caller.id,
             promo=promo,

@@ -9,12 +9,12 @@ import msgspec
 
 from nexctl.safety.addresses import network_of
 from nexctl.server.calls import Call
-from nexctl.server.house import COST_LABELS, instant, micros
+from nexctl.server.house import COST_LABELS, instant
 from nexctl.server.inference.policy import find
 from nexctl.server.ledger import alerts, budgets, keys, orgs
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms import plans, secrets
-from nexctl.server.shapes import page_of, units_of
+from nexctl.server.shapes import future, page_of, units_of
 from nexctl.wire import keys as wire
 from nexctl.wire.base import UNSET
 
@@ -205,14 +205,7 @@ def _end(call: Call, body: Any) -> int | None:
         raise Refuse("invalid_request", "expires_at or expires_in_seconds, not both")
     if body.expires_in_seconds is not None:
         return int(call.house.now() + body.expires_in_seconds * SECOND)
-    return _future(call, body.expires_at)
-
-
-def _future(call: Call, text: str | None) -> int | None:
-    at = micros(text)
-    if at is not None and at <= call.house.now():
-        raise Refuse("invalid_request", "that has passed", param="expires_at")
-    return at
+    return future(call.house, body.expires_at, "expires_at")
 
 
 def _inside_parent(
@@ -259,7 +252,7 @@ def _changes(tx: Transaction, call: Call, body: Any, parent: Key | None) -> dict
     if body.rpm is not UNSET:
         changes["rpm"] = body.rpm
     if body.expires_at is not UNSET:
-        changes["expires_at"] = _future(call, body.expires_at)
+        changes["expires_at"] = future(call.house, body.expires_at, "expires_at")
     if body.labels is not UNSET:
         if body.labels:
             plans.need_feature(call, COST_LABELS, "cost labels")
