@@ -139,7 +139,10 @@ def statement(app: App, month: str | None, wallet: str | None, entries: str | No
         window_of(month, None, None)
     with connect.gateway(app) as gateway:
         if month is None:
-            month = (gateway.me().server_time or "")[:7]
+            import time
+
+            here = time.strftime("%Y-%m", time.gmtime(app.now()))
+            month = (gateway.me().server_time or here)[:7]
         query = converted({"month": month, "wallet": wallet}, StatementQuery)
         found = gateway.papers.statement(query)
         _check(found)
