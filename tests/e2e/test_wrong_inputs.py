@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.conftest import PROGRAM, Nexctl
 
 REMOTE = {"NEXCTL_DRIVER": "nexctl", "NEXCTL_API_KEY": "abc"}
+CALLS = {**REMOTE, "NEXCTL_DRIVER": "openai", "NEXCTL_BASE_URL": "http://127.0.0.1:9"}
 # (command line, environment, exit, in the error line, in the hint)
 WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("estimate nosuch.md", {}, 2, "nosuch.md: no such file", "check the path"),
@@ -63,6 +64,24 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("keys create --name x --budget 5/decade", {}, 2, "'decade' is no window", "20/month"),
     ("keys create --name x --expires soon", {}, 2, "not a length of time", "90d"),
     ("keys create --name x --label search", {}, 2, "is not NAME=VALUE", "team=search"),
+    (
+        "keys create --name x --label a=1 --label a=2",
+        {},
+        2,
+        "'a' is given twice",
+        "one of them out",
+    ),
+    ("keys create --name x --member ''", {}, 2, "--member: not in the form", "--help"),
+    ("admin providers add p --option a=1 --option a=2", {}, 2, "'a' is given twice", "out"),
+    ("admin providers add p --serves a=b --serves a=c", {}, 2, "'a' is given twice", "out"),
+    ("usage audit x.csv --map charge=A,charge=B", {}, 2, "charge is mapped twice", "out"),
+    ("orgs create 'no slug'", {}, 2, "SLUG: not in the form", "orgs create --help"),
+    ("members add '' --org acme", {}, 2, "CUSTOMER: not in the form", "members add --help"),
+    ("admin customers create ''", {}, 2, "NAME: it is empty", "customers create --help"),
+    ("admin models set m --alias ''", {}, 2, "--alias: not in the form", "models set --help"),
+    ("profile add x --driver nosuch", {}, 2, "--driver: 'nosuch' is not one of", "add --help"),
+    ("config set profiles.x.driver nosuch", {}, 2, "'nosuch' is not one of embedded", "--help"),
+    ("gateway init ''", {}, 2, "'' is not a profile name", "use letters"),
     ("keys create --name ''", {}, 2, "--name: it is empty", "keys create --help"),
     (f"keys create --name {'n' * 200}", {}, 2, "--name: too long: at most 100", "--help"),
     ("keys revoke management", {}, 10, "Nobody is there to confirm it", "pass --yes"),
@@ -93,6 +112,7 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("auth login", {}, 2, "no key was given", "--key-file"),
     ("auth login --key-file prompt.md", {}, 2, "is not a key", "the key alone"),
     ("models list", {**REMOTE, "NEXCTL_BASE_URL": "http://127.0.0.1:9"}, 7, "refused", "runs"),
+    ("admin keys list", CALLS, 1, "does not offer an operator's commands", "nexctl doctor"),
     (
         "models list",
         {**REMOTE, "NEXCTL_BASE_URL": "http://10.1.1.1"},
@@ -138,6 +158,27 @@ def test_two_plain_lines(
     assert hint in lines[1]
     for word in ("Errno", "Traceback", "`", "regex", "NoneType", "[SSL"):
         assert word not in done.err
+
+
+@pytest.mark.parametrize("given", ["A B", "1X", "", "sk-live-abcdefghijkl", "sk_live_abcdefghijkl"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gateway init lab --upstream http://127.0.0.1:9/v1 --upstream-key-env",
+        "gateway init lab --payments stripe --stripe-key-env",
+        "gateway init lab --payments stripe --stripe-secret-env",
+        "admin providers add main --url https://api.example.com/v1 --key-env",
+    ],
+)
+def test_a_key_typed_for_the_name_of_its_variable_is_refused_and_not_shown(
+    nexctl: Nexctl, words: str, given: str
+) -> None:
+    done = nexctl(*words.split(), given, NEXCTL_KEYRING="0")
+    error, hint = done.err.splitlines()
+    assert done.exit == 2
+    assert error == f"error: {words.split()[-1]}: this is no name of an environment variable"
+    assert "never the secret" in hint
+    assert not Path(os.environ["HOME"], ".local").exists(), "nothing was made"
 
 
 def sized_home(tmp_path: Path, options: str) -> Path:

@@ -9,6 +9,8 @@ from nexctl.errors import UsageError
 from nexctl.money import parse_units, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nexctl.wire.keys import BudgetTerms
 
 _AGE = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)", re.ASCII)
@@ -131,3 +133,20 @@ def parse_label(text: str, *, what: str = "--label") -> tuple[str, str]:
             code="bad_label",
         )
     return name, value
+
+
+def parse_labels(texts: Iterable[str], *, what: str = "--label") -> dict[str, str]:
+    """Labels by name. UsageError where one has two values."""
+    return one_each((parse_label(text, what=what) for text in texts), what=what)
+
+
+def one_each(pairs: Iterable[tuple[str, str]], *, what: str) -> dict[str, str]:
+    """Pairs as a mapping. UsageError where a name has two values: which one is meant?"""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise UsageError(
+                f"{what}: {name!r} is given twice, as {found[name]!r} and {value!r}",
+                hint="leave one of them out",
+            )
+    return found

@@ -40,7 +40,7 @@ class _Value(ParamType):
         declared = self.declared
         if not isinstance(value, str):
             return value
-        spelled = declared.metavar if declared.kind == "argument" else max(declared.decls, key=len)
+        spelled = declared.spelled
         if declared.choices and value not in declared.choices:
             raise UsageError(
                 f"{spelled}: {value!r} is not one of {', '.join(declared.choices)}",
@@ -70,7 +70,7 @@ class Argument(TyperArgument):
     declared: Declared
 
     def make_metavar(self, ctx: Context, *, usage: bool = False) -> str:
-        return self.declared.metavar or (self.name or "").upper()
+        return self.declared.spelled
 
     def get_help_record(self, ctx: Context) -> tuple[str, str] | None:
         return self.make_metavar(ctx), self.help or ""
