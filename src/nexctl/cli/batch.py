@@ -470,6 +470,10 @@ def _local(app: App, file: str) -> Iterator[str]:
     import shutil
     import tempfile
 
+    from nexctl.estimate.sources import refuse_device
+
+    if file != "-":
+        refuse_device(file, os.stat(file).st_mode)
     with contextlib.ExitStack() as stack:
         source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
         if source is None:

@@ -47,6 +47,12 @@ class _Value(ParamType):
                 hint=near(value, declared.choices),
             )
         if declared.value is None:
+            # In a script that is a variable without a value: as if the option were not there, a
+            # key's budget would be everybody's, and an order under no key be made twice.
+            if not value:
+                raise UsageError(
+                    f"{spelled}: it is empty", hint="give it a value, or leave it out altogether"
+                )
             return value
         try:
             return declared.value(value)
