@@ -20,7 +20,7 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
-from nexctl.cli.render import View
+from nexctl.cli.render import Table, View
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
 
@@ -132,6 +132,7 @@ def make(
     return View(
         data,
         text=lambda screen: screen.line(f"{out}: {count:,} requests to {chosen}"),
+        table=Table(tuple(data), [tuple(data.values())]),
         names=[out],
     )
 
