@@ -51,7 +51,18 @@ from nexctl.errors import UsageError
 if TYPE_CHECKING:
     from nexctl.cli.leaf import Leaf
 
-__all__ = ["App", "View", "argument", "command", "flag", "option", "seconds", "variable", "whole"]
+__all__ = [
+    "App",
+    "View",
+    "argument",
+    "command",
+    "flag",
+    "option",
+    "seconds",
+    "variable",
+    "whole",
+    "written",
+]
 
 HELP_WIDTH = 80
 
@@ -215,6 +226,13 @@ def variable(text: str) -> str:
             "this is no name of an environment variable",
             hint="name the variable that holds the secret, such as EXAMPLE_KEY; never the secret",
         )
+    return text
+
+
+def written(text: str) -> str:
+    """A checker for a file to write: - was meant as standard output, and a file was called so."""
+    if text in ("", "-"):
+        raise UsageError("a file is written here", hint="name one; ./- is one that is called -")
     return text
 
 

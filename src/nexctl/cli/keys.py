@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import completing, connect
-from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, whole, written
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.keys_report import made_view, sheet, write_key, write_list
@@ -374,6 +374,7 @@ def _question(app: App, chosen: list[Key]) -> str:
     argument("file", metavar="FILE.csv", required=True, suggest="files", help="The sheet."),
     option(
         "--write",
+        value=written,
         metavar="RESULT.csv",
         required=True,
         suggest="files",

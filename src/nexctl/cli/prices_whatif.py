@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +108,6 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
     A record that a file before had too is left out, and told: exports of windows that overlap.
     UsageError where one file is named twice, for that is a slip.
     """
-    import os
-
     from nexctl.usage.seen import Seen
 
     seen: set[str] = set()
@@ -146,7 +145,12 @@ def _read(app: App, name: str) -> Iterator[Any]:
         with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
             shutil.copyfileobj(app.stdin_buffer, spool, 1 << 20)
             spool.flush()
-            yield from _rows(app, spool.name, _called(name))
+            try:
+                yield from _rows(app, spool.name, _called(name))
+            except UsageError as error:
+                for place in (spool.name, os.path.basename(spool.name)):
+                    error.message = error.message.replace(place, _called(name))
+                raise
 
 
 def _called(name: str) -> str:
