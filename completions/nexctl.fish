@@ -540,9 +540,9 @@ function __nexctl_arguments
     case 'profile remove'
       set -g __nexctl_A 5
     case 'completion install'
-      set -g __nexctl_A 32
+      set -g __nexctl_A 33
     case 'help'
-      set -g __nexctl_A 33 +
+      set -g __nexctl_A 34 +
   end
 end
 
@@ -681,8 +681,10 @@ function __nexctl_values
     case '31 *'
       set -g __nexctl_W 'default_profile output color timeout no_input plain model books'
     case '32 *'
-      set -g __nexctl_W 'bash zsh fish powershell'
+      set -g __nexctl_W 'embedded nexctl openai'
     case '33 *'
+      set -g __nexctl_W 'bash zsh fish powershell'
+    case '34 *'
       set -g __nexctl_W 'estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money'
   end
 end
@@ -1381,11 +1383,6 @@ function __nexctl_takes
         case 'admin codes create'
           set -g __nexctl_V 3
       end
-    case '--driver'
-      switch "$argv[1]"
-        case 'profile add'
-          set -g __nexctl_V 3
-      end
     case '--base-url'
       switch "$argv[1]"
         case 'profile add'
@@ -1485,6 +1482,11 @@ function __nexctl_takes
       switch "$argv[1]"
         case 'admin customers policy'
           set -g __nexctl_V 24
+      end
+    case '--driver'
+      switch "$argv[1]"
+        case 'profile add'
+          set -g __nexctl_V 32
       end
   end
 end

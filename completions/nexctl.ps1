@@ -435,7 +435,6 @@ admin codes create --uses=3
 admin codes create --count=3
 admin codes create --expires=3
 admin codes create --credits-expire=3
-profile add --driver=3
 profile add --base-url=3
 estimate --calibration=4
 diff --calibration=4
@@ -484,6 +483,7 @@ admin providers add --kind=27
 admin margin --by=28
 admin subscriptions list --state=29
 admin codes list --state=30
+profile add --driver=32
 * -m=1
 * --model=1
 * --on=2
@@ -629,8 +629,8 @@ config set=31 3
 profile add=3
 profile use=5
 profile remove=5
-completion install=32
-help=33 +
+completion install=33
+help=34 +
 '@
 
 $Global:__nexctlValues = __nexctl_read @'
@@ -665,8 +665,9 @@ $Global:__nexctlValues = __nexctl_read @'
 29=given active past_due cancelled none||
 30=open redeemed expired void||
 31=default_profile output color timeout no_input plain model books||
-32=bash zsh fish powershell||
-33=estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money||
+32=embedded nexctl openai||
+33=bash zsh fish powershell||
+34=estimate diff tokenize prices models chat keys provider-keys wallet recharge subscription billing-profile invoices statement usage batch budgets orgs projects members alerts webhooks audit-log routes gateway admin auth config profile completion doctor help output exit-codes environment profiles money||
 '@
 
 # The number of the values that follow an option, empty where none do.

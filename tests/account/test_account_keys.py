@@ -258,6 +258,12 @@ def test_labels_are_pairs() -> None:
             terms.parse_label(wrong)
 
 
+def test_a_label_with_two_values_is_refused_and_one_given_twice_is_one() -> None:
+    assert terms.parse_labels(["a=1", "b=2", "a = 1"]) == {"a": "1", "b": "2"}
+    with pytest.raises(UsageError, match="'a' is given twice, as '1' and '2'"):
+        terms.parse_labels(["a=1", "a=2"])
+
+
 # ------------------------------------------------------------------ sheets
 
 

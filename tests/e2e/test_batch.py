@@ -184,6 +184,15 @@ def test_check_lists_every_fault_and_ends_with_2(nexctl: Nexctl, tmp_path: Path)
     assert (fifo.exit, "1 request" in fifo.out) == (0, True)
 
 
+def test_what_was_made_is_told_in_rows_too(nexctl: Nexctl, tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("Say {{ name }}")
+    (tmp_path / "r.csv").write_text("name\nAnn\n")
+    make = ("batch", "make", "--template", "t.md", "--rows", "r.csv", "-m", "m", "--out", "o")
+    done = nexctl(*make, "-o", "csv")
+    size = (tmp_path / "o").stat().st_size
+    assert (done.exit, done.out) == (0, f"file,requests,bytes,model\r\no,1,{size},m\r\n"), done
+
+
 def test_make_refuses_an_unknown_column_a_ragged_row_and_bad_text(
     nexctl: Nexctl, tmp_path: Path
 ) -> None:

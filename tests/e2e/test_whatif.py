@@ -92,6 +92,23 @@ def test_one_file_does_not_count_twice(nexctl: Nexctl, october: Path) -> None:
             assert (done.exit, "is named twice" in done.err, done.out) == (2, True, "")
 
 
+def test_exports_that_overlap_count_each_request_once_and_say_so(
+    nexctl: Nexctl, october: Path
+) -> None:
+    longer = october.with_name("longer.jsonl")
+    longer.write_text("\n".join(line(request_id=f"r{n}") for n in range(15, 30)) + "\n")
+    given = ("--usage", october, "--usage", longer, "-o", "json")
+    done = nexctl("prices", "whatif", *given)
+    assert (done.data["usage"]["rows"], done.data["usage"]["billed"]) == (30, {"USD": "0.0936"})
+    assert f"note: 5 records of {longer} stood in a file before it too" in done.err
+    for given in (("--usage", "-", "--usage", longer), ("--usage", longer, "--usage", "-")):
+        done = nexctl("prices", "whatif", *given, stdin=october.read_bytes())
+        assert "note: 5 records of " in done.err
+        assert "\n30 records, " in done.out
+    done = nexctl("wallet", "runway", "--usage", longer, "--usage", october)
+    assert f"note: 5 records of {october}" in done.err
+
+
 def test_nothing_priced_is_exit_2_after_its_rows(nexctl: Nexctl, october: Path) -> None:
     done = nexctl("prices", "whatif", "--usage", october, "--on", "tokenok", "-o", "json")
     assert done.exit == 2

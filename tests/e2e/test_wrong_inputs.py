@@ -16,11 +16,18 @@ import pytest
 from tests.e2e.conftest import PROGRAM, Nexctl
 
 REMOTE = {"NEXCTL_DRIVER": "nexctl", "NEXCTL_API_KEY": "abc"}
+CALLS = {**REMOTE, "NEXCTL_DRIVER": "openai", "NEXCTL_BASE_URL": "http://127.0.0.1:9"}
 # (command line, environment, exit, in the error line, in the hint)
 WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("estimate nosuch.md", {}, 2, "nosuch.md: no such file", "check the path"),
     ("estimate promt.md", {}, 2, "promt.md: no such file", "did you mean prompt.md?"),
     ("estimate /dev/null", {}, 2, "a device, not a file", "name a file"),
+    ("batch check /dev/zero", {}, 2, "a device, not a file", "name a file"),
+    ("batch run /dev/zero", {}, 2, "a device, not a file", "name a file"),
+    (
+        "batch make --template prompt.md --rows /dev/zero -m nex-pro",
+        *({}, 2, "a device, not a file", "name a file"),
+    ),
     ("estimate bad.md", {}, 2, "not UTF-8: byte 0xff at offset 0", "iconv"),
     ("estimate bad.json", {}, 2, "bad.json:1: broken JSON", "one document"),
     ("estimate cut.json", {}, 2, "Unterminated string starting at column 14", "one document"),
@@ -63,7 +70,35 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("keys create --name x --budget 5/decade", {}, 2, "'decade' is no window", "20/month"),
     ("keys create --name x --expires soon", {}, 2, "not a length of time", "90d"),
     ("keys create --name x --label search", {}, 2, "is not NAME=VALUE", "team=search"),
-    ("keys create --name ''", {}, 2, "--name: it is empty", "keys create --help"),
+    (
+        "keys create --name x --label a=1 --label a=2",
+        {},
+        2,
+        "'a' is given twice",
+        "one of them out",
+    ),
+    ("keys create --name x --member 'a b'", {}, 2, "--member: not in the form", "--help"),
+    ("admin providers add p --option a=1 --option a=2", {}, 2, "'a' is given twice", "out"),
+    ("admin providers add p --serves a=b --serves a=c", {}, 2, "'a' is given twice", "out"),
+    ("usage audit x.csv --map charge=A,charge=B", {}, 2, "charge is mapped twice", "out"),
+    ("orgs create 'no slug'", {}, 2, "SLUG: not in the form", "orgs create --help"),
+    ("members add 'a b' --org acme", {}, 2, "CUSTOMER: not in the form", "members add --help"),
+    ("admin customers create ''", {}, 2, "NAME: it is empty", "give it a value"),
+    ("admin models set m --alias 'a b'", {}, 2, "--alias: not in the form", "models set --help"),
+    ("wallet auto-topup show --wallet 'a b'", {}, 2, "wallet: not in the form", "correct what"),
+    ("keys create --name x --write -", {}, 2, "--write: a file is written here", "./- is one"),
+    ("statement --entries -", {}, 2, "--entries: a file is written here", "name one"),
+    ("gateway backup -", {}, 2, "FILE: a file is written here", "name one"),
+    ("prices whatif --usage -", {}, 2, "standard input: the file is empty", "--help"),
+    ("profile add x --driver nosuch", {}, 2, "--driver: 'nosuch' is not one of", "add --help"),
+    ("config set profiles.x.driver nosuch", {}, 2, "'nosuch' is not one of embedded", "--help"),
+    ("gateway init ''", {}, 2, "[NAME]: it is empty", "give it a value"),
+    ("keys create --name ''", {}, 2, "--name: it is empty", "leave it out altogether"),
+    ("budgets set 5/month --key ''", {}, 2, "--key: it is empty", "leave it out altogether"),
+    ("wallet topup 5 --idempotency-key ''", {}, 2, "--idempotency-key: it is empty", "give it"),
+    ("keys rotate x --check ''", {}, 2, "--check: it is empty", "give it a value"),
+    ("estimate ''", {}, 2, "[PATH...|-]: it is empty", "give it a value"),
+    (f"estimate prompt.md --volume {'n' * 9000}", {}, 2, "nnn ... nnn", "500/day"),
     (f"keys create --name {'n' * 200}", {}, 2, "--name: too long: at most 100", "--help"),
     ("keys revoke management", {}, 10, "Nobody is there to confirm it", "pass --yes"),
     ("budgets remove bud_none --yes", {}, 3, "there is no budget 'bud_none'", "budgets list"),
@@ -93,6 +128,7 @@ WRONG: list[tuple[str, dict[str, str], int, str, str]] = [
     ("auth login", {}, 2, "no key was given", "--key-file"),
     ("auth login --key-file prompt.md", {}, 2, "is not a key", "the key alone"),
     ("models list", {**REMOTE, "NEXCTL_BASE_URL": "http://127.0.0.1:9"}, 7, "refused", "runs"),
+    ("admin keys list", CALLS, 1, "does not offer an operator's commands", "nexctl doctor"),
     (
         "models list",
         {**REMOTE, "NEXCTL_BASE_URL": "http://10.1.1.1"},
@@ -138,6 +174,27 @@ def test_two_plain_lines(
     assert hint in lines[1]
     for word in ("Errno", "Traceback", "`", "regex", "NoneType", "[SSL"):
         assert word not in done.err
+
+
+@pytest.mark.parametrize("given", ["A B", "1X", "", "sk-live-abcdefghijkl", "sk_live_abcdefghijkl"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gateway init lab --upstream http://127.0.0.1:9/v1 --upstream-key-env",
+        "gateway init lab --payments stripe --stripe-key-env",
+        "gateway init lab --payments stripe --stripe-secret-env",
+        "admin providers add main --url https://api.example.com/v1 --key-env",
+    ],
+)
+def test_a_key_typed_for_the_name_of_its_variable_is_refused_and_not_shown(
+    nexctl: Nexctl, words: str, given: str
+) -> None:
+    done = nexctl(*words.split(), given, NEXCTL_KEYRING="0")
+    error, hint = done.err.splitlines()
+    assert done.exit == 2
+    assert error == f"error: {words.split()[-1]}: this is no name of an environment variable"
+    assert "never the secret" in hint
+    assert not Path(os.environ["HOME"], ".local").exists(), "nothing was made"
 
 
 def sized_home(tmp_path: Path, options: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ def test_every_code_of_the_contract_has_its_exit_code_whatever_the_status(code: 
     for status in (REFUSALS[code].status, 400, 429, 500):
         error = refused(status, {"error": {"code": code, "message": "m", "type": "user"}})
         assert (error.code, error.exit) == (code, REFUSALS[code].exit)
+
+
+@pytest.mark.parametrize("code", [*sorted(REFUSALS), "theirs_alone"])
+@pytest.mark.parametrize("status", [402, 429, 500])
+def test_a_driver_of_calls_alone_names_no_command_that_it_lacks(code: str, status: int) -> None:
+    for details in ({}, {"resets_at": "2026-12-01T00:00:00Z"}):
+        body = json.dumps({"error": {"code": code, "details": details}}).encode()
+        hint = refusal_of(body, status, {}, "home", calls_only=True).hint or ""
+        named = set(re.findall(r"'nexctl (\w+)", hint))
+        assert named <= {"auth", "models", "doctor"}, hint
 
 
 @pytest.mark.parametrize(("here", "exit_code"), [(True, 1), (False, 7)])

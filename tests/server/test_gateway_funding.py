@@ -184,6 +184,25 @@ def test_a_target_buys_what_is_missing_and_setting_it_tops_up_at_once(
     assert rig.wallet()["balance"] == "100"
 
 
+@pytest.mark.parametrize(
+    ("book", "terms", "budget", "said"),
+    [
+        ("nextoken", {"amount": "50"}, "49", "50"),
+        ("nextoken", {"amount": None, "target": "100"}, "89.99", "90"),
+        ("deeptoken", {"amount": None, "target": "11"}, "9", "10"),  # its least purchase
+    ],
+)
+def test_a_months_budget_that_no_top_up_fits_is_refused(
+    make: Callable[..., Rig], book: str, terms: dict[str, str], budget: str, said: str
+) -> None:
+    rig = make() if book == "nextoken" else make(book=book, plan=None)
+    got = agree(rig, **terms, monthly_budget=budget)
+    assert (got.status, got.body["error"]["param"]) == (400, "monthly_budget")
+    assert f"one top-up is {said}, more than" in got.body["error"]["message"]
+    assert rig.ask("GET", "/v1/wallet/auto-top-up").body["enabled"] is False
+    assert agree(rig, **terms, monthly_budget=said).status == 200
+
+
 def test_the_months_budget_stops_automatic_orders(make: Callable[..., Rig]) -> None:
     rig = make()
     agree(rig, monthly_budget="100")

@@ -71,6 +71,13 @@ def test_the_operator_gives_a_plan_or_charges_its_fee(rig: Rig) -> None:
     assert paid["paid_period"] is not None
     assert operate(rig, "GET", "/subscriptions?state=active").body["data"] == [paid]
     assert operate(rig, "GET", "/subscriptions?state=past_due").body["data"] == []
+    mine = rig.ask("GET", "/v1/subscription").body
+    assert (mine["state"], mine["paid_period"]) == ("active", paid["paid_period"])
+    assert mine["renews_at"] is not None
+    for name in ("pro", "business"):
+        assert operate(rig, "PUT", path, {"plan": name}).body["state"] == "given"
+        mine = rig.ask("GET", "/v1/subscription").body
+        assert (mine["plan"], mine["state"], mine["renews_at"]) == (name, "active", None)
     ended = operate(rig, "PUT", path, {"plan": None}).body
     assert (ended["plan"], ended["state"]) == (None, "cancelled")
     rows = [

@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexctl.errors import ConfigError, NexctlError, UsageError
+from nexctl.gateways.drivers import DRIVERS
 from nexctl.settings import config as settings
 from nexctl.settings import paths
+from nexctl.settings.config import PROFILE_KEYS
 
 FAULTS = [
     # text, line, what the message says, what the hint says
@@ -230,6 +232,20 @@ def test_set_get_and_unset(nexctl: Any, own_home: Path) -> None:
     assert nexctl("config", "get", "model").out == "\n"
     for wrong in (("model",), ("model", "x", "--unset"), ("output", "xml"), ("nope", "1")):
         assert nexctl("config", "set", *wrong).code == 2
+
+
+def test_a_driver_is_written_as_one_that_there_is_and_read_as_it_stands(nexctl: Any) -> None:
+    assert PROFILE_KEYS["driver"].choices == tuple(sorted(DRIVERS))
+    assert nexctl("config", "set", "profiles.w.driver", "openai").code == 0
+    done = nexctl("config", "set", "profiles.w.driver", "litellm")
+    assert done.code == 2
+    assert "'litellm' is not one of embedded, nexctl, openai" in done.err
+    file = Path(paths.config_file())
+    file.write_text('[profiles.w]\ndriver = "litellm"\nbook = "openai"\n')
+    assert nexctl("profile", "list", "-o", "name").out == "local\nw\n", (
+        "its prices are still of use"
+    )
+    assert nexctl("profile", "remove", "w", "--yes").code == 0
 
 
 def test_two_changes_at_once_are_both_kept(own_home: Path) -> None:

@@ -192,8 +192,23 @@ def test_a_linked_or_broken_file_is_refused(store: SecretStore, own_home: Path) 
     for text in ("", "[]", '{"secrets": 3}', '{"secrets": {"a": 3}}', "[" * 100_000):
         Path(store.file).write_text(text)
         os.chmod(store.file, 0o600)
-        with pytest.raises(ConfigError, match="not a file"):
+        with pytest.raises(ConfigError, match="not a file") as caught:
             store.get(WORK)
+        assert "remove" not in (caught.value.hint or ""), "it may be the only copy"
+
+
+def test_a_file_that_may_not_be_read_is_to_be_made_readable_not_removed(
+    store: SecretStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.set(WORK, KEY)
+
+    def denied(path: str, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("nexctl.settings.secrets.open_own", denied)
+    with pytest.raises(ConfigError, match="Permission denied") as caught:
+        store.get(WORK)
+    assert (caught.value.hint or "").startswith(f"chmod 600 '{store.file}'")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")

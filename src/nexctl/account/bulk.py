@@ -189,10 +189,7 @@ _READERS: dict[str, Callable[[str], tuple[str, Any]]] = {
     "rpm": lambda text: ("rpm", _rpm(text)),
     "expires": lambda text: ("expires_in_seconds", terms.parse_age(text, what="expires")),
     "parent": lambda text: ("parent_id", text),
-    "labels": lambda text: (
-        "labels",
-        dict(terms.parse_label(one, what="labels") for one in _words(text)),
-    ),
+    "labels": lambda text: ("labels", terms.parse_labels(_words(text), what="labels")),
 }
 
 

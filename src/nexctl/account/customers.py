@@ -91,7 +91,7 @@ def _row(path: str, header: list[str], cells: list[str], line: int) -> Row:
     try:
         if "labels" in given:
             pairs = given["labels"].replace(";", " ").split()
-            given["labels"] = dict(terms.parse_label(pair, what="labels") for pair in pairs)
+            given["labels"] = terms.parse_labels(pairs, what="labels")
         return Row(line, msgspec.convert(given, CustomerCreate))
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}:{line}: {terms.named_fault(error)}") from None

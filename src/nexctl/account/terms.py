@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 from nexctl.errors import UsageError
 from nexctl.money import parse_units, text_of
+from nexctl.wire.faults import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nexctl.wire.keys import BudgetTerms
 
 _AGE = re.compile(r"([0-9]{1,6})\s*(s|m|min|h|d|w)", re.ASCII)
@@ -70,23 +73,6 @@ def parse_age(text: str, *, what: str, smallest: int = 1) -> int:
     return seconds
 
 
-_FAULTS = (
-    (r"Expected `str` of length >= 1", "it is empty"),
-    (r"Expected `str` of length >= (\d+)", "too short: at least {} characters"),
-    (r"Expected `str` of length <= (\d+)", "too long: at most {} characters"),
-    (r"Expected `str` matching regex .*", "not in the form that is asked for"),
-    (r"Expected `array` of length >= (\d+)", "too few: at least {}"),
-    (r"Expected `array` of length <= (\d+)", "too many: at most {}"),
-    (r"Expected `int` >= (-?\d+)", "less than {}"),
-    (r"Expected `int` <= (-?\d+)", "more than {}"),
-    (r"Expected `(\w+)`, got `null`", "it is missing"),
-    (r"Expected `(\w+)`, got `(\w+)`", "it must be {}, not {}"),
-    (r"Object missing required field `(\w+)`", "{} is missing"),
-    (r"Object contains unknown field `(\w+)`", "there is no field {}"),
-    (r"Invalid enum value '?(.*?)'?", "there is no {}"),
-)
-
-
 def fault(error: Exception) -> tuple[str, str]:
     """(field, what is wrong with it) where a value is not the contract's (msgspec's error).
 
@@ -94,10 +80,7 @@ def fault(error: Exception) -> tuple[str, str]:
     """
     said, _, place = str(error).partition(" - at `$.")
     field = place.rstrip("`").partition("[")[0].partition(".")[0]
-    for pattern, words in _FAULTS:
-        if found := re.fullmatch(pattern, said):
-            return field, words.format(*found.groups())
-    return field, f"{said[:1].lower()}{said[1:]}"
+    return field, in_words(said)
 
 
 def named_fault(error: Exception) -> str:
@@ -131,3 +114,20 @@ def parse_label(text: str, *, what: str = "--label") -> tuple[str, str]:
             code="bad_label",
         )
     return name, value
+
+
+def parse_labels(texts: Iterable[str], *, what: str = "--label") -> dict[str, str]:
+    """Labels by name. UsageError where one has two values."""
+    return one_each((parse_label(text, what=what) for text in texts), what=what)
+
+
+def one_each(pairs: Iterable[tuple[str, str]], *, what: str) -> dict[str, str]:
+    """Pairs as a mapping. UsageError where a name has two values: which one is meant?"""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if found.setdefault(name, value) != value:
+            raise UsageError(
+                f"{what}: {name!r} is given twice, as {found[name]!r} and {value!r}",
+                hint="leave one of them out",
+            )
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TextIO
@@ -131,9 +132,10 @@ def text_of(path: str) -> str:
 @contextlib.contextmanager
 def sheet(path: str) -> Iterator[TextIO]:
     """The rows' file, opened. UsageError where it cannot be."""
-    from nexctl.estimate.sources import display_name, unreadable
+    from nexctl.estimate.sources import display_name, refuse_device, unreadable
 
     try:
+        refuse_device(path, os.stat(path).st_mode)
         stream = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
     except (OSError, ValueError) as error:
         raise unreadable(display_name(path), error) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, whole, written
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.figures import money, plural
@@ -62,7 +62,13 @@ def _customers(rows: Sequence[Customer]) -> Table:
     option("--email", metavar="EMAIL", help="Where to write to."),
     option("--external-id", metavar="ID", help="Your own name for the customer."),
     option("--label", many=True, metavar="K=V", help="Label; repeatable."),
-    option("--write", metavar="FILE", suggest="files", help="Keep its key in FILE (0600)."),
+    option(
+        "--write",
+        value=written,
+        metavar="FILE",
+        suggest="files",
+        help="Keep its key in FILE (0600).",
+    ),
     _IDEMPOTENCY,
     name="create",
     changes=True,
@@ -76,7 +82,7 @@ def customers_create(
 
     idempotency_key = given.pop("idempotency_key")
     delivery = Delivery(app, write)
-    labels = dict(map(terms.parse_label, label)) or None
+    labels = terms.parse_labels(label) or None
     body = converted({"name": name, "labels": labels, **given}, CustomerCreate)
     if app.dry_run:
         return dry(app, Planned("customers.create", body=body))
@@ -136,20 +142,47 @@ def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
     )
 
 
-# Fields of a request whose options are called otherwise.
-_TYPED = {"customer_id": "customer", "models": "model", "credit": "credit-rate"}
+# Fields of a request that are called otherwise where they are typed.
+_TYPED = {
+    "addresses": "ip",
+    "aliases": "alias",
+    "base_url": "url",
+    "credit": "credit_rate",
+    "customer_id": "customer",
+    "discount_percent": "discount",
+    "ends": "to",
+    "expires_at": "expires",
+    "expires_in_seconds": "expires",
+    "ip_allowlist": "ip",
+    "key": "key_file",
+    "kinds": "event",
+    "member_id": "member",
+    "parent_id": "parent",
+    "providers_denied": "deny_provider",
+    "starts": "from",
+}
 
 
 def converted(given: dict[str, Any], body: Any) -> Any:
-    """A request's body from what was typed. UsageError names the option that is not right."""
+    """A request's body from what was typed. UsageError names the parameter that is not right."""
     import msgspec
 
     try:
         return msgspec.convert(given, body)
     except msgspec.ValidationError as error:
         field, said = terms.fault(error)
-        named_ = f"--{_TYPED.get(field, field.replace('_', '-'))}: " if field else ""
-        raise UsageError(f"{named_}{said}") from None
+        raise UsageError(f"{_spelled(field)}: {said}" if field else said) from None
+
+
+def _spelled(field: str) -> str:
+    """A field by the option or argument of the command that fills it; its own name without one."""
+    from nexctl.cli.kit import get_current_context
+
+    names = (field, field.removesuffix("s"), _TYPED.get(field))
+    context = get_current_context(silent=True)
+    own = [parameter.declared for parameter in getattr(context and context.command, "own", ())]
+    found = next((declared.spelled for declared in own if declared.name in names), None)
+    return found or field.replace("_", " ")
 
 
 # codes -------------------------------------------------------------------------------------------
@@ -196,7 +229,13 @@ def codes_list(app: App, state: str | None) -> View:
     option("--expires", metavar="AGE", help="How long they can be redeemed: 30d."),
     option("--credits-expire", metavar="AGE", help="How long from now their credits last: 365d."),
     option("--note", metavar="TEXT", help="What they are for."),
-    option("--write", metavar="FILE", suggest="files", help="Keep the codes in FILE (0600)."),
+    option(
+        "--write",
+        value=written,
+        metavar="FILE",
+        suggest="files",
+        help="Keep the codes in FILE (0600).",
+    ),
     _IDEMPOTENCY,
     name="create",
     changes=True,

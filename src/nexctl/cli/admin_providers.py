@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nexctl.account import terms
 from nexctl.cli import connect, rows
 from nexctl.cli.admin import OPERATOR, converted
 from nexctl.cli.admin_margin import cost
-from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, variable, whole
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.cli.secret_input import read_secret
@@ -25,7 +26,12 @@ FIELDS = (
 _ID = argument("id", metavar="ID", required=True, help="The provider's id.")
 _SHARED = (
     option("--url", metavar="URL", help="Its address, like https://api.example.com/v1."),
-    option("--key-env", metavar="VAR", help="Variable of the gateway that holds its key."),
+    option(
+        "--key-env",
+        metavar="VAR",
+        value=variable,
+        help="Variable of the gateway that holds its key.",
+    ),
     option("--key-file", metavar="FILE|-", suggest="files", help="File with its key; - is stdin."),
     option("--serves", many=True, metavar="M[=THEIRS]", help="Model it serves; repeatable."),
     option("--priority", metavar="N", value=whole(0, 10**6), help="Lower comes first."),
@@ -128,11 +134,11 @@ def _fields(app: App, given: dict[str, Any]) -> dict[str, Any]:
         "base_url": given["url"],
         "key_env": given["key_env"],
         "key": read_secret(app, given["key_file"], "Key") if given["key_file"] else None,
-        "models": dict(map(_model, given["serves"])) or None,
+        "models": terms.one_each(map(_model, given["serves"]), what="--serves") or None,
         "priority": given["priority"],
         "allow_private": given["allow_private"] or None,
         "timeout_seconds": given["timeout_seconds"],
-        "options": dict(map(_option, given["option"])) or None,
+        "options": terms.one_each(map(_option, given["option"]), what="--option") or None,
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.base import App, argument, command, option, written
 from nexctl.cli.render import Screen, Table, View
 from nexctl.cli.rows import listing
 from nexctl.errors import CheckFailed, UsageError
@@ -60,7 +60,13 @@ def admin_list(app: App, **given: Any) -> View:
 
 
 @command(
-    argument("file", metavar="FILE", required=True, help="The file to write (JSON lines, 0600)."),
+    argument(
+        "file",
+        metavar="FILE",
+        required=True,
+        value=written,
+        help="The file to write (JSON lines, 0600).",
+    ),
     _CUSTOMER,
     name="export",
     examples=("nexctl admin audit-log export audit.jsonl",),

@@ -46,11 +46,23 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.cli.context import App
 from nexctl.cli.render import FORMATS, View
+from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
     from nexctl.cli.leaf import Leaf
 
-__all__ = ["App", "View", "argument", "command", "flag", "option", "seconds", "whole"]
+__all__ = [
+    "App",
+    "View",
+    "argument",
+    "command",
+    "flag",
+    "option",
+    "seconds",
+    "variable",
+    "whole",
+    "written",
+]
 
 HELP_WIDTH = 80
 
@@ -108,6 +120,13 @@ class Declared:
         """The Python name: of the longest spelling, without dashes."""
         spelling = max((d.split("/")[0].strip() for d in self.decls), key=len)
         return spelling.lstrip("-").replace("-", "_")
+
+    @property
+    def spelled(self) -> str:
+        """How errors name it: an option by its longest spelling, an argument as help shows it."""
+        if self.kind == "argument":
+            return self.metavar or self.name.upper()
+        return max(self.decls, key=len)
 
 
 def option(
@@ -192,6 +211,29 @@ def seconds(text: str) -> float:
     if not (plain and whole_part and len(text) <= 12 and 0 < float(text) <= 86_400):
         raise ValueError(f"{text!r} is not a number of seconds between 0 and 86400")
     return float(text)
+
+
+def variable(text: str) -> str:
+    """A checker for the name of a variable that holds a secret.
+
+    The text is never shown: whoever mistakes what is asked for types the secret itself.
+    """
+    from nexctl.safety.redaction import redact
+
+    named = text.isascii() and text.isidentifier() and len(text) <= 128
+    if not named or redact(text) != text:
+        raise UsageError(
+            "this is no name of an environment variable",
+            hint="name the variable that holds the secret, such as EXAMPLE_KEY; never the secret",
+        )
+    return text
+
+
+def written(text: str) -> str:
+    """A checker for a file to write: - was meant as standard output, and a file was called so."""
+    if text in ("", "-"):
+        raise UsageError("a file is written here", hint="name one; ./- is one that is called -")
+    return text
 
 
 class Spec:

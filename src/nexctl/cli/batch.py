@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import completing
-from nexctl.cli.base import App, Declared, argument, command, flag, option, seconds, whole
+from nexctl.cli.base import App, Declared, argument, command, flag, option, seconds, whole, written
 from nexctl.cli.batch_report import check_view, job_view, jobs_view, quote_view
 from nexctl.cli.batch_work import (
     Work,
@@ -20,7 +20,7 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
-from nexctl.cli.render import View
+from nexctl.cli.render import Table, View
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
 
@@ -36,7 +36,9 @@ _JOB = argument(
     suggest="batches",
     help="Its id; 'nexctl batch list' shows them.",
 )
-_OUT = option("--out", metavar="RESULTS", suggest="files", help="Where results go: .jsonl or .csv.")
+_OUT = option(
+    "--out", value=written, metavar="RESULTS", suggest="files", help="Results: .jsonl or .csv."
+)
 _SHAPE: tuple[Declared, ...] = (
     flag("--split", help="Several models or endpoints: one batch each."),
     option("--max-tokens", value=whole(1, 100_000_000), metavar="N",
@@ -91,7 +93,7 @@ def make(
     chosen = model or app.profile.model
     if chosen is None:
         raise UsageError("batch make needs a model", hint="pass -m MODEL", code="no_model")
-    if out and (os.path.islink(out) or not is_replaceable(out)):
+    if out and (out == "-" or os.path.islink(out) or not is_replaceable(out)):
         raise UsageError(
             f"--out: {out} is not a file of its own",
             hint="leave --out out for standard output",
@@ -132,6 +134,7 @@ def make(
     return View(
         data,
         text=lambda screen: screen.line(f"{out}: {count:,} requests to {chosen}"),
+        table=Table(tuple(data), [tuple(data.values())]),
         names=[out],
     )
 
@@ -470,6 +473,10 @@ def _local(app: App, file: str) -> Iterator[str]:
     import shutil
     import tempfile
 
+    from nexctl.estimate.sources import refuse_device
+
+    if file != "-":
+        refuse_device(file, os.stat(file).st_mode)
     with contextlib.ExitStack() as stack:
         source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
         if source is None:

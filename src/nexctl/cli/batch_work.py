@@ -389,7 +389,9 @@ def retried(app: App, work: Work, job_id: str, options: dict[str, Any]) -> tuple
     if chosen.for_money and not with_money:
         raise NexctlError(
             f"{chosen.for_money:,} lines failed for money, and there is none to spend",
-            hint="nexctl wallet topup AMOUNT, then retry; --money-added where no wallet is seen",
+            hint="nexctl wallet topup AMOUNT, then retry"
+            if money is not None
+            else "add money at the gateway, then retry with --money-added: no wallet is seen here",
             code="insufficient_balance",
             exit=5,
         )

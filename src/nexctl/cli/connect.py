@@ -132,7 +132,16 @@ def _hear(app: App) -> None:
 
 
 def secret(app: App, profile: Profile, kind: str) -> Secret:
-    """The profile's key of a kind. NotLoggedIn (exit 4) where there is none."""
+    """The profile's key of a kind. NotLoggedIn (exit 4) where there is none.
+
+    Lacking (exit 1) for an operator's where the driver knows none: no key would help.
+    """
+    if kind == "operator":
+        from nexctl.gateways.drivers import UNOPERATED
+        from nexctl.gateways.lacking import Lacking
+
+        if profile.driver in UNOPERATED:
+            raise Lacking(profile.name, "an operator's commands")
     found = app.secrets.get(profile, kind)
     if found is None:
         what = "key" if kind == "key" else "operator key"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import completing, connect, embedded
-from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, variable, whole
 from nexctl.cli.changes import done
 from nexctl.cli.gateway_ledger import backup, migrate, restore, verify
 from nexctl.cli.gateway_report import (
@@ -33,14 +33,25 @@ if TYPE_CHECKING:
         help="sandbox (play money), manual (you approve), stripe.",
     ),
     option("--stripe-url", metavar="URL", help="Another address than api.stripe.com."),
-    option("--stripe-key-env", metavar="VAR", help="Secret key; default: STRIPE_API_KEY."),
+    option(
+        "--stripe-key-env",
+        metavar="VAR",
+        value=variable,
+        help="Secret key; default: STRIPE_API_KEY.",
+    ),
     option(
         "--stripe-secret-env",
         metavar="VAR",
+        value=variable,
         help="Webhook secret; default: STRIPE_WEBHOOK_SECRET.",
     ),
     option("--upstream", metavar="URL", help="Provider behind it; default: echo, offline."),
-    option("--upstream-key-env", metavar="VAR", help="Variable that holds the provider's key."),
+    option(
+        "--upstream-key-env",
+        metavar="VAR",
+        value=variable,
+        help="Variable that holds the provider's key.",
+    ),
     flag("--allow-private", help="The provider may be in a private network."),
     flag("--use", help="Make the profile the one in force."),
     changes=True,
@@ -55,7 +66,7 @@ def init(app: App, name: str | None, **given: Any) -> View:
     Its keys go into the key store, never on the screen. An existing profile is refused. Play money
     is there only with --payments sandbox (the profile local has it).
     """
-    profile = _new_profile(app, name or LOCAL, given["book"], given["plan"])
+    profile = _new_profile(app, LOCAL if name is None else name, given["book"], given["plan"])
     terms = _terms(app, profile, given)
     if app.dry_run:
         return made_view(app, profile, terms, None)

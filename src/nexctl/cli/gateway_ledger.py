@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import embedded
-from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.base import App, argument, command, option, written
 from nexctl.cli.changes import done
 from nexctl.cli.gateway_report import copied_view, proof_view, restored_view
 from nexctl.cli.render import Table, View
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @command(
-    argument("file", metavar="FILE", required=True, suggest="files", help="A new file."),
+    argument(
+        "file", metavar="FILE", required=True, value=written, suggest="files", help="A new file."
+    ),
     changes=True,
     examples=("nexctl gateway backup gateway-2026-12-01.db",),
 )
@@ -81,7 +83,13 @@ def _anchor(app: App, profile: Profile) -> bytes | None:
 
 @command(
     option("--anchors", metavar="FILE", suggest="files", help="Heads kept earlier, to compare."),
-    option("--write-anchors", metavar="FILE", suggest="files", help="Keep today's heads in FILE."),
+    option(
+        "--write-anchors",
+        value=written,
+        metavar="FILE",
+        suggest="files",
+        help="Keep today's heads in FILE.",
+    ),
     examples=("nexctl gateway verify", "nexctl gateway verify --write-anchors heads.jsonl"),
 )
 def verify(app: App, anchors: str | None, write_anchors: str | None) -> View | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import completing, connect
-from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.base import App, argument, command, flag, option, whole, written
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.keys_report import made_view, sheet, write_key, write_list
@@ -118,8 +118,7 @@ def _wanted(
     member: str | None = None,
 ) -> KeyCreate:
     """The request's body, checked as the gateway will check it."""
-    import msgspec
-
+    from nexctl.cli.admin import converted
     from nexctl.wire.keys import KeyCreate
 
     given: dict[str, Any] = {
@@ -130,14 +129,11 @@ def _wanted(
         "rpm": rpm,
         "expires_in_seconds": expires,
         "parent_id": parent,
-        "labels": dict(terms.parse_label(text) for text in label) or None,
+        "labels": terms.parse_labels(label) or None,
         "project": project,
         "member_id": member,
     }
-    try:
-        return msgspec.convert(given, KeyCreate)
-    except msgspec.ValidationError as error:
-        raise _bad(error) from None
+    return converted(given, KeyCreate)  # type: ignore[no-any-return]
 
 
 def _budget(text: str | None) -> dict[str, str] | None:
@@ -145,14 +141,6 @@ def _budget(text: str | None) -> dict[str, str] | None:
         return None
     parsed = terms.parse_budget(text)
     return {"amount": parsed.amount, "window": parsed.window}
-
-
-def _bad(error: Exception) -> UsageError:
-    """A value that is not the contract's, by the name of its option."""
-    field, said = terms.fault(error)
-    options = {"models": "--model", "ip_allowlist": "--ip", "parent_id": "--parent"}
-    named = options.get(field, f"--{field.replace('_', '-')}") if field else "the request"
-    return UsageError(f"{named}: {said}")
 
 
 @command(
@@ -255,8 +243,7 @@ def _change(
     any_ip: bool,
     no_labels: bool,
 ) -> KeyUpdate:
-    import msgspec
-
+    from nexctl.cli.admin import converted
     from nexctl.wire.keys import KeyUpdate
 
     pairs: tuple[tuple[str, str, Any, bool], ...] = (
@@ -265,7 +252,7 @@ def _change(
         ("models", "--model", list(model) or None, any_model),
         ("ip_allowlist", "--ip", [terms.parse_network(text) for text in ip] or None, any_ip),
         ("rpm", "--rpm", rpm, no_rpm),
-        ("labels", "--label", dict(map(terms.parse_label, label)) or None, no_labels),
+        ("labels", "--label", terms.parse_labels(label) or None, no_labels),
     )
     given: dict[str, Any] = {} if name is None else {"name": name}
     for field, spelled, value, away in pairs:
@@ -275,10 +262,7 @@ def _change(
             given[field] = value
     if not given:
         raise UsageError("nothing to change was named", hint="see 'nexctl keys update --help'")
-    try:
-        return msgspec.convert(given, KeyUpdate)
-    except msgspec.ValidationError as error:
-        raise _bad(error) from None
+    return converted(given, KeyUpdate)  # type: ignore[no-any-return]
 
 
 def _instant(app: App, seconds: int | None) -> str | None:
@@ -390,6 +374,7 @@ def _question(app: App, chosen: list[Key]) -> str:
     argument("file", metavar="FILE.csv", required=True, suggest="files", help="The sheet."),
     option(
         "--write",
+        value=written,
         metavar="RESULT.csv",
         required=True,
         suggest="files",

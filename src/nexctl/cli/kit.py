@@ -53,6 +53,7 @@ from typer._click.exceptions import (  # noqa: E402
     UsageError,
 )
 from typer._click.formatting import HelpFormatter  # noqa: E402
+from typer._click.globals import get_current_context  # noqa: E402
 from typer._click.types import ParamType  # noqa: E402
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption  # noqa: E402
 
@@ -78,4 +79,5 @@ __all__ = [
     "TyperGroup",
     "TyperOption",
     "UsageError",
+    "get_current_context",
 ]

@@ -40,13 +40,19 @@ class _Value(ParamType):
         declared = self.declared
         if not isinstance(value, str):
             return value
-        spelled = declared.metavar if declared.kind == "argument" else max(declared.decls, key=len)
+        spelled = declared.spelled
         if declared.choices and value not in declared.choices:
             raise UsageError(
                 f"{spelled}: {value!r} is not one of {', '.join(declared.choices)}",
                 hint=near(value, declared.choices),
             )
         if declared.value is None:
+            # In a script that is a variable without a value: as if the option were not there, a
+            # key's budget would be everybody's, and an order under no key be made twice.
+            if not value:
+                raise UsageError(
+                    f"{spelled}: it is empty", hint="give it a value, or leave it out altogether"
+                )
             return value
         try:
             return declared.value(value)
@@ -70,7 +76,7 @@ class Argument(TyperArgument):
     declared: Declared
 
     def make_metavar(self, ctx: Context, *, usage: bool = False) -> str:
-        return self.declared.metavar or (self.name or "").upper()
+        return self.declared.spelled
 
     def get_help_record(self, ctx: Context) -> tuple[str, str] | None:
         return self.make_metavar(ctx), self.help or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.base import App, argument, command, option, written
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.facts import facts_view, rows_view
 from nexctl.cli.figures import money
@@ -88,7 +88,9 @@ def invoice_view(app: App, found: Invoice) -> View:
 
 @command(
     _NUMBER,
-    argument("file", metavar="[FILE]", suggest="files", help="Default: NUMBER.pdf here."),
+    argument(
+        "file", metavar="[FILE]", value=written, suggest="files", help="Default: NUMBER.pdf here."
+    ),
     examples=("nexctl invoices download INV-000001", "nexctl invoices download INV-000001 may.pdf"),
 )
 def download(app: App, number: str, file: str | None) -> View:
@@ -119,7 +121,13 @@ def download(app: App, number: str, file: str | None) -> View:
 @command(
     option("--month", metavar="YYYY-MM", help="Which month; default: this one."),
     option("--wallet", metavar="ID", help="Another wallet than the first one."),
-    option("--entries", metavar="FILE", suggest="files", help="Write its entries as CSV to FILE."),
+    option(
+        "--entries",
+        value=written,
+        metavar="FILE",
+        suggest="files",
+        help="Write its entries as CSV to FILE.",
+    ),
     examples=(
         "nexctl statement --month 2026-11",
         "nexctl statement --month 2026-11 --entries november.csv",
@@ -139,7 +147,10 @@ def statement(app: App, month: str | None, wallet: str | None, entries: str | No
         window_of(month, None, None)
     with connect.gateway(app) as gateway:
         if month is None:
-            month = (gateway.me().server_time or "")[:7]
+            import time
+
+            here = time.strftime("%Y-%m", time.gmtime(app.now()))
+            month = (gateway.me().server_time or here)[:7]
         query = converted({"month": month, "wallet": wallet}, StatementQuery)
         found = gateway.papers.statement(query)
         _check(found)

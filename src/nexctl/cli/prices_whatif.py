@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +105,10 @@ def whatif(
 def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
     """The records of exports or others' logs, one after the other; `-` is standard input.
 
-    UsageError where one file is named twice, for every one of its records would count twice.
+    A record that a file before had too is left out, and told: exports of windows that overlap.
+    UsageError where one file is named twice, for that is a slip.
     """
-    import os
+    from nexctl.usage.seen import Seen
 
     seen: set[str] = set()
     for name in files:
@@ -114,10 +116,22 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
         if place in seen:
             raise UsageError(f"--usage: {name} is named twice", hint="name each file once")
         seen.add(place)
+    if len(files) == 1:
+        yield from _read(app, files[0])
+        return
+    apart = Seen()
     for name in files:
-        if name != "-":
-            yield from _read(app, name, name)
-            continue
+        yield from apart.new(_read(app, name))
+        if apart.again:
+            which = f"{plural(apart.again, 'record')} of {_called(name)}"
+            app.note(f"note: {which} stood in a file before it too: counted once")
+
+
+def _read(app: App, name: str) -> Iterator[Any]:
+    """The records of one file, or of standard input, which is kept in a file meanwhile."""
+    if name != "-":
+        yield from _rows(app, name, name)
+    else:
         import shutil
         import tempfile
 
@@ -131,10 +145,19 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
         with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
             shutil.copyfileobj(app.stdin_buffer, spool, 1 << 20)
             spool.flush()
-            yield from _read(app, spool.name, "standard input")
+            try:
+                yield from _rows(app, spool.name, _called(name))
+            except UsageError as error:
+                for place in (spool.name, os.path.basename(spool.name)):
+                    error.message = error.message.replace(place, _called(name))
+                raise
 
 
-def _read(app: App, path: str, name: str) -> Iterator[Any]:
+def _called(name: str) -> str:
+    return "standard input" if name == "-" else name
+
+
+def _rows(app: App, path: str, name: str) -> Iterator[Any]:
     """An export, or another gateway's log, told as what it was read."""
     from nexctl.usage.readers.foreign import any_rows
 

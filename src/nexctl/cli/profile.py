@@ -60,7 +60,12 @@ def _in_force(app: App) -> Profile | None:
 
 @command(
     argument("name", metavar="NAME", required=True, help="The new profile's name."),
-    option("--driver", metavar="KIND", help="Kind of gateway."),
+    option(
+        "--driver",
+        metavar="KIND",
+        choices=PROFILE_KEYS["driver"].choices,
+        help="Kind of gateway: embedded, nexctl, openai.",
+    ),
     option("--base-url", metavar="URL", help="Address; https, or http to this machine."),
     option("--book", metavar="BOOK", suggest="books files", help="Price book."),
     option("--plan", metavar="PLAN", help="Plan of the price book."),

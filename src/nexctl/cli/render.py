@@ -34,6 +34,8 @@ __all__ = [
 
 FORMATS = ("table", "json", "jsonl", "csv", "tsv", "name")
 SCHEMA = 1
+# A value that somebody pasted is quoted in an error, but not the whole of it.
+LONGEST_ERROR = 1000
 
 # Yellow and cyan cannot be read on white, blue cannot on black: they are not here.
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "magenta": "35"}
@@ -438,7 +440,10 @@ def _shown(column: Column, value: Any) -> str:
 def error_text(error: NexctlError, *, color: bool) -> str:
     """Two lines: what happened, what to do next."""
     label = paint("error:", "bold red") if color else "error:"
-    text = f"{label} {cleaned(error.message)}\n"
+    said = cleaned(error.message)
+    if len(said) > LONGEST_ERROR:
+        said = f"{said[: LONGEST_ERROR // 2]} ... {said[-LONGEST_ERROR // 2 :]}"
+    text = f"{label} {said}\n"
     if error.hint:
         label = paint("hint:", "bold") if color else "hint:"
         text += f"{label} {cleaned(error.hint)}\n"

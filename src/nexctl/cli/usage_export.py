@@ -148,7 +148,8 @@ def _told(app: App, facts: Me, done: list[tuple[dict[str, Any], str]]) -> View |
                 code="balance",
             )
     if not written and done[0][1] != "-":
-        return View({**done[0][0], "path": None}, text=lambda screen: None, names=())
+        data = {**done[0][0], "path": None}
+        return View(data, text=lambda screen: None, table=_sums(data), names=())
     return None
 
 

@@ -170,18 +170,23 @@ def unreadable(path: str, error: OSError | ValueError) -> UsageError:
     return UsageError(f"{display_name(path)}: {reason[:1].lower()}{reason[1:]}", code="unreadable")
 
 
-def _named(path: str, status: os.stat_result) -> Source:
-    mode = status.st_mode
-    # A pipe that somebody names is meant: the shell's <(command) is one.
-    if stat.S_ISFIFO(mode):
-        return Source(path, display_name(path), kind_of(path), None)
-    if not stat.S_ISREG(mode):
+def refuse_device(path: str, mode: int) -> None:
+    """UsageError for a device or a socket: it may wait for ever, or never end."""
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISDIR(mode)):
         what = "a socket" if stat.S_ISSOCK(mode) else "a device"
         raise UsageError(
             f"{display_name(path)}: {what}, not a file",
             hint="name a file, or pipe its text in with -",
             code="not_a_file",
         )
+
+
+def _named(path: str, status: os.stat_result) -> Source:
+    mode = status.st_mode
+    # A pipe that somebody names is meant: the shell's <(command) is one.
+    if stat.S_ISFIFO(mode):
+        return Source(path, display_name(path), kind_of(path), None)
+    refuse_device(path, mode)
     if not os.access(path, os.R_OK):
         raise UsageError(f"{display_name(path)}: permission denied", code="unreadable")
     return Source(path, display_name(path), kind_of(path), status.st_size)

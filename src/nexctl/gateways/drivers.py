@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # What a profile may name -> the module that speaks it.
 DRIVERS = {"nexctl": "nexctl", "embedded": "nexctl", "openai": "openai"}
+# Those whose gateways know no operator.
+UNOPERATED = frozenset(("openai",))
 
 
 def open_gateway(

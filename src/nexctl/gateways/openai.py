@@ -88,7 +88,7 @@ class OpenAIClient:
         """An answer below 400. Refused where the gateway says no."""
         reply = self.http.send(call)
         if reply.status >= 400:
-            raise refused.refusal(reply, self.name, self.http.known)
+            raise refused.refusal(reply, self.name, self.http.known, calls_only=True)
         return reply
 
     def decoded(self, body: type[AnyStruct], reply: Reply) -> AnyStruct:
@@ -196,7 +196,9 @@ class Chat:
         if said.error is not None:
             client = self._client
             known = client.http.known
-            raise refused.refusal_of(reply.read(), 0, reply.headers, client.name, known)
+            raise refused.refusal_of(
+                reply.read(), 0, reply.headers, client.name, known, calls_only=True
+            )
         if said.choices is None:
             raise self._client.no_gateway("its answer has no choices")
         return said

@@ -154,6 +154,8 @@ HINTS = {
     "method_not_allowed": "nexctl and the gateway may be of different versions",
 }
 
+# A command that is for more than calls.
+_ELSEWHERE = re.compile(r"'nexctl (?!auth |models |doctor')")
 _TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,63}")
 _DETAILS = (
@@ -279,11 +281,9 @@ def category_of(headers: Mapping[str, str]) -> str:
     return headers.get("x-gateway-error-category", "").strip().lower().removesuffix("_error")
 
 
-def refusal(
-    reply: Reply, gateway: str, known: Iterable[str] = (), *, here: bool = False
-) -> Refused:
-    """The error for an answer of 400 and more."""
-    return refusal_of(reply.read(), reply.status, reply.headers, gateway, known, here=here)
+def refusal(reply: Reply, gateway: str, known: Iterable[str] = (), **more: bool) -> Refused:
+    """The error for an answer of 400 and more; `more` as `refusal_of`."""
+    return refusal_of(reply.read(), reply.status, reply.headers, gateway, known, **more)
 
 
 def refusal_of(
@@ -294,11 +294,13 @@ def refusal_of(
     known: Iterable[str] = (),
     *,
     here: bool = False,
+    calls_only: bool = False,
 ) -> Refused:
     """The error for an error body; `status` 0 where it came inside a stream.
 
     `known` are the secrets that were sent: a gateway may say them back, in any spelling of keys.
-    `here` is a gateway in this process: its disk is the caller's own.
+    `here` is a gateway in this process: its disk is the caller's own. `calls_only`: its driver
+    knows models and calls alone, so no hint names another command.
     """
     known = tuple(known)
     parts = parts_of(body)
@@ -325,7 +327,7 @@ def refusal_of(
         code=code,
         exit=ends,
         status=status,
-        hint="free some space" if full else _hint(parts.code, ends, details),
+        hint="free some space" if full else _hint(parts.code, ends, details, calls_only),
         details=details,
     )
 
@@ -350,17 +352,20 @@ def _message(gateway: str, parts: Parts, status: int, details: Mapping[str, Any]
     return f"{gateway}: {text}"
 
 
-def _hint(code: str | None, ends: int, details: Mapping[str, Any]) -> str | None:
+def _hint(code: str | None, ends: int, details: Mapping[str, Any], calls_only: bool) -> str | None:
     resets, wait = details.get("resets_at"), details.get("retry_after_seconds")
+    advice = HINTS.get(code or "")
+    if advice is None and ends == errors.EXIT_MONEY:
+        advice = HINTS["insufficient_balance"]
+    if calls_only and advice is not None and _ELSEWHERE.search(advice):
+        own = "look at the gateway's own pages: nexctl sees no wallet, budgets or plan there"
+        advice = "try again later" if ends == errors.EXIT_NETWORK else own
     if isinstance(resets, str):
-        advice = HINTS.get(code or "", "")
         return f"it resets at {resets[:40]}" + (f"; {advice}" if advice else "")
     if ends == errors.EXIT_RATE:
         return f"try again in {wait} s" if wait is not None else "try again later"
-    if code in HINTS:
-        return HINTS[code]
-    if ends == errors.EXIT_MONEY:
-        return HINTS["insufficient_balance"]
+    if advice is not None:
+        return advice
     if ends == errors.EXIT_NETWORK:
         return "try again later"
     return "'nexctl doctor' looks at address, driver and key" if code is None else None

@@ -14,6 +14,7 @@ import msgspec
 
 from nexctl.server.refusing import Refuse
 from nexctl.wire import routes
+from nexctl.wire.faults import in_words
 
 NO_SUCH_FIELD = "there is no such field"
 
@@ -90,7 +91,7 @@ def _fault(text: str) -> Refuse:
     # An invalid value of an enumeration is quoted by the library; it stays out of the answer.
     if what.startswith(("Invalid enum value", "Invalid value")):
         what = "not one of the allowed values"
-    return Refuse("invalid_request", what[:200], param=where or None)
+    return Refuse("invalid_request", in_words(what)[:200], param=where or None)
 
 
 def keys_are_distinct(raw: bytes, value: Any) -> bool:

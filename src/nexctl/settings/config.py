@@ -59,7 +59,7 @@ KEYS: dict[str, Key] = {
 }
 
 PROFILE_KEYS: dict[str, Key] = {
-    "driver": Key("text", "Kind of gateway."),
+    "driver": Key("text", "Kind of gateway.", choices=("embedded", "nexctl", "openai")),
     "base_url": Key("url", "Address of the gateway."),
     "book": Key("text", "Price book: an id or a path ending in .toml."),
     "plan": Key("text", "Plan of the price book."),
@@ -265,7 +265,8 @@ def _from_text(key: str, known: Key, text: str, *, what: str) -> Any:
             raise UsageError(
                 f"{what}: {text!r} is not a number of seconds", hint="write it like 30 or 2.5"
             ) from None
-    fault = _wrong(known, value)
+    # A text with choices is written as one of them; whoever needs it says what was read is none.
+    fault = _wrong(known._replace(kind="choice") if known.choices else known, value)
     if fault is not None:
         raise UsageError(f"{what}: {fault}")
     return value

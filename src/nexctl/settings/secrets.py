@@ -23,6 +23,11 @@ from nexctl.settings.profiles import Profile
 SERVICE = "nexctl"
 KEYRING_SECONDS = 3.0
 LARGEST_FILE = 10_000_000
+# Never "remove it": whoever removes a file that can still be mended loses what nobody has again.
+MOVE_AWAY = (
+    "put a backup in its place, or move it away and log in again; "
+    "the keys of embedded gateways are kept nowhere else"
+)
 KINDS = {"key": "NEXCTL_API_KEY", "operator": "NEXCTL_OPERATOR_KEY"}
 
 
@@ -182,7 +187,9 @@ class SecretStore:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
-            raise ConfigError(f"{self.file}: {error.strerror}", hint="remove it") from error
+            denied = isinstance(error, PermissionError)
+            hint = f"chmod 600 '{self.file}', its folder 700" if denied else MOVE_AWAY
+            raise ConfigError(f"{self.file}: {error.strerror}", hint=hint) from error
         with stream:
             refuse_readable_by_others(stream.fileno(), self.file)
             raw = stream.read(LARGEST_FILE)
@@ -195,7 +202,7 @@ class SecretStore:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ConfigError(
                 f"{self.file}: not a file of nexctl's keys",
-                hint="remove it and log in again",
+                hint=MOVE_AWAY,
             ) from None
         return dict(entries)
 
@@ -252,7 +259,7 @@ def refuse_readable_by_others(handle: int, path: str) -> None:
             f"{path}: others may read this file of secrets", hint=f"chmod 600 '{path}'"
         )
     if facts.st_uid not in (os.geteuid(), 0):
-        raise ConfigError(f"{path}: belongs to another user", hint="remove it and log in again")
+        raise ConfigError(f"{path}: belongs to another user", hint=MOVE_AWAY)
 
 
 def _entry(profile: Profile, kind: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 import threading
 import time
@@ -66,6 +67,22 @@ def test_the_files_are_private(tmp_path: Path) -> None:
     assert len(modes) >= 4
     assert set(modes.values()) == {0o600}
     ledger.close()
+
+
+def test_a_file_that_may_not_be_opened_or_written_says_so(tmp_path: Path) -> None:
+    place = tmp_path / "gateway.db"
+    sqlite3.connect(place).close()
+    read_only = sqlite3.connect(f"file:{place}?mode=ro", uri=True)
+    for act in (
+        lambda: read_only.execute("CREATE TABLE t (a)"),
+        lambda: sqlite3.connect(tmp_path / "none" / "gateway.db"),
+    ):
+        with pytest.raises(sqlite3.Error) as caught:
+            act()
+        error = sqlite.unavailable(caught.value)
+        assert isinstance(error, Unavailable)
+        assert "yours to read and write" in (error.hint or "")
+    read_only.close()
 
 
 def test_the_settings_that_keep_commits_are_on(tmp_path: Path) -> None:

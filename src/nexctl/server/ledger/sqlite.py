@@ -225,7 +225,9 @@ def unavailable(error: sqlite3.Error) -> Exception:
         return Unavailable(
             f"the ledger's file is damaged: {error}", hint="restore a backup: gateway restore"
         )
-    return Unavailable(f"the ledger's database failed: {error}", hint="see the disk and try again")
+    denied = code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+    hint = "it and its folder must be yours to read and write" if denied else "see the disk"
+    return Unavailable(f"the ledger's database failed: {error}", hint=f"{hint}; then try again")
 
 
 def _check_place(path: str, create: bool) -> None:

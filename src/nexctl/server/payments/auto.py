@@ -81,7 +81,7 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
         autotopup.give_back(tx, wallet, note, pause=HOUR)
         return None
     method = method_named(house, agreed.method)
-    asked = sized(tx, house, agreed, method)
+    asked = sized(tx, house, agreed, method, autotopup.free_of(tx, wallet))
     start, end = month_in(house.month_zone, tx.clock.now())[1:]
     spent = autotopup.ordered(tx, wallet, start, end)
     if agreed.cap is not None and spent + asked.amount > agreed.cap:
@@ -95,8 +95,8 @@ def _order(tx: Transaction, house: House, wallet: str) -> Order | None:
     return made
 
 
-def sized(tx: Transaction, house: House, agreed: Agreed, method: Method) -> Figures:
-    """The order's figures: the amount agreed, or what is missing up to the target.
+def sized(tx: Transaction, house: House, agreed: Agreed, method: Method, free: int) -> Figures:
+    """The order's figures where `free` is left: the amount agreed, or what the target lacks.
 
     Never below what can be bought nor above self-service. Refused where nothing can, and where the
     method is not for such an order.
@@ -105,7 +105,7 @@ def sized(tx: Transaction, house: House, agreed: Agreed, method: Method) -> Figu
     money = str(table.get("currency") or house.unit)
     units = agreed.amount
     if units is None:
-        missing = (agreed.target or 0) - autotopup.free_of(tx, agreed.wallet)
+        missing = (agreed.target or 0) - free
         units = money_for(house.book, max(1, missing), money, house.scale)
     least, most = number(table.get("minimum")), number(table.get("maximum"))
     units = max(units, least or 0)

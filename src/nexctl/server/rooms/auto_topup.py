@@ -72,14 +72,13 @@ def _put(tx: Transaction, call: Call) -> wire.AutoTopUp:
         cap=units_of(body.monthly_budget, NANO) if body.monthly_budget is not None else None,
         method=method.id if body.method is not None else None,
     )
-    asked = auto.sized(tx, house, agreed, method)
+    asked = auto.sized(tx, house, agreed, method, below)  # the smallest that will be ordered
     if agreed.amount is not None and asked.amount != agreed.amount:
         code = "topup_below_minimum" if asked.amount > agreed.amount else "invalid_request"
         raise Refuse(code, f"{text_of(asked.amount)} can be bought", param="amount")
-    if agreed.cap is not None and agreed.amount is not None and agreed.amount > agreed.cap:
-        raise Refuse(
-            "invalid_request", "one top-up is more than the month's budget", param="monthly_budget"
-        )
+    if agreed.cap is not None and asked.amount > agreed.cap:
+        said = f"one top-up is {text_of(asked.amount)}, more than the month's budget"
+        raise Refuse("invalid_request", said, param="monthly_budget")
     return _shown(tx, call, wallet)
 
 

@@ -29,6 +29,8 @@ def show(tx: Transaction, call: Call) -> wire.Subscription:
         return wire.Subscription(plan=plan, state="none", currency=money)
     cost = subscribing.cost_of(tx, rules_of(tx, house), customer, plan)
     found = subscriptions.get(tx, customer)
+    if found is not None and (found.state == "cancelled" or found.plan != plan):
+        found = None  # the operator gave the plan since: nothing of the old one is owed or renewed
     end = month_in(house.month_zone, tx.clock.now())[2]
     return wire.Subscription(
         plan=plan,

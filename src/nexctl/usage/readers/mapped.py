@@ -35,7 +35,11 @@ def parse_map(given: tuple[str, ...]) -> dict[str, str]:
                 f"--map: {part[:60]!r} is not COLUMN=NAME with a column of 'usage export'",
                 hint="write it like charge=Cost,created_at=Date,model_served=Model,currency=@USD",
             )
-        found[name.strip()] = column
+        if found.setdefault(name.strip(), column) != column:
+            raise UsageError(
+                f"--map: {name.strip()} is mapped twice, to {found[name.strip()]} and {column}",
+                hint="leave one of them out",
+            )
     return found
 
 
