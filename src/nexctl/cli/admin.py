@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, flag, option, whole, written
+from nexctl.cli.base import App, argument, command, flag, into, option, whole
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.figures import money, plural
@@ -62,13 +62,7 @@ def _customers(rows: Sequence[Customer]) -> Table:
     option("--email", metavar="EMAIL", help="Where to write to."),
     option("--external-id", metavar="ID", help="Your own name for the customer."),
     option("--label", many=True, metavar="K=V", help="Label; repeatable."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep its key in FILE (0600).",
-    ),
+    into("--write", help="Keep its key in FILE (0600)."),
     _IDEMPOTENCY,
     name="create",
     changes=True,
@@ -229,13 +223,7 @@ def codes_list(app: App, state: str | None) -> View:
     option("--expires", metavar="AGE", help="How long they can be redeemed: 30d."),
     option("--credits-expire", metavar="AGE", help="How long from now their credits last: 365d."),
     option("--note", metavar="TEXT", help="What they are for."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep the codes in FILE (0600).",
-    ),
+    into("--write", help="Keep the codes in FILE (0600)."),
     _IDEMPOTENCY,
     name="create",
     changes=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.account import terms
 from nexctl.cli import connect
 from nexctl.cli.admin import CUSTOMERS, OPERATOR, converted
-from nexctl.cli.base import App, argument, command, flag, option, whole, written
+from nexctl.cli.base import App, argument, command, flag, into, option, whole
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.figures import plural
 from nexctl.cli.render import Screen, Table, View
@@ -254,14 +254,7 @@ def contract(app: App, customer: str, end: bool, **given: Any) -> View:
 
 @command(
     argument("file", metavar="FILE", required=True, suggest="files", help="A CSV of customers."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        required=True,
-        suggest="files",
-        help="Their keys (0600).",
-    ),
+    into("--write", help="Their keys (0600).", required=True),
     name="import",
     changes=True,
     examples=("nexctl admin customers import customers.csv --write keys.csv",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nexctl.cli import connect
 from nexctl.cli.admin import OPERATOR, converted
-from nexctl.cli.base import App, argument, command, option, written
+from nexctl.cli.base import App, argument, command, into, option
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.render import View
@@ -30,13 +30,7 @@ def list_(app: App) -> View:
         choices=tuple(ROLES),
         help="owner, billing, support or read-only.",
     ),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep the key in FILE (0600).",
-    ),
+    into("--write", help="Keep the key in FILE (0600)."),
     option("--idempotency-key", metavar="KEY", help="Ask again under the key of an earlier try."),
     name="create",
     changes=True,

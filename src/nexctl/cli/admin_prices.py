@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
 from nexctl.cli.admin import OPERATOR, converted
-from nexctl.cli.base import App, argument, command, option, whole, written
+from nexctl.cli.base import App, argument, command, into, option, whole
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.figures import plural
 from nexctl.cli.render import Column, Screen, Table, View
@@ -42,13 +42,7 @@ def list_(app: App) -> View:
     AT,
     option("--places", metavar="N", value=whole(0, 12), help="Decimals of a price; default 9."),
     option("--credit-rate", metavar="N/CUR", help="Credits sold for one unit: 100/USD."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep the draft in FILE (0600).",
-    ),
+    into("--write", help="Keep the draft in FILE (0600)."),
     examples=(
         "nexctl admin prices draft --markup 15% --write draft.toml",
         "nexctl admin prices draft --markup 20% -m gpt-4o --credit-rate 100/USD",

@@ -157,6 +157,13 @@ def option(
     )
 
 
+def into(name: str, *, help: str, metavar: str = "FILE", required: bool = False) -> Declared:
+    """An option that names a file to write."""
+    return option(
+        name, metavar=metavar, help=help, required=required, suggest="files", value=written
+    )
+
+
 def flag(*decls: str, help: str, default: bool | None = False, hidden: bool = False) -> Declared:
     """An option without a value; `--color/--no-color` declares both ways (None = not given)."""
     return Declared("flag", decls, help=help, default=default, hidden=hidden)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import completing
-from nexctl.cli.base import App, Declared, argument, command, flag, option, seconds, whole, written
+from nexctl.cli.base import App, Declared, argument, command, flag, into, option, seconds, whole
 from nexctl.cli.batch_report import check_view, job_view, jobs_view, quote_view
 from nexctl.cli.batch_work import (
     Work,
@@ -36,9 +36,7 @@ _JOB = argument(
     suggest="batches",
     help="Its id; 'nexctl batch list' shows them.",
 )
-_OUT = option(
-    "--out", value=written, metavar="RESULTS", suggest="files", help="Results: .jsonl or .csv."
-)
+_OUT = into("--out", help="Results: .jsonl or .csv.", metavar="RESULTS")
 _SHAPE: tuple[Declared, ...] = (
     flag("--split", help="Several models or endpoints: one batch each."),
     option("--max-tokens", value=whole(1, 100_000_000), metavar="N",

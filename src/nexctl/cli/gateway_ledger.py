@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import embedded
-from nexctl.cli.base import App, argument, command, option, written
+from nexctl.cli.base import App, argument, command, into, option, written
 from nexctl.cli.changes import done
 from nexctl.cli.gateway_report import copied_view, proof_view, restored_view
 from nexctl.cli.render import Table, View
@@ -83,13 +83,7 @@ def _anchor(app: App, profile: Profile) -> bytes | None:
 
 @command(
     option("--anchors", metavar="FILE", suggest="files", help="Heads kept earlier, to compare."),
-    option(
-        "--write-anchors",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep today's heads in FILE.",
-    ),
+    into("--write-anchors", help="Keep today's heads in FILE."),
     examples=("nexctl gateway verify", "nexctl gateway verify --write-anchors heads.jsonl"),
 )
 def verify(app: App, anchors: str | None, write_anchors: str | None) -> View | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import completing, connect
-from nexctl.cli.base import App, argument, command, flag, option, whole, written
+from nexctl.cli.base import App, argument, command, flag, into, option, whole
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.keys_report import made_view, sheet, write_key, write_list
@@ -372,13 +372,11 @@ def _question(app: App, chosen: list[Key]) -> str:
 
 @command(
     argument("file", metavar="FILE.csv", required=True, suggest="files", help="The sheet."),
-    option(
+    into(
         "--write",
-        value=written,
+        help="Where keys and secrets go (0600); the same file resumes.",
         metavar="RESULT.csv",
         required=True,
-        suggest="files",
-        help="Where keys and secrets go (0600); the same file resumes.",
     ),
     name="import",
     changes=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, flag, option, written
+from nexctl.cli.base import App, argument, command, flag, into, option
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.keys_report import rotated_view, write_key
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from nexctl.gateways.port import Gateway
     from nexctl.wire.keys import Key
 
-WRITE = option(
-    "--write",
-    value=written,
-    metavar="FILE",
-    suggest="files",
-    help="Keep the secret in FILE (0600), not shown.",
-)
+WRITE = into("--write", help="Keep the secret in FILE (0600), not shown.")
 
 
 def age(name: str, smallest: int = 1) -> Callable[[str], int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, flag, option, written
+from nexctl.cli.base import App, argument, command, flag, into, option
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.render import View
@@ -54,13 +54,7 @@ def orgs_show(app: App, org: str) -> View:
         choices=("strict", "fallback"),
         help="strict: only its wallet pays; fallback: then the member's.",
     ),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep its key in FILE (0600).",
-    ),
+    into("--write", help="Keep its key in FILE (0600)."),
     _IDEMPOTENCY,
     name="create",
     changes=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, option, written
+from nexctl.cli.base import App, argument, command, into, option, written
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.facts import facts_view, rows_view
 from nexctl.cli.figures import money
@@ -121,13 +121,7 @@ def download(app: App, number: str, file: str | None) -> View:
 @command(
     option("--month", metavar="YYYY-MM", help="Which month; default: this one."),
     option("--wallet", metavar="ID", help="Another wallet than the first one."),
-    option(
-        "--entries",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Write its entries as CSV to FILE.",
-    ),
+    into("--entries", help="Write its entries as CSV to FILE."),
     examples=(
         "nexctl statement --month 2026-11",
         "nexctl statement --month 2026-11 --entries november.csv",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, argument, command, flag, option, whole, written
+from nexctl.cli.base import App, argument, command, flag, into, option, whole
 from nexctl.cli.render import View
 from nexctl.cli.usage_audit import audit
 from nexctl.cli.usage_calibrate import calibrate
@@ -103,13 +103,7 @@ def export(app: App, **given: Any) -> View | None:
     *WINDOW,
     *FILTERS,
     flag("--chart", help="Columns over time (--by day, week or month)."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Have the sums as a CSV file too.",
-    ),
+    into("--write", help="Have the sums as a CSV file too."),
     examples=(
         "nexctl usage summary --month 2026-10",
         "nexctl usage summary --by day --chart",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.cli.base import App, argument, command, option, written
+from nexctl.cli.base import App, argument, command, into, option
 from nexctl.errors import CheckFailed, ConfigError, NexctlError, UsageError
 
 if TYPE_CHECKING:
@@ -55,13 +55,7 @@ class Readable(NamedTuple):
         metavar="COLUMN=NAME,...",
         help="Columns of another CSV or JSONL: charge=Cost,created_at=Date,currency=@USD.",
     ),
-    option(
-        "--statement",
-        value=written,
-        metavar="OUT",
-        suggest="files",
-        help="Write a statement in Markdown.",
-    ),
+    into("--statement", help="Write a statement in Markdown.", metavar="OUT"),
     option("--wallet", metavar="ID", help="Of a gateway: this wallet; default: the first one."),
     option("--month", metavar="MONTH", help="Of a gateway: a calendar month in UTC."),
     option("--from", metavar="TIME", help="Of a gateway: reserved from this instant on."),

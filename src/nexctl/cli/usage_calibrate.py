@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.base import App, command, option, written
+from nexctl.cli.base import App, command, into, option
 from nexctl.cli.figures import plural, tokens
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.errors import NexctlError, UsageError
@@ -34,13 +34,7 @@ if TYPE_CHECKING:
     ),
     option("--from", metavar="TIME", help="Only the gateway's records from then on: 2026-10-01."),
     option("--book", metavar="BOOK", suggest="books files", help="Book of records that name none."),
-    option(
-        "--out",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Where to; default: the profile's.",
-    ),
+    into("--out", help="Where to; default: the profile's."),
     changes=True,
     examples=(
         "nexctl usage calibrate --prompts sent/",

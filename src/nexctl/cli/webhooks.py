@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nexctl.cli import connect, rows
-from nexctl.cli.base import App, argument, command, flag, option, written
+from nexctl.cli.base import App, argument, command, flag, into, option
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.render import View
@@ -18,13 +18,7 @@ ADD = (
     URL,
     option("--event", many=True, metavar="KIND", help="order.paid, order.* or *; repeatable."),
     option("--note", metavar="TEXT", help="What it is for."),
-    option(
-        "--write",
-        value=written,
-        metavar="FILE",
-        suggest="files",
-        help="Keep its secret in FILE (0600).",
-    ),
+    into("--write", help="Keep its secret in FILE (0600)."),
     option("--idempotency-key", metavar="KEY", help="Ask again under the key of an earlier try."),
 )
 ENDPOINT = argument("endpoint", metavar="ENDPOINT", required=True, help="The endpoint's id.")
