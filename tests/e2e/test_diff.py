@@ -71,6 +71,13 @@ def test_each_file_and_the_total_to_the_nano(nexctl: Nexctl, repository: Path) -
     assert data["rule"] == "input only"
 
 
+def test_of_a_range_of_prices_the_dearest_end_is_compared(nexctl: Nexctl, repository: Path) -> None:
+    ran = nexctl("diff", "--on", "nexu", "-m", "mimo-v2-pro", "-o", "json")
+    rows = {row["path"]: row for row in ran.data["files"]}
+    assert rows["grows.md"]["before"] == {"tokens": 1000, "charge": "0.4"}
+    assert rows["grows.md"]["delta_charge"] == "0.04"
+
+
 def test_two_revisions_by_merge_base(nexctl: Nexctl, repository: Path, git: Git) -> None:
     git("checkout", "-qb", "work")
     git("add", "-A")

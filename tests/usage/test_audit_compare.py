@@ -15,7 +15,7 @@ from nexctl.usage.audit.statement import markdown
 from nexctl.usage.reading import Row
 
 
-def row(request: str | None, charge: str, **more: str) -> Row:
+def row(request: str | None, charge: str | None, **more: str) -> Row:
     made = {"created_at": "2026-11-21T00:00:00Z", "model_served": "m", "key_name": "k", **more}
     return Row(request_id=request, charge=charge, **made)
 
@@ -42,6 +42,22 @@ def test_lists_without_ids_are_joined_by_day_model_and_key() -> None:
     unnamed = compare.lists(here, [row(None, "6.5", key_name="")], "theirs")
     assert unnamed["by"] == "day+model"
     assert [gap["difference"] for gap in unnamed["gaps"]] == ["-0.5"]
+
+
+def test_a_charge_that_is_not_given_is_not_0() -> None:
+    here = [row("a", "1"), row("b", None), row("c", None)]
+    found = compare.lists(here, [row("a", "1"), row("b", "0"), row("c", "2")], "theirs")
+    assert (found["billed"], found["against"], found["differs"]) == ("1", "3", True)
+    assert [(gap["request"], gap["billed"], gap["against"]) for gap in found["gaps"]] == [
+        ("c", None, "2"),
+        ("b", None, "0"),
+    ]
+    # Of a day it makes that day's sum unknown, and is left out of the total alone.
+    by_day = compare.lists(here, [row(None, "1")], "theirs")
+    assert (by_day["billed"], by_day["differs"]) == ("1", True)
+    assert [gap["billed"] for gap in by_day["gaps"]] == [None]
+    # What one list has without a charge, the other one not at all.
+    assert compare.lists(here[:2], here[:1], "theirs")["differs"]
 
 
 def test_days_are_those_of_utc() -> None:

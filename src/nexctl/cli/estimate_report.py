@@ -7,6 +7,7 @@ from typing import Any
 from nexctl.cli.figures import money, plural, tokens
 from nexctl.cli.render import Column, Screen, Table
 from nexctl.estimate.ask import Ask
+from nexctl.estimate.lanes import BY_THE_HOUR, ONLY_A_SUM
 from nexctl.estimate.quote import Quote
 from nexctl.money import parse_units
 
@@ -142,7 +143,9 @@ def _priced(row: dict[str, Any], level: str) -> str:
 def _levels(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return the figures that are shown, with their headings: expected only where one is known."""
     expected = [("expected", "EXPECTED")] if _has_expected(rows) else []
-    return [("low", "INPUT ONLY"), *expected, ("high", "AT MOST")]
+    reasons = (ONLY_A_SUM, BY_THE_HOUR)
+    ranged = any(note.startswith(reasons) for row in rows for note in row["notes"])
+    return [("low", "AT LEAST" if ranged else "INPUT ONLY"), *expected, ("high", "AT MOST")]
 
 
 def _write_files(answer: Quote, screen: Screen) -> None:

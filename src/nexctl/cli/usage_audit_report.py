@@ -105,6 +105,9 @@ def _readings(report: Report, screen: Screen) -> None:
         whose = "inferred" if rounding["inferred"] else "as in the book"
         per = f"per {rounding['per']}"
         screen.line(f"rounding  {what}, {how[rounding['mode']]}, {per} ({whose})")
+        if rounding["other_total"] is not None:
+            total = money(rounding["other_total"], rounding["currency"])
+            screen.line(f"          rounded as the book does the total is {total}")
 
 
 def _rules(report: Report, screen: Screen) -> None:

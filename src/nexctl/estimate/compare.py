@@ -148,7 +148,8 @@ def _side(reader: Reader, name: str, raw: bytes | None) -> Side | None:
     lanes = [(model, totals) for (_, model), totals in taken["lanes"].items() if totals["requests"]]
     charge = ZERO
     for _, totals in lanes:
-        charge += totals["charge"]
+        # Of a range of prices the dearest end: growth is not made smaller than it may be.
+        charge += totals["dearest"] or totals["charge"]
     if charge.low is None:
         notes = [note for _, totals in lanes for note in totals["notes"]]
         raise UnpricedError(

@@ -17,6 +17,13 @@ from nexctl.pricing.book import Book, Model, Plan
 from nexctl.pricing.compare import usage_of
 from nexctl.records import Usage
 
+# Why only a range of prices is known; low and high are then its ends.
+ONLY_A_SUM = (
+    "only what input and output cost together is published: low and high are the ends of its"
+    " possible splits"
+)
+BY_THE_HOUR = "the price depends on the hour of the request: low and high are its ends"
+
 
 class Range(NamedTuple):
     """Low, expected and high; None is "not known"."""
@@ -74,6 +81,7 @@ class Track:
     __slots__ = (
         "_additive",
         "_cached",
+        "_dearest",
         "_input",
         "_lane",
         "_output",
@@ -82,9 +90,10 @@ class Track:
         "pricer",
     )
 
-    def __init__(self, lane: Lane, pricer: engine.Pricer | None) -> None:
+    def __init__(self, lane: Lane, pricer: engine.Pricer | None, *, dearest: bool = False) -> None:
         self.pricer = pricer
         self._lane = lane
+        self._dearest = dearest
         self._additive = pricer is not None and pricer.additive
         self._total = ZERO
         self._requests = self._input = self._cached = 0
@@ -109,7 +118,7 @@ class Track:
         total = self._total
         if self._requests:
             total += self._charged(self._requests, self._input, self._cached, self._output)
-        self.__init__(self._lane, self.pricer)  # type: ignore[misc]
+        self.__init__(self._lane, self.pricer, dearest=self._dearest)  # type: ignore[misc]
         return total
 
     def total(self) -> Range:
@@ -120,11 +129,12 @@ class Track:
     def _charged(self, requests: int, input_tokens: int, cached: int, output: Range) -> Range:
         if self.pricer is None:
             return UNKNOWN
+        if self._dearest:
+            return Range(*(self._figure(requests, input_tokens, cached, one, 2) for one in output))
+        if not self.pricer.known:
+            hours = any("hours" in period for period in self._lane.model.periods)
+            self._lane.note(BY_THE_HOUR if hours else ONLY_A_SUM)
         if output.expected is not None and not self.pricer.known:
-            self._lane.note(
-                "only what input and output cost together is published: low and high are the ends"
-                " of its possible splits"
-            )
             return Range(
                 self._figure(requests, input_tokens, cached, output.expected, 0),
                 self._figure(requests, input_tokens, cached, output.expected, 1),
@@ -182,6 +192,9 @@ class Lane:
         self._cached = Track(self, sync) if ask.cached else None
         self._batch = Track(self, batch) if batch else None
         self._fee = Track(self, sync.provider if sync else None) if ask.byok else None
+        compared = batch if ask.batch else sync
+        ranged = compared is not None and not compared.known
+        self._dearest = Track(self, compared, dearest=True) if ranged else None
         self._begin(self.notes)
         for note in book.estimate_notes:
             self.note(note)
@@ -215,6 +228,14 @@ class Lane:
         return self._batch.total() if self._batch else None
 
     @property
+    def dearest(self) -> Range | None:
+        """What a gate compares where only a range of prices is known: every figure at its high end.
+
+        None where the prices are known.
+        """
+        return self._dearest.total() if self._dearest else None
+
+    @property
     def provider_fee(self) -> tuple[Book | None, Range] | None:
         """With the customer's own key: the provider's book and its fee, unknown where None."""
         if self._fee is None:
@@ -239,6 +260,8 @@ class Lane:
             self._batch.add(tokens, 0, output)
         if self._fee:
             self._fee.add(tokens, 0, output)
+        if self._dearest:
+            self._dearest.add(tokens, 0, output)
 
     def counted_by(self, tokenizer: str, method: str, error: CountError | None) -> None:
         """Remember how a request's tokens were found; the widest doubt is the row's."""
@@ -255,6 +278,7 @@ class Lane:
             "cached_charge": self._cached and self._cached.take(),
             "batch_charge": self._batch and self._batch.take(),
             "provider_fee": self._fee and self._fee.take(),
+            "dearest": self._dearest and self._dearest.take(),
         }
         for name in (
             "requests",
@@ -287,6 +311,8 @@ class Lane:
             self._batch.merge(taken["batch_charge"])
         if self._fee:
             self._fee.merge(taken["provider_fee"])
+        if self._dearest:
+            self._dearest.merge(taken["dearest"])
         for note, times in taken["notes"].items():
             self.notes[note] = self.notes.get(note, 0) + times
         self.counted_by(taken["tokenizer"], taken["method"], taken["error"])

@@ -425,13 +425,21 @@ def _gate(estimator: Estimator, limit: int) -> gates.Gate:
             code="several_units",
         )
     sums: dict[tuple[int, str], Range] = {}
+    ranged: set[tuple[int, str]] = set()
     for (place, model), lane in estimator.lanes.items():
         alternative = (place, model if ask.models or ask.all_models else "")
         charge = compared(lane, ask)
+        if lane.dearest is not None:
+            # A range passes only where its dearest end does.
+            charge = lane.dearest
+            ranged.add(alternative)
         sums[alternative] = sums[alternative] + charge if alternative in sums else charge
     answers = []
-    for (place, _), charge in sums.items():
+    for alternative, charge in sums.items():
+        place = alternative[0]
         amount, rule = gates.figure(charge, estimator.high_is_asked)
+        if rule == gates.EXPECTED and alternative in ranged:
+            rule = gates.HIGH
         if amount is None or estimator.missing:
             raise UnpricedError(
                 "the gate met something that has no known price",

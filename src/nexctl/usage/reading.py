@@ -29,6 +29,7 @@ BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 20
 # How a list begins, a printed object, or what `-o json` writes.
 _DOCUMENT = re.compile(r'\[|\{\s*(\n|"(schema|data)"\s*:)')
+MONEY = ("charge", "balance_delta", "balance_after")
 MAX_LINE_BYTES = 64 * 1024 * 1024
 _KINDS = {column.name: column.kind for column in COLUMNS}
 _SCIENTIFIC = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,24})?[eE](-[0-9]{1,2}|[+]?[01]?[0-9])").fullmatch
@@ -198,7 +199,29 @@ def open_export(path: str) -> Export:
         )
     if len(set(columns)) != len(columns):
         raise UsageError(f"{path}: a column is named twice", hint="remove one of them")
+    if style is EXCEL_DE and _writes_points(text, names):
+        style = EXCEL_DE._replace(decimal=".")
     return Export(path, "csv", style, columns)
+
+
+def _writes_points(head: str, names: list[str]) -> bool:
+    """Whether the amounts at the head of a list with semicolons have decimal points, no commas."""
+    whole = head[: head.rfind("\n") + 1].splitlines()
+    places = [place for place, name in enumerate(names) if name in MONEY]
+    cells = [
+        found[place]
+        for found in csv.reader(whole[1:], delimiter=";")
+        for place in places
+        if place < len(found)
+    ]
+    return any("." in cell for cell in cells) and not any("," in cell for cell in cells)
+
+
+def with_point(cell: str) -> str:
+    """An amount written with a decimal comma. ValueError for one that has a point too."""
+    if "." in cell:
+        raise ValueError(f"{cell[:40]!r} has a point, where other amounts have a decimal comma")
+    return cell.replace(",", ".")
 
 
 def rows(path: str) -> Iterator[Row]:
@@ -261,6 +284,7 @@ def _csv_cells(path: str, style: Style, columns: tuple[str, ...]) -> Iterator[li
             text = [i for i, name in enumerate(columns) if _KINDS[name] in ("text", "json")]
             comma = style.decimal == ","
             decimals = [i for i, n in enumerate(columns) if comma and _KINDS[n] == "decimal"]
+            amounts = [i for i in decimals if columns[i] in MONEY]
             for cells in reader:
                 if len(cells) != len(names):
                     if not cells:
@@ -273,10 +297,12 @@ def _csv_cells(path: str, style: Style, columns: tuple[str, ...]) -> Iterator[li
                     cell = found[i]
                     if cell[:1] == "'":
                         found[i] = style.unguarded(cell)
+                for i in amounts:
+                    found[i] = with_point(found[i])
                 for i in decimals:
                     found[i] = found[i].replace(",", ".")
                 yield found
-        except (csv.Error, UnicodeDecodeError) as error:
+        except (csv.Error, ValueError) as error:
             raise _malformed(path, reader.line_num, str(error)) from None
 
 

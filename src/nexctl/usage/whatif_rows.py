@@ -106,6 +106,8 @@ def counted(row: Any, reading: Reading) -> Counted | str:
     others = (row.images, row.seconds, row.videos, row.gpu_seconds)
     if into is None and output is None and not any(others):
         return "its usage is missing"
+    if into is None and output is not None:
+        return "its input is not counted"
     into, output = into or 0, output or 0
     cached, write = row.cached_input_tokens or 0, row.cache_write_tokens or 0
     reasoning = row.reasoning_tokens or 0

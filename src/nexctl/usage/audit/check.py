@@ -80,7 +80,8 @@ def _key(plan: Plan, form: Form | None) -> _Key:
 class Checker:
     """Checks batches of rows.
 
-    `reference` prices what the book says, where a file reads otherwise; `known` a cell's text.
+    `reference` prices what the book says, where a file reads otherwise, and of the books that are
+    `disputed` a row may follow either; `known` a cell's text.
     """
 
     def __init__(
@@ -89,9 +90,11 @@ class Checker:
         reference: prices.Pricing | None,
         known: Any,
         *,
+        disputed: frozenset[str] = frozenset(),
         debits: bool = False,
         gaps: bool = False,
     ) -> None:
+        self.disputed = disputed
         self.debits, self.gaps = debits, gaps
         self.explainer = Explainer(pricing)
         self.reference = Explainer(reference) if reference is not None else None
@@ -193,7 +196,7 @@ class Checker:
             usage = _usage(batch, index)
             line = Line(index, Later(batch.detail, index), found.billed(index), usage, False)
         judged = self.explainer.judge(plan, line)
-        if judged.finding is not None and self.reference is not None:
+        if judged.finding is not None and plan.book is not None and plan.book.id in self.disputed:
             judged = self._by_the_book(plan, line, judged)
         if judged.note is not None:
             found.notes.append(judged.note)
@@ -242,7 +245,7 @@ class Checker:
             wanted = prices.expected(twin, form, usage) if form is not None else None
             if wanted is None or wanted == found.billed(index):
                 continue
-            sums = found.reference.setdefault(plan.book.id, [0, 0, 0])
+            sums = found.reference.setdefault((plan.book.id, plan.unit), [0, 0, 0])
             sums[0] += 1
             sums[1] += found.billed(index)
             sums[2] += wanted
@@ -261,7 +264,7 @@ class _Found:
         self.unknown: dict[str, int] = {}
         self.other: dict[tuple[str, str], list[int]] = {}
         self.groups: dict[tuple[str, str, str], list[Finding]] = {}
-        self.reference: dict[str, list[int]] = {}
+        self.reference: dict[tuple[str, str], list[int]] = {}
 
     def billed(self, index: int) -> int:
         """What a row bills, in pico."""

@@ -79,7 +79,7 @@ def _fill(base: sqlite3.Connection, side: int, rows: Iterable[Row], name: str) -
                 (utc(row.created_at or "") or "")[:10],
                 row.model_served or row.model_requested or "",
                 row.key_name or row.key_id or "",
-                str(charge),
+                None if row.charge is None else str(charge),
                 row.currency or "",
             )
 
@@ -112,10 +112,11 @@ def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> di
     sums = [0, 0]
     gaps: list[tuple[int, int, tuple[str, ...], int | None, int | None]] = []
     count = 0
-    for place, (key, pair) in enumerate(_groups(base, by)):
+    for place, (key, known, unknown) in enumerate(_groups(base, by)):
         for side in (0, 1):
-            sums[side] += pair[side] or 0
-        if pair[0] == pair[1]:
+            sums[side] += known[side] or 0
+        pair = [None if side in unknown else known[side] for side in (0, 1)]
+        if pair[0] == pair[1] and None not in known:
             continue
         count += 1
         size = abs((pair[0] or 0) - (pair[1] or 0))
@@ -155,18 +156,21 @@ def _both_name_keys(base: sqlite3.Connection) -> bool:
 
 def _groups(
     base: sqlite3.Connection, by: str
-) -> Iterator[tuple[tuple[str, ...], list[int | None]]]:
-    """Each key with the sums of both sides; None where a side does not have it."""
+) -> Iterator[tuple[tuple[str, ...], list[int | None], frozenset[int]]]:
+    """Each key, the sums of both sides (None where a side has it not), sides without a charge."""
     held: tuple[str, ...] | None = None
     pair: list[int | None] = [None, None]
+    unknown: frozenset[int] = frozenset()
     # `by` is one of two constants above.
     for *key, side, charge in base.execute(
         f"SELECT {by}, side, charge FROM rows ORDER BY {by}"  # noqa: S608
     ):
         if tuple(key) != held:
             if held is not None:
-                yield held, pair
-            held, pair = tuple(key), [None, None]
-        pair[side] = (pair[side] or 0) + int(charge)
+                yield held, pair, unknown
+            held, pair, unknown = tuple(key), [None, None], frozenset()
+        if charge is None:
+            unknown |= {side}
+        pair[side] = (pair[side] or 0) + int(charge or 0)
     if held is not None:
-        yield held, pair
+        yield held, pair, unknown

@@ -62,13 +62,17 @@ class Later:
 
 
 class Line(NamedTuple):
-    """One row under audit. `usage` in the order of METERS, `missing` where no count is given."""
+    """One row under audit. `usage` in the order of METERS, `missing` where no count is given.
+
+    `untold` are the meters of input and output whose own count is not given.
+    """
 
     number: int
     row: Row | Later
     billed: int
     usage: Quantities
     missing: bool
+    untold: tuple[int, ...] = ()
 
 
 class Judged(NamedTuple):
@@ -84,7 +88,8 @@ def line_of(number: int, row: Row, billed: int) -> Line:
     counts = [getattr(row, name) for name in _FIELDS]
     counts[5] = 1 if counts[5] is None else counts[5]
     told = [count for index, count in enumerate(counts) if index != 5 and count is not None]
-    return Line(number, row, billed, tuple(count or 0 for count in counts), not told)
+    untold = tuple(meter for meter in (INPUT, OUTPUT) if counts[meter] is None)
+    return Line(number, row, billed, tuple(count or 0 for count in counts), not told, untold)
 
 
 class Explainer:
@@ -112,6 +117,12 @@ class Explainer:
             return self._failed(plan, line)
         if line.missing or not any(line.usage[:5] + line.usage[6:]):
             return self._without_usage(plan, line)
+        if _own_key(plan, line):
+            return Judged(None, None, 0)
+        return self._compared(plan, line)
+
+    def _compared(self, plan: Plan, line: Line) -> Judged:
+        """A row that used something and has not failed, beside what the book says of it."""
         if plan.why is not None:
             return self._unpriced(plan, line, plan.why)
         form = prices.form_for(plan, plan.forms[0], line.usage)
@@ -128,8 +139,13 @@ class Explainer:
             return Judged(None, note, line.billed)
         if not fits:
             return Judged(self._not_inside(plan, line), note, None)
+        sold = (meter for meter in line.untold if 0 < form.own[meter] < prices.POISON // 2)
+        untold = [METERS[meter] for meter in sold]
+        if untold:
+            words = f"no count of {' and '.join(untold)} is given, so the amount cannot be followed"
+            return Judged(_finding("usage_missing", plan, line, None, words), note, None)
         finding = self._explained(plan, form, line, wanted)
-        return Judged(finding, note, finding.expected if finding else wanted)
+        return Judged(finding, note, finding.expected)
 
     # ------------------------------------------------------------- before any arithmetic
 
@@ -178,8 +194,6 @@ class Explainer:
         return Judged(_finding("usage_missing", plan, line, None, words), None, None)
 
     def _unpriced(self, plan: Plan, line: Line, why: str) -> Judged:
-        if line.billed == 0:
-            return Judged(None, None, 0)
         words = f"it cannot be priced: {why}"
         return Judged(_finding("unpriced", plan, line, None, words), None, None)
 
@@ -232,10 +246,8 @@ class Explainer:
 
     # ------------------------------------------------------------- which change explains it
 
-    def _explained(self, plan: Plan, form: Form, line: Line, wanted: int) -> Finding | None:
+    def _explained(self, plan: Plan, form: Form, line: Line, wanted: int) -> Finding:
         book = plan.book
-        if _own_key(plan, line):
-            return None
         total = prices.priced(form, line.usage) or 0
         gap = abs(line.billed * form.denominator - total)
         near = abs(line.billed - wanted) <= plan.rounding.step

@@ -53,7 +53,7 @@ class Gathered:
         self.agreed: dict[tuple[str, str], int] = {}
         self.lasting: dict[str, int] = {}
         self.readings: dict[tuple[str, str], list[int]] = {}
-        self.reference: dict[str, list[int]] = {}
+        self.reference: dict[tuple[str, str], list[int]] = {}
         self.refunds: dict[str, list[int]] = {}
         self.debits = 0
         self.drifted = 0

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 PLACES = (9, 12, 8, 6, 10, 7, 5, 4, 3, 2, 0)
 # Rows that another reading or rounding must explain beyond the book's own.
 LEAST = 3
+READING_RULES = (
+    ("cached_inside", "input_includes_cached"),
+    ("reasoning_inside", "output_includes_reasoning"),
+    ("markup_added", "markup_included"),
+)
 MOST_TRIED = 120
 MOST_FINAL = 8
 
@@ -43,6 +48,20 @@ class Inferred(NamedTuple):
     rows: int
     deciding: dict[str, int]
     inside: bool = False
+
+    @property
+    def reread(self) -> bool:
+        """Whether the file is read otherwise than somebody says that it is to be."""
+        return any(
+            getattr(self.reading, field) != getattr(self.own_reading, field) and self.stated(rule)
+            for field, rule in READING_RULES
+        )
+
+    @property
+    def disputed(self) -> bool:
+        """Whether it reads or rounds otherwise than somebody says: that is a finding."""
+        differs = self.rounding != self.own_rounding
+        return self.reread or bool(differs and stated_rounding(self.book))
 
     def stated(self, name: str) -> str | None:
         """Who says how a rule is: the list's source, or what `stated` tells of the book."""

@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a worker needs; `reference` where the file reads otherwise than the book says."""
+    """What a worker needs; `own_` is what the books say, `disputed` those whose vendor says it."""
 
     source: Source
     shelf: Shelf
@@ -60,6 +60,7 @@ class Rules(NamedTuple):
     roundings: dict[str, Rounding]
     own_readings: dict[str, Reading]
     own_roundings: dict[str, Rounding]
+    disputed: frozenset[str]
     spill: str
     buckets: int
     gaps: bool
@@ -134,11 +135,13 @@ def _rules(
     own_readings, own_roundings = {}, {}
     for name, found in inferred.items():
         kept = found.reading
-        for field, rule in READING_RULES:
+        for field, rule in infer.READING_RULES:
             if found.stated(rule):
                 kept = kept._replace(**{field: getattr(found.own_reading, field)})
         own_readings[name] = kept
-        said = infer.stated_rounding(found.book)
+        # What another rounding comes to is told also where nobody states the book's; but then of
+        # the rounding alone.
+        said = infer.stated_rounding(found.book) or not found.reread
         own_roundings[name] = found.own_rounding if said else found.rounding
     return Rules(
         source,
@@ -147,18 +150,12 @@ def _rules(
         {name: found.rounding for name, found in inferred.items()},
         own_readings,
         own_roundings,
+        frozenset(name for name, found in inferred.items() if found.disputed),
         spill.path,
         spill.buckets,
         gaps,
         task.grain == "day",
     )
-
-
-READING_RULES = (
-    ("cached_inside", "input_includes_cached"),
-    ("reasoning_inside", "output_includes_reasoning"),
-    ("markup_added", "markup_included"),
-)
 
 
 def _others(manifest: dict[str, Any] | None) -> frozenset[int] | None:
@@ -332,7 +329,12 @@ def _begin(rules: Rules) -> None:
         reference = Pricing(rules.shelf, rules.own_readings, rules.own_roundings)
     known = reader.known
     checker = Checker(
-        pricing, reference, known, debits=rules.source.batch_id is not None, gaps=rules.gaps
+        pricing,
+        reference,
+        known,
+        disputed=rules.disputed,
+        debits=rules.source.batch_id is not None,
+        gaps=rules.gaps,
     )
     _mine[:] = [_Mine(rules.source, reader, checker, repeats.Writer(rules.spill, rules.buckets))]
 

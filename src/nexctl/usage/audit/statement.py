@@ -55,7 +55,11 @@ def _readings(report: Report) -> Iterator[str]:
     if report.rounding:
         rounding = report.rounding
         places = rounding["places"] if rounding["places"] is not None else rounding["step"]
-        yield f"- rounding: {places} decimals, {rounding['mode']}, per {rounding['per']}"
+        other = ""
+        if rounding["other_total"] is not None:
+            total, difference = rounding["other_total"], rounding["other_difference"]
+            other = f"; rounded as the book does the total is {total} ({difference})"
+        yield f"- rounding: {places} decimals, {rounding['mode']}, per {rounding['per']}{other}"
 
 
 def _by_rule(report: Report) -> Iterator[str]:
@@ -121,3 +125,7 @@ def _against(report: Report) -> Iterator[str]:
     for gap in found["gaps"][:MOST_LINES]:
         cells = [gap[name] for name in (*fields, "billed", "against", "difference")]
         yield "| " + " | ".join(shown_as(str(cell or "")) for cell in cells) + " |"
+    left = len(found["gaps"][MOST_LINES:]) + found["gaps_left_out"]
+    if left:
+        yield ""
+        yield f"{left} more differ."

@@ -20,9 +20,9 @@ QUESTIONS = (
 
 def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> None:
     """A file that reads or rounds otherwise than its book says: one finding with its total."""
-    for name, (rows, billed, wanted) in gathered.reference.items():
+    for (name, unit), (rows, billed, wanted) in gathered.reference.items():
         found = inferred.get(name)
-        if found is None or not rows:
+        if found is None or not found.disputed or not rows:
             continue
         parts = [
             f"with {what} {'inside' if getattr(found.reading, field) else 'beside'} {where}"
@@ -48,7 +48,7 @@ def file_findings(gathered: Gathered, inferred: dict[str, infer.Inferred]) -> No
                 billed,
                 wanted,
                 f"{rows} rows come to what they bill {' and '.join(parts)}; {who} otherwise",
-                currency=_unit(gathered, found),
+                currency=unit,
             )
         )
 
@@ -81,7 +81,7 @@ def report(task: Task, gathered: Gathered, inferred: dict[str, infer.Inferred]) 
         counts,
         money,
         _totals(gathered),
-        _rounding(first) if first is not None else None,
+        _rounding(first, gathered) if first is not None else None,
         tuple(_readings(gathered, inferred)),
         tuple(_books(gathered)),
         task.grain,
@@ -100,7 +100,13 @@ def _totals(gathered: Gathered) -> tuple[Totals, ...]:
     return tuple(found)
 
 
-def _rounding(found: infer.Inferred) -> dict[str, Any]:
+def _rounding(found: infer.Inferred, gathered: Gathered) -> dict[str, Any]:
+    """How the first book's rows are rounded, and what they come to as the book rounds."""
+    unit = _unit(gathered, found)
+    other = None
+    if found.rounding != found.own_rounding and not found.reread:
+        _, billed, wanted = gathered.reference.get((found.book.id, unit), (0, 0, 0))
+        other = _other(wanted - billed, gathered.billed.get(unit, 0), unit)
     return {
         **found.rounding.data(),
         "inferred": found.rounding != found.own_rounding,
@@ -108,6 +114,7 @@ def _rounding(found: infer.Inferred) -> dict[str, Any]:
         "book_says": infer.stated_rounding(found.book),
         "explained": found.explained,
         "sampled": found.rows,
+        **(other or dict.fromkeys(("other_total", "other_difference", "currency"))),
     }
 
 

@@ -17,7 +17,17 @@ import msgspec
 
 from nexctl.errors import UsageError
 from nexctl.usage.readers.numbers import counts
-from nexctl.usage.reading import MAX_LINE_BYTES, Export, Row, _malformed, _row_maker, plain
+from nexctl.usage.reading import (
+    _KINDS,
+    MAX_LINE_BYTES,
+    MONEY,
+    Export,
+    Row,
+    _malformed,
+    _row_maker,
+    plain,
+    with_point,
+)
 from nexctl.usage.styles import RFC4180, Style
 
 # More rows at once would no longer lie in the processor's cache; fewer cost more a block.
@@ -412,7 +422,7 @@ class Reader:
 
     def _decimals(self, column: Sequence[Any]) -> Sequence[Any]:
         if self.source.style.decimal == ",":
-            return [cell.replace(",", ".") if cell else None for cell in column]
+            return [with_point(cell) if cell else None for cell in column]
         return column if all(column) else [cell or None for cell in column]
 
     def _known(self, cell: Any) -> Any:
@@ -429,7 +439,7 @@ class Reader:
             if kind in ("text", "json") and cell[:1] == "'":
                 cell = style.unguarded(cell)
             elif comma and kind == "decimal":
-                cell = cell.replace(",", ".")
+                cell = with_point(cell) if name in MONEY else cell.replace(",", ".")
             found.append(cell)
         if self._make is None:
             raise ValueError("no column is known")
@@ -457,15 +467,6 @@ _COUNTS = (
     "requests", "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens",
     "reasoning_tokens", "images", "videos", "seconds", "gpu_seconds",
 )  # fmt: skip
-
-
-def _kinds() -> dict[str, str]:
-    from nexctl.usage.columns import COLUMNS
-
-    return {column.name: column.kind for column in COLUMNS}
-
-
-_KINDS = _kinds()
 
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
