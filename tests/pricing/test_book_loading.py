@@ -124,6 +124,18 @@ def test_dated_versions_are_half_open(tmp_path: Path) -> None:
     ]
 
 
+def test_of_the_versions_of_one_day_the_one_that_has_begun_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for start, price in (("2026-06-01T09:00:00Z", "1"), ("2026-06-01T12:00:00Z", "2")):
+        text = HEAD.replace("#MORE", f"valid_from = {start}") + ROW % price
+        (tmp_path / f"mine@{price}.toml").write_text(text)
+    monkeypatch.setattr("time.gmtime", lambda *_: (2026, 6, 1, 11, 59, 59, 0, 152, 0))
+    assert books.load("mine", folder=str(tmp_path)).version == "mine@2026-06-01T09:00:00Z"
+    monkeypatch.setattr("time.gmtime", lambda *_: (2026, 6, 1, 12, 0, 0, 0, 152, 0))
+    assert books.load("mine", folder=str(tmp_path)).version == "mine@2026-06-01T12:00:00Z"
+
+
 def test_before_the_first_version_is_an_error_not_another_days_price(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(HEAD.replace("#MORE", "valid_from = 2026-01-01") + ROW % 1)
     with pytest.raises(UsageError) as refused:

@@ -302,6 +302,27 @@ def test_a_ledger_that_fails_while_settling_stops_new_work(
     rig.settled()
 
 
+def test_health_says_that_the_ledger_cannot_be_written_until_it_can(rig: Rig) -> None:
+    def health() -> tuple[str, str]:
+        shown = rig.ask("GET", "/admin/v1/health", key=rig.operator).body
+        assert shown["status"] == rig.raw("GET", "/health").body["status"]
+        return shown["status"], shown["checks"]["ledger"]
+
+    rig.chat()
+    assert health() == ("ok", "ok")
+    database = rig.house.ledger.executor.database
+    (pages,) = database.raw.execute("PRAGMA page_count").fetchone()
+    database.raw.execute(f"PRAGMA max_page_count={pages}")  # as full as a disk
+    labels = {"text": "x" * 400}
+    answers = (rig.chat(metadata=labels) for _ in range(200))
+    got = next(got for got in answers if got.status != 200)
+    assert (got.status, got.code) == (503, "ledger_unavailable")
+    assert health() == ("failing", "the disk is full: the ledger cannot be written")
+    database.raw.execute("PRAGMA max_page_count=1000000")
+    assert rig.chat().status == 200
+    assert health() == ("ok", "ok")
+
+
 def test_the_ledger_proves_itself_after_all_this(rig: Rig) -> None:
     from nexctl.server.ledger import verify
 

@@ -12,6 +12,7 @@ from server_kit import Calendar, Got, Rig
 
 from nexctl.safety import signing
 from nexctl.server import upkeep
+from nexctl.server.ledger import verify
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.payments import included, sandbox
 from nexctl.wire.base import encode
@@ -279,6 +280,28 @@ def test_a_code_whose_credits_have_ended_gives_none(rig: Rig) -> None:
         assert (got.status, got.body["error"]["param"]) == (400, field)
     got = made(kind="promo", credits_expire_at="2090-01-01T00:00:00Z")
     assert (got.status, got.body["error"]["param"]) == (400, "credits_expire_at")
+
+
+def test_each_code_is_held_against_the_audit_log(rig: Rig) -> None:
+    """Many at once too, and of a percentage: what was made is in a row of its own."""
+    terms = {"expires_at": "2090-01-01T00:00:00.5Z", "credits_expire_at": "2091-01-01T00:00:00Z"}
+    for body in (
+        {"amount": "5.25", "count": 200, "note": "n" * 100, **terms},
+        {"kind": "promo", "percent": "8", "uses": 3},
+    ):
+        rig.ask("POST", "/admin/v1/codes", body, key=rig.operator)
+    logged = rig.ask("GET", "/admin/v1/audit-log?action=codes.create", key=rig.operator).body
+    assert logged["data"][0]["object"] == logged["data"][0]["after"]["id"]
+
+    def found() -> list[str]:
+        return [row.text for row in verify.verify(rig.house.ledger).violations]
+
+    assert found() == []
+    rig.house.ledger.write(
+        lambda tx: tx.run("UPDATE codes SET amount=amount+1 WHERE percent IS NULL")
+    )
+    assert len(found()) == 200
+    assert "it was made as 5.25 " in found()[0]
 
 
 def test_guessing_codes_ends(rig: Rig) -> None:

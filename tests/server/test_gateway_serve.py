@@ -208,6 +208,40 @@ def test_bytes_after_an_answer_do_not_keep_a_connection(
         assert closed
 
 
+@pytest.mark.parametrize("parser", ["httptools", "h11"])
+@pytest.mark.parametrize("asked", ["h2c", "websocket"])
+def test_an_upgrade_is_ignored_and_the_request_keeps_its_body(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parser: str, asked: str
+) -> None:
+    if parser == "h11":
+        monkeypatch.setitem(sys.modules, "uvicorn.protocols.http.httptools_impl", None)
+    kit = Served(tmp_path)
+    kit.fill()
+    body = json.dumps(BODY)
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer "
+        f"{kit.key}\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: {asked}\r\n"
+        f"http2-settings: AAMAAABkAAQ\r\n"
+    )
+    sized = f"{head}content-length: {len(body)}\r\n\r\n"
+    chunked = f"{head}transfer-encoding: chunked\r\n\r\n{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+    last = f"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {kit.key}\r\n"
+    sent = f"{sized}{body}{chunked}{sized}{body}{last}connection: close\r\n\r\n".encode()
+    for size in (len(sent), len(sized), 7):  # in one piece, between head and body, anywhere
+        with knock(kit) as caller:
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start in range(0, len(sent), size):
+                caller.sendall(sent[start : start + size])
+            answer = b""
+            while piece := caller.recv(65536):
+                answer += piece
+        assert answer.count(b"HTTP/1.1 200 OK") == 4, answer
+        assert answer.count(b"HTTP/1.1 ") == 4
+    kit.settled()
+    assert len(kit.app.house.ledger.usage(kit.made.customer).rows) == 9
+    kit.close()
+
+
 def test_who_leaves_with_requests_in_line_is_seen_to_be_gone(
     served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:

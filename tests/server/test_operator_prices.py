@@ -126,6 +126,22 @@ def test_what_was_in_force_can_come_again_on_the_same_day(rig: Rig) -> None:
     assert base(rig) == made[-1]
 
 
+def test_versions_of_one_day_have_names_of_their_own(rig: Rig) -> None:
+    """A record names the version that charged it, and who audits finds that one by its name."""
+    said = []
+    for price in ("1000", "1100", "1200"):
+        name = put(rig, {"nex-pro": {"input": price, "output": price}}).body["price_book"]
+        said.append(rig.chat().body["nex"]["price_book"])
+        assert name == said[-1] == rig.ask("GET", "/v1/prices").body["price_book"]
+    kept = [row["price_book"] for row in operate(rig, "GET", "/prices").body["data"]]
+    assert kept[1:] == said == sorted(set(said))
+    midnight = put(rig, {"nex-pro": {"input": "9"}}, at="2090-01-01T00:00:00Z").body
+    assert midnight["price_book"] == "nextoken@2090-01-01"
+    second = {"base": midnight["hash"], "models": [{"id": "nex-pro", "rates": {"input": "10"}}]}
+    again = operate(rig, "POST", "/prices", {**second, "at": "2090-01-01T00:00:00Z"})
+    assert again.body["price_book"] == "nextoken@2090-01-01T00:00:01Z"
+
+
 def test_a_version_that_waits_stops_no_other(rig: Rig) -> None:
     """Each draft follows the version that charges at its time; what comes later stays as it is."""
     costs(rig)

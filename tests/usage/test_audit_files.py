@@ -316,3 +316,19 @@ def test_on_the_day_of_a_change_the_version_that_a_row_names_counts(tmp_path: Pa
     assert priced("2026-12-04", old) == old, "kept though the newest hides what is shipped"
     assert priced("2026-12-05", "nextoken@2020-01-01") == new, "nobody knows that version"
     assert Shelf("nextoken", folder=str(folder)).at("nextoken", "2026-12-05", old)[0].version == new
+
+
+def test_of_two_versions_of_one_day_the_one_that_a_row_names_counts(tmp_path: Path) -> None:
+    from nexctl.pricing import books
+    from nexctl.usage.audit.prices import Shelf
+
+    shipped = (Path(books.__file__).parent / "books" / "nextoken.toml").read_text()
+    named = [f"nextoken@2026-12-05T{clock}Z" for clock in ("09:00:00", "14:03:05")]
+    for name in named:
+        start = f"valid_from = {name.partition('@')[2]}\nretrieved = 2026-12-05"
+        dated = shipped.replace("retrieved = 2026-11-20", start, 1)
+        (tmp_path / f"{name.replace(':', '')}.toml").write_text(dated)
+    shelf = Shelf(None, folder=str(tmp_path))
+    for name in named:
+        assert shelf.at("nextoken", "2026-12-05", name)[0].version == name
+        assert shelf.at("nextoken", "2026-12-06", name)[0].version == named[1]

@@ -340,6 +340,19 @@ def test_a_record_of_a_whole_day_has_no_price_where_each_requests_size_decides()
     assert books_of(replayed(record(requests=9)))["nextoken"]["charge"] is not None
 
 
+def test_a_version_that_begins_within_a_day_counts_from_then(tmp_path: Path) -> None:
+    shipped = (Path(books.__file__).parent / "books" / "nextoken.toml").read_text()
+    row = '[[models]]\nid = "new"\nprovider = "x"\nrates = { input = "%s", output = "0" }\n'
+    for start, price in (("2026-10-05T09:00:00Z", "1"), ("2026-10-05T14:30:05Z", "2")):
+        dated = f"valid_from = {start}\nretrieved = 2026-10-05"
+        text = shipped.replace("retrieved = 2026-11-20", dated, 1) + row % price
+        (tmp_path / f"nextoken@{start.replace(':', '')}.toml").write_text(text)
+    for hour, charge in (("10:00", "0.001"), ("14:00", "0.001"), ("14:31", "0.002")):
+        made = record(model_served="new", created_at=f"2026-10-05T{hour}:00Z")
+        found = books_of(replayed(made, folder=str(tmp_path)))["nextoken"]
+        assert found["charge"]["expected"] == charge
+
+
 def test_hours_of_a_day_have_their_own_prices_and_few_sums() -> None:
     book = books.load("deepseek")
     name = next(m.id for m in book.models.values() if any("hours" in p for p in m.periods))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from nexctl.errors import ConfigError, UsageError
-from nexctl.pricing.book import Book, Model, Plan, Rate, today
+from nexctl.pricing.book import Book, Model, Plan, Rate
 from nexctl.pricing.compiled.index import BOOKS
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
     """Load a book by id, or by a path that ends in .toml.
 
     `folder` holds a user's own books (`*.toml`); one with the same id goes before the shipped one.
-    `at` (date, datetime or ISO text) picks the version in force then, None today's. Raises
+    `at` (date, datetime or ISO text) picks the version in force then, None now's. Raises
     UsageError for an unknown id or an instant that no version covers, ConfigError (exit 78) with
     every fault for a broken book of the user's.
     """
@@ -104,7 +105,7 @@ def load(name: str, *, at: Any = None, folder: str | None = None) -> Book:
     rows = BOOKS[name][2]
     if len(rows) == 1 and moment is None:
         return _compiled(rows[0][0])
-    moment = moment or today()
+    moment = moment or _now()
     for module, start, end in reversed(rows):
         if (start is None or start <= moment) and (end is None or moment < end):
             return _compiled(module)
@@ -133,7 +134,7 @@ def load_or_first(
             if start is None:
                 raise
             first = load(name, at=start, folder=folder)
-        if (at or today()) >= (first.valid_from or ""):
+        if (at or _now()) >= (first.valid_from or ""):
             raise
         return first, True
 
@@ -152,11 +153,15 @@ def _compiled(module: str) -> Book:
     return book
 
 
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def _in_force(candidates: list[Book], name: str, moment: str | None) -> Book:
     ordered = sorted(candidates, key=lambda book: book.valid_from or "")
     if len(ordered) == 1 and moment is None:
         return ordered[0]
-    moment = moment or today()
+    moment = moment or _now()
     for book in reversed(ordered):
         start, end = book.valid_from, book.valid_to
         if (start is None or start <= moment) and (end is None or moment < end):

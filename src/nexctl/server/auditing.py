@@ -15,20 +15,24 @@ if TYPE_CHECKING:
 
 
 def record(tx: Transaction, call: Call, answer: Any) -> None:
-    """Write down what a call has just done. `call.before` is what its handler found there."""
+    """Write down what a call has just done. `call.before` is what its handler found there.
+
+    Each of many codes has a row of its own, which `gateway verify` holds against it.
+    """
     caller = call.caller
     actor = Actor(caller.kind, caller.id, caller.name, caller.address)
-    after = _plain(answer)
-    audit_log.write(
-        tx,
-        _chain(call, after),
-        actor,
-        call.route.name,
-        _object(call, after),
-        before=_plain(call.before),
-        after=after,
-        request_id=call.trace_id,
-    )
+    made = _plain(answer)
+    for after in made["data"] if call.route.name == "codes.create" else [made]:
+        audit_log.write(
+            tx,
+            _chain(call, after),
+            actor,
+            call.route.name,
+            _object(call, after),
+            before=_plain(call.before),
+            after=after,
+            request_id=call.trace_id,
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -428,11 +428,13 @@ def _grain(versions: list[Book]) -> int | None:
     """
     found: int | None = None
     for book in versions:
+        ends = [book.valid_from or "", book.valid_to or ""]
+        clocks = []
         for model in book.models.values():
             for period in model.periods:
-                clocks = [clock for hours in period.get("hours", ()) for clock in hours]
-                ends = [period.get(end) or "" for end in ("from", "to", "batch_from")]
-                clocks += [end[11:16] for end in ends if len(end) > 10]
-                for clock in clocks:
-                    found = gcd(found or 60, int(clock[3:5]))
+                clocks += [clock for hours in period.get("hours", ()) for clock in hours]
+                ends += [period.get(end) or "" for end in ("from", "to", "batch_from")]
+        for clock in (*clocks, *(end[11:19] for end in ends if len(end) > 10)):
+            # A change within a minute counts from the next one on.
+            found = gcd(found or 60, int(clock[3:5]), int(clock[6:8] or 0) and 1)
     return found

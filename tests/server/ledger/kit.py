@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from nexctl.money import text_of
 from nexctl.records import Usage
-from nexctl.server.ledger import customers, funds
+from nexctl.server.ledger import audit_log, codes, customers, funds
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import Ledger
 from nexctl.server.ledger.types import Ask, Outcome, Reservation, Settled
@@ -97,6 +98,21 @@ class Hands:
         """(balance, held, debt)"""
         found = self.wallet
         return found.balance, found.held, found.debt
+
+
+def new_code(ledger: Ledger, hash: bytes, prefix: str, amount: int, **named: Any) -> codes.Code:
+    """A code in USD, with the audit log's row that the operator's making it leaves."""
+
+    def make(tx: Any) -> codes.Code:
+        made = codes.create(tx, hash, prefix, amount, "USD", **named)
+        told = {"id": made.id, "amount": text_of(amount, 9), "currency": "USD", "kind": made.kind}
+        told |= {"percent": made.percent, "uses": made.uses}
+        told |= {"expires_at": None, "credits_expire_at": None}
+        actor = audit_log.Actor("operator:owner", "op")
+        audit_log.write(tx, None, actor, "codes.create", made.id, after=told)
+        return made
+
+    return ledger.write(make)
 
 
 def proved(ledger: Ledger) -> bool:

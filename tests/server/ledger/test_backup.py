@@ -15,7 +15,7 @@ from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import open_ledger
 from nexctl.server.payments import outbox
 from tests.server.ledger.conftest import Opener
-from tests.server.ledger.kit import KEY, Hands, proved
+from tests.server.ledger.kit import KEY, Hands, new_code, proved
 from tests.server.ledger.test_rows import key, sha
 from tests.server.ledger.test_verify import work
 
@@ -68,7 +68,7 @@ def test_restore_keeps_ended_things_ended(
     hands: Hands, opening: Opener, place: str, copy: str
 ) -> None:
     bad, turned = key(hands, "bad"), key(hands, "turned")
-    hands.ledger.write(codes.create, sha("C"), "C", 5, "USD")
+    new_code(hands.ledger, sha("C"), "C", 5)
     backup.backup(hands.ledger, copy)
     hands.ledger.write(keys.revoke, bad.id)
     hands.ledger.write(keys.rotate, turned.id, hash=sha("fresh"), prefix="p", overlap=0)

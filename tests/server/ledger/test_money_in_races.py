@@ -16,7 +16,7 @@ from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import Ledger, open_ledger
 from nexctl.server.ledger.verify import verify
 from tests.server.ledger.conftest import Opener
-from tests.server.ledger.kit import KEY, UNIT, Hands, Wall
+from tests.server.ledger.kit import KEY, UNIT, Hands, Wall, new_code
 from tests.server.ledger.tier_kit import reprice, with_tiers
 
 ROOT = Path(__file__).parents[3]
@@ -69,7 +69,7 @@ def real_wall() -> Wall:
 @pytest.mark.parametrize("how", ["credit", "promo"])
 def test_a_code_is_redeemed_by_one_of_twenty_processes(place: str, how: str) -> None:
     ledger = here(place)
-    ledger.write(codes.create, HASH, "AAAAA", 5, "USD", promo=how == "promo")
+    new_code(ledger, HASH, "AAAAA", 5, promo=how == "promo")
     who = [
         ledger.write(customers.create, f"c{number}", currency="USD").id
         for number in range(PROCESSES)
@@ -124,7 +124,7 @@ def test_after_a_restore_numbers_and_promotional_codes_are_not_given_again(
     hands: Hands, opening: Opener, place: str, tmp_path: Path
 ) -> None:
     ledger = hands.ledger
-    ledger.write(codes.create, HASH, "AAAAA", 5, "USD", promo=True)
+    new_code(ledger, HASH, "AAAAA", 5, promo=True)
 
     def issued(tx: Any) -> str:
         named = {"customer": hands.customer, "subject": None, "currency": "USD"}

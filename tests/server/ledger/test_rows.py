@@ -19,7 +19,7 @@ from nexctl.server.ledger import (
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import Ledger
 from tests.server.ledger.conftest import Opener
-from tests.server.ledger.kit import Hands, proved
+from tests.server.ledger.kit import Hands, new_code, proved
 
 HOUR = 3_600_000_000
 
@@ -187,9 +187,18 @@ def test_provider_keys_are_stored_sealed(opening: Opener, place: str) -> None:
         without.write(providers.put, "up", "openai", key=b"secret")
 
 
+def test_a_code_is_older_than_the_audit_log(hands: Hands, ledger: Ledger) -> None:
+    """As one is that a gateway's first program made, which kept no such log."""
+    ledger.write(codes.create, sha("NEXCOLD"), "NEXCOL", 25, "USD")
+    assert proved(ledger)
+    hands.wall.wait(3600)
+    new_code(ledger, sha("NEXCNEW"), "NEXCNE", 25)
+    assert proved(ledger)
+
+
 def test_codes_are_redeemed_once(hands: Hands, ledger: Ledger) -> None:
     assert codes.normal(" nexc-ab12 cd\n") == "NEXCAB12CD"
-    made = ledger.write(codes.create, sha("NEXCAB12CD"), "NEXCAB", 25, "USD", note="fair")
+    made = new_code(ledger, sha("NEXCAB12CD"), "NEXCAB", 25, note="fair")
     bob = Hands(ledger, hands.wall, "bob", 0)
     used, credit = ledger.write(codes.redeem, bob.customer, bob.customer, sha("NEXCAB12CD"))
     assert (used.id, used.state, used.redeemed_by, credit.amount) == (

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from nexctl.records import Usage
-from nexctl.server.ledger import anchors, codes, funds, invoices, orders, refunds, wallets
+from nexctl.server.ledger import anchors, codes, funds, invoices, orders, pools, refunds, wallets
+from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.state import digest
 from nexctl.server.ledger.verify import CHECKS, verify
 from nexctl.server.payments import outbox
 from tests.server.ledger.conftest import Opener
-from tests.server.ledger.kit import KEY, Hands, proved
+from tests.server.ledger.kit import KEY, Hands, new_code, proved
 from tests.server.ledger.test_orders import event, order, receive
 
 
@@ -369,6 +370,10 @@ def trade(hands: Hands) -> None:
     write = hands.ledger.write
     bought = order(hands)
     assert receive(hands, event(bought)) == "credited"
+    ends = hands.ledger.clock.now() + 10**9
+    write(funds.grant, hands.customer, 7, kind="included", period="2026-11", expires_at=ends)
+    write(wallets.create, hands.customer, "USD", 9, wallet="second", name="second")
+    write(pools.transfer, hands.customer, hands.customer, "second", 1)
     assert receive(hands, event(bought, kind="disputed", amount=11)) == "disputed"
     assert receive(hands, event(bought, kind="dispute_won", amount=6)) == "dispute_won"
     paid = order(hands, method="transfer", provider="manual", bonus=0)
@@ -382,9 +387,10 @@ def trade(hands: Hands) -> None:
     lines = [{"text": "back", "net": "0.00000001", "tax": "0.000000001", "gross": "0.000000011"}]
     body = {"lines": lines, "net": "0.00000001", "tax": "0.000000001"}
     write(invoices.issue, "INV", invoices.NOTE, total=11, body=body, corrects="INV-000001", **about)
-    code = write(codes.create, b"c" * 32, "CODE", 3, "USD")
+    code = new_code(hands.ledger, b"c" * 32, "CODE", 3)
     write(codes.redeem, hands.customer, hands.customer, b"c" * 32)
-    promo = write(codes.create, b"p" * 32, "PROM", 2, "USD", promo=True)
+    promo = new_code(hands.ledger, b"p" * 32, "PROM", 2, promo=True)
+    new_code(hands.ledger, b"o" * 32, "OPEN", 4)
     write(codes.use, promo, hands.customer, order(hands).id)
     write(outbox.put, "sandbox", "refund", bought.id, 0)
     assert code.state == "open"
@@ -412,6 +418,18 @@ MONEY_IN = {
     "who has redeemed a code": ("codes SET redeemed_by='x' WHERE kind='credit'", "codes"),
     "a redeemed code's currency": ("codes SET currency='EUR' WHERE kind='credit'", "codes"),
     "how long a code's credits last": ("lots SET expires_at=1 WHERE kind='code'", "codes"),
+    "an open code's amount": ("codes SET amount=40 WHERE prefix='OPEN'", "codes"),
+    "an open code's end": ("codes SET expires_at=1 WHERE prefix='OPEN'", "codes"),
+    "a promo code's uses": ("codes SET uses=9 WHERE kind='promo'", "codes"),
+    "a code that nobody made": ("codes SET id='cod_new' WHERE prefix='OPEN'", "codes"),
+    "how long a plan's credits last": ("lots SET expires_at=1 WHERE kind='included'", "grants"),
+    "a plan's credits for ever": (f"lots SET expires_at={NEVER} WHERE kind='included'", "grants"),
+    "a pack that ends": ("lots SET expires_at=1 WHERE kind='paid'", "lots"),
+    "moved credits for ever": (f"lots SET expires_at={NEVER} WHERE wallet='second'", "lots"),
+    "a grant's month": ("grants SET period='2026-10' WHERE kind='included'", "grants"),
+    "a grant of no month": ("grants SET period=NULL WHERE kind='included'", "grants"),
+    "what a grant is": ("grants SET note='x' WHERE kind='included'", "grants"),
+    "a grant's name": ("grants SET id='grt_x' WHERE kind='included'", "grants"),
     "who has used a promo code": ("code_uses SET customer_id='x'", "codes"),
     "a paper's total": ("invoices SET total=total+1 WHERE place=1", "papers"),
     "a paper's lines": ("invoices SET body=replace(body, '055', '054') WHERE place=1", "papers"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,13 @@ def edition(
     credit: CreditRate | None = None,
     day: str,
     since: str | None = None,
+    taken: Sequence[str] = (),
 ) -> Book:
     """The base with these models' prices, in force from `day`. Refused where it cannot be.
 
-    `since` is the instant of a version that is to be stored. It and the base are kept in it, so
-    that prices which were in force before, and come again, are a version of their own.
+    `since` is the instant of a version that is to be stored, which is called by it, and by none of
+    the names that are `taken`. It and the base are kept in it, so that prices which were in force
+    before, and come again, are a version of their own.
     """
     rows = {row["id"]: row for row in base.data["models"]}
     for name in remove:
@@ -48,7 +51,8 @@ def edition(
         seen.add(model.id)
         rows[model.id] = _row(base, rows.get(model.id), model)
     _check_names(rows.values())
-    head = {**base.head, "valid_from": day, "retrieved": day}
+    start = day if since is None else _free(base.id, since, taken)
+    head = {**base.head, "valid_from": start, "retrieved": day}
     head.pop("valid_to", None)
     if credit is not None:
         head["credit"] = _credit(base, credit)
@@ -59,6 +63,19 @@ def edition(
     # Once through JSON, so that its hash does not hang on how it was put together.
     text = msgspec.json.encode(data, order="deterministic")
     return Book({**msgspec.json.decode(text), "sha256": hashlib.sha256(text).hexdigest()})
+
+
+def _free(name: str, since: str, taken: Sequence[str]) -> str:
+    """The second in which a version begins, as a day at midnight; the next one whose name is free.
+
+    A day alone would name all versions of that day, and who audits could not tell them apart.
+    """
+    start = datetime.datetime.fromisoformat(since)
+    while True:
+        text = start.strftime("%Y-%m-%dT%H:%M:%SZ").removesuffix("T00:00:00Z")
+        if f"{name}@{text}" not in taken:
+            return text
+        start += datetime.timedelta(seconds=1)
 
 
 def _credit(base: Book, credit: CreditRate) -> dict[str, Any]:

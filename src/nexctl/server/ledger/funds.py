@@ -9,6 +9,7 @@ from typing import Any
 
 from nexctl.server.ledger import ids, lots, settings
 from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
+from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.port import Transaction
 from nexctl.server.ledger.types import Credit
@@ -87,13 +88,11 @@ def topup(
     provider: str,
     bonus: int = 0,
     reference: str | None = None,
-    expires_at: int | None = None,
-    bonus_expires_at: int | None = None,
     sandbox: bool = False,
 ) -> tuple[Credit, Credit | None]:
     """Credit a paid order: its pack, and its bonus as a lot of its own. Once is the order's matter.
 
-    The bonus counts in neither the lifetime top-up nor refunds.
+    The bonus counts in neither the lifetime top-up nor refunds. Neither of them ever expires.
     """
     head = locked(tx, wallet)
     head, paid = credit(
@@ -105,7 +104,6 @@ def topup(
         lot_kind="paid",
         reference=reference,
         order_id=reference,
-        expires_at=expires_at,
         sandbox=sandbox,
         lifetime=amount,
     )
@@ -120,7 +118,6 @@ def topup(
             lot_kind="bonus",
             reference=reference,
             order_id=reference,
-            expires_at=bonus_expires_at,
             sandbox=sandbox,
         )
     return paid, extra
@@ -154,7 +151,7 @@ def grant(
                 "the clock has jumped: expiry and grants stand still",
                 hint="check the time, then: nexctl gateway resume",
             )
-    name = ids.new("grt")
+    name = grant_id(wallet, head.seq + 1, kind, period, expires_at or NEVER, note)
     _, made = credit(
         tx,
         head,
@@ -172,6 +169,13 @@ def grant(
         *(name, wallet, made.seq, kind, period, note, tx.clock.now()),
     )
     return made
+
+
+def grant_id(
+    wallet: str, lot: int, kind: str, period: str | None, expires_at: int, note: str | None
+) -> str:
+    """A grant's name follows from what it is, and its entry's hash keeps the name."""
+    return ids.of("grt", wallet, lot, kind, period, expires_at, note)
 
 
 def adjust(tx: Transaction, wallet: str, amount: int, *, note: str, by: str) -> Credit:

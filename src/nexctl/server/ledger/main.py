@@ -55,6 +55,8 @@ class Ledger:
     def __init__(self, executor: executors.Inline) -> None:
         self.executor = executor
         self.clock, self.shared = executor.clock, executor.shared
+        # What the last write failed of; a server's heartbeat writes every few seconds.
+        self.fault: str | None = None
         self._unsettled: dict[int, Outcome] = {}
         self._unreleased: dict[int, str] = {}
         self._doubtful: dict[tuple[str, str], int] = {}
@@ -66,7 +68,13 @@ class Ledger:
         self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
     ) -> T:
         """Run `operation(tx, ...)` in one transaction and commit it."""
-        return self.executor.write(operation, *args, **named)
+        try:
+            done = self.executor.write(operation, *args, **named)
+        except Unavailable as fault:
+            self.fault = fault.message
+            raise
+        self.fault = None
+        return done
 
     def read(
         self, operation: Callable[Concatenate[Transaction, P], T], *args: P.args, **named: P.kwargs
@@ -85,7 +93,13 @@ class Ledger:
         executor = self.executor
         if not isinstance(executor, (executors.OnLoop, executors.Grouped)):
             raise TypeError("a ledger opened inline has no group commit")
-        return await executor.later(operation, *args, **named)
+        try:
+            done = await executor.later(operation, *args, **named)
+        except Unavailable as fault:
+            self.fault = fault.message
+            raise
+        self.fault = None
+        return done
 
     def alone(self, says: Callable[[], bool]) -> None:
         """Take `says` for whether only one caller is there: its writes wait for nobody else's."""

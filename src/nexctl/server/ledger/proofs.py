@@ -24,6 +24,8 @@ _LOTS = {
     "reversal": "adjustment",
 }
 _OF_ORDERS = ("topup", "bonus", "dispute_won")
+_ENDING = ("grant", "transfer")
+_TELLING = len("grt_") + 32
 _PAYER = f"{funds.PAYMENTS}:"
 
 
@@ -107,9 +109,10 @@ def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
     for order in made:
         gone = order.startswith("ord_")  # who tops up without an order names what they like
         report.check("orders", not gone, order, "its credits are there, the order is gone")
-    for lot, kind, order, priority, play, paid_by_play in tx.all(
-        "SELECT l.lot, l.kind, l.order_id, l.priority, l.sandbox, coalesce(o.sandbox, l.sandbox) "
-        "FROM lots l LEFT JOIN orders o ON o.id=l.order_id WHERE l.wallet=?",
+    for lot, kind, order, priority, ends, play, paid_by_play in tx.all(
+        "SELECT l.lot, l.kind, l.order_id, l.priority, l.expires_at, l.sandbox, "
+        "coalesce(o.sandbox, l.sandbox) FROM lots l LEFT JOIN orders o ON o.id=l.order_id "
+        "WHERE l.wallet=?",
         book.wallet,
     ):
         where = f"{book.wallet} lot {lot}"
@@ -117,6 +120,14 @@ def _orders(tx: Transaction, report: Report, book: Any, owner: str) -> None:
         report.check("lots", priority == wanted_priority, where, f"it burns as {priority}")
         report.check("lots", play == paid_by_play, where, "play money and money are mixed up")
         entry, _, reference = book.money_in.get(lot, ("", 0, None))
+        lasts = ends == NEVER or entry in _ENDING
+        report.check("lots", lasts, where, f"{entry} credits do not expire")
+        if entry == "transfer":
+            came = tx.one(
+                "SELECT 1 FROM lots WHERE wallet=? AND kind=? AND expires_at=?",
+                *(reference, kind, ends),
+            )
+            report.check("lots", came is not None, where, "no such credits were where it is from")
         if entry in _LOTS:
             wanted_lot = (_LOTS[entry], reference if entry in _OF_ORDERS else None)
             report.check("lots", (kind, order) == wanted_lot, where, f"it is not {wanted_lot[0]}")
@@ -149,17 +160,24 @@ def _events(
 
 def _grants(tx: Transaction, report: Report, book: Any) -> None:
     given = {seq for seq, row in book.money_in.items() if row[0] == "grant"}
-    for grant, lot, kind, lot_kind, code in tx.all(
-        "SELECT g.id, g.lot, g.kind, l.kind, c.state FROM grants g "
-        "LEFT JOIN lots l ON l.wallet=g.wallet AND l.lot=g.lot "
+    for grant, lot, *says, lot_kind, state, code in tx.all(
+        "SELECT g.id, g.lot, g.kind, g.period, l.expires_at, g.note, l.kind, c.state, c.id "
+        "FROM grants g LEFT JOIN lots l ON l.wallet=g.wallet AND l.lot=g.lot "
         "LEFT JOIN codes c ON c.grant_id=g.id WHERE g.wallet=?",
         book.wallet,
     ):
+        kind = says[0]
         report.check("grants", lot in given, grant, f"there is no credit {lot}")
         given.discard(lot)
         report.check("grants", kind == lot_kind, grant, f"it is {kind}, its lot {lot_kind}")
-        redeemed = kind != "code" or code == "redeemed"
+        redeemed = kind != "code" or state == "redeemed"
         report.check("codes", redeemed, grant, "no redeemed code has this grant")
+        *_, reference = book.money_in.get(lot, (None,))
+        named = reference == (code if kind == "code" else grant)
+        report.check("grants", named, grant, f"its credit is that of {reference}")
+        # One that was given before names followed from grants has a shorter one.
+        tells = len(grant) < _TELLING or grant == funds.grant_id(book.wallet, lot, *says)
+        report.check("grants", tells, grant, f"it was not given as {says}")
     for lot in sorted(given):
         report.check("grants", False, f"{book.wallet} {lot}", "the credit's grant is gone")
 

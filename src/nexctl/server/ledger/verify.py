@@ -48,7 +48,7 @@ CHECKS = {
     "head": "the wallet's row is its last entry, proved by the key",
     "anchors": "every anchored head is still in its chain",
     "double_entry": "the postings of each entry sum to 0, and of all entries together",
-    "lots": "what is left of each lot is what was credited less what was drawn",
+    "lots": "what is left of each lot is what was credited less what was drawn, and only gifts end",
     "conservation": "the balance is the sum of what is left of the lots",
     "held": "held is the sum of open holds, and lies inside the balance",
     "debt": "the debt is what its postings say",
@@ -61,8 +61,8 @@ CHECKS = {
     "owners": "no reserved hold belongs to an owner that is gone",
     "unknown": "each hold without an outcome has a rule and a deadline",
     "orders": "each credited order has one payment, and one top-up of its credits and bonus",
-    "grants": "each grant has its credit, once a period",
-    "codes": "each redeemed code has its grant, each customer's use its own order",
+    "grants": "each grant has its credit, once a period, and ends when it was given to end",
+    "codes": "each code is as it was made, a redeemed one has its grant, each use its own order",
     "audit": "each row of the audit log follows from the one before, the last proved by the key",
     "orgs": "each organisation has its account and an owner, each project its wallet",
     "deliveries": "each delivery has its event and somebody who is told",
@@ -188,6 +188,7 @@ def verify(
     executor.read(verify_more.organisations, report)
     executor.read(verify_more.deliveries, report)
     executor.read(verify_more.kept_prices, report)
+    executor.read(verify_more.made_codes, report)
     place: tuple[str, int] | None = ("", 0)
     while place is not None:
         place = executor.read(verify_more.costs, report, place, page)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from nexctl.money import parse_units
 from nexctl.records import Usage
 from nexctl.server.ledger import audit_log, budgets
 from nexctl.server.ledger.port import Transaction
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class Report(Protocol):
@@ -146,3 +150,46 @@ def costs(
         again = None if body is None else costing.again(body, model, msgspec.json.decode(usage), at)
         report.check("costs", again == cost, place, f"{why}: {cost} is kept, {again} follows")
     return (rows[-1][0], rows[-1][1]) if len(rows) == page else None
+
+
+def made_codes(tx: Transaction, report: Report) -> None:
+    """Each code is what the audit log says was made, and each that it says is there.
+
+    What was made before there was an audit log, by a program that kept none, is not told.
+    """
+    said: dict[str, Any] = {}
+    whole = True
+    for (text,) in tx.all("SELECT after FROM audit_log WHERE action='codes.create'"):
+        with report.readable("codes", "the audit log"):
+            after = msgspec.json.decode(text or "{}")
+            whole = whole and "too_long" not in after
+            for made in after.get("data") or [after]:
+                if "id" in made:
+                    said[made["id"]] = made
+    (begun,) = tx.one("SELECT min(at) FROM audit_log") or (None,)
+    scales: dict[str, int] = dict(tx.all("SELECT DISTINCT currency, scale FROM wallets"))
+    for code, amount, currency, created, *rest in tx.all(
+        "SELECT id, amount, currency, created_at, kind, percent, uses, expires_at, "
+        "credits_expire_at FROM codes"
+    ):
+        made = said.pop(code, None)
+        untold = not whole or begun is None or created < begun
+        report.check("codes", made is not None or untold, code, "nobody made it")
+        if made is None:
+            continue
+        with report.readable("codes", code):
+            kind, percent, uses, *ends = rest
+            told = [made["currency"], made["kind"], made["percent"], made["uses"]]
+            told += [_micros(made[name]) for name in ("expires_at", "credits_expire_at")]
+            same = told == [currency, kind, percent, uses, *ends]
+            if percent is None and currency in scales:
+                same = same and parse_units(made["amount"], scales[currency]) == amount
+            report.check("codes", same, code, f"it was made as {made['amount']} {told}")
+    for code in said:
+        report.check("codes", False, code, "the audit log has it, and it is gone")
+
+
+def _micros(text: str | None) -> int | None:
+    if text is None:
+        return None
+    return (datetime.datetime.fromisoformat(text) - _EPOCH) // datetime.timedelta(microseconds=1)

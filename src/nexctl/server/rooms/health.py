@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def live(tx: Transaction, call: Call) -> Health:
-    """The ledger was read, and that is all that strangers learn."""
-    return Health(status="failing" if call.house.ledger.unsettled else "ok")
+    """Whether the ledger is read and written, and that is all that strangers learn."""
+    ledger = call.house.ledger
+    return Health(status="failing" if ledger.unsettled or ledger.fault else "ok")
 
 
 def show(tx: Transaction, call: Call) -> Health:
@@ -26,15 +27,21 @@ def show(tx: Transaction, call: Call) -> Health:
     rows = providers.listed(tx)
     stopped = settings.clock_stopped_seen(tx)
     checks = {
-        "ledger": f"{house.ledger.unsettled} debits owed" if house.ledger.unsettled else "ok",
+        "ledger": "; ".join(_ledger(house)) or "ok",
         "holds": f"{unknown} without an outcome" if unknown else "ok",
         "clock": "jumped: expiry and grants stand still" if stopped else "ok",
         "providers": _providers(house, [row.id for row in rows if row.enabled]),
         "alarms": house.alarms[-1] if house.alarms else "none",
     }
-    bad = house.ledger.unsettled or checks["providers"] == "none"
+    bad = checks["ledger"] != "ok" or checks["providers"] == "none"
     status = "failing" if bad else "degraded" if unknown or stopped or house.alarms else "ok"
     return Health(status=status, checks=checks, version=__version__)
+
+
+def _ledger(house: House) -> list[str]:
+    ledger = house.ledger
+    found = [] if ledger.fault is None else [ledger.fault]
+    return [*found, f"{ledger.unsettled} debits owed"] if ledger.unsettled else found
 
 
 def _providers(house: House, names: list[str]) -> str:

@@ -137,10 +137,18 @@ def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
     books.alone(tx)
     start = _start(tx, body.at)
     book = _base(tx, start, body.base)
-    later = [row.in_force_from for row in books.listed(tx) if row.in_force_from > start]
+    kept_before = books.listed(tx)
+    later = [row.in_force_from for row in kept_before if row.in_force_from > start]
     since = instant(start) or ""
     day = since[:10]
-    made = edition(book, body.models, remove=body.remove, credit=body.credit, day=day, since=since)
+    made = edition(
+        *(book, body.models),
+        remove=body.remove,
+        credit=body.credit,
+        day=day,
+        since=since,
+        taken=[row.version for row in kept_before],
+    )
     found = changes.between(book, made, day)
     if not found:
         raise Refuse("state_conflict", "these are the prices in force already")

@@ -179,7 +179,7 @@ class Shelf:
             return None
         start, end = found.valid_from or "", found.valid_to
         replaced = any(start < (book.valid_from or "") < day for book in known)
-        if start > day or replaced or (end is not None and end < day):
+        if start[:10] > day or replaced or (end is not None and end < day):
             return None
         return found
 
