@@ -468,7 +468,6 @@ _COUNTS = (
     "reasoning_tokens", "images", "videos", "seconds", "gpu_seconds",
 )  # fmt: skip
 
-
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
