@@ -133,3 +133,24 @@ def test_an_interrupted_check_says_that_the_new_secret_is_lost(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "has a new secret, but it is lost: interrupted" in said
+
+
+def test_commands_that_rotate_one_key_at_once_each_hand_over_their_secret(nexctl: Nexctl) -> None:
+    nexctl("keys", "create", "--name", "ci")
+    rotating = [
+        subprocess.Popen(
+            [str(PROGRAM), "keys", "rotate", "ci", "-q", "-y"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(5)
+    ]
+    done = [process.communicate(timeout=120) for process in rotating]
+    assert [process.returncode for process in rotating] == [0] * 5, [err for _, err in done]
+    secrets = {out.strip() for out, _ in done}
+    assert len(secrets) == 5
+    # The last one works, and the one before it while it overlaps.
+    works = [nexctl("models", "list", NEXCTL_API_KEY=secret).exit == 0 for secret in secrets]
+    assert works.count(True) == 2

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nexctl.account.journal import Journal
 from nexctl.account.pending import Pending
 from nexctl.errors import CheckFailed, NexctlError, UsageError
+from nexctl.files import locked_folder, private_folder
 from nexctl.gateways.refused import Refused
 
 if TYPE_CHECKING:
@@ -76,19 +77,9 @@ class Rotations:
         tells whether the new one works where it is used: CheckFailed (exit 9) where not, and the
         old one still does. NexctlError where an earlier rotation of this key is unfinished.
         """
-        begun = self.journal.read(self.origin, key.id)
-        if begun is not None and begun.get("step") == "waiting":
-            raise NexctlError(
-                f"an earlier rotation of {key.name} is not finished",
-                hint=f"nexctl keys rotate --finish {key.id}",
-                code="rotation_unfinished",
-            )
-        if overlap_seconds is None and not self.gateway.keys.overlap:
-            overlap_seconds = DEFAULT_OVERLAP
-        if self.gateway.keys.overlap or overlap_seconds == 0:
-            rotated = self._by_gateway(key, overlap_seconds, begun)
-        else:
-            rotated = self._by_hand(key, overlap_seconds or DEFAULT_OVERLAP)
+        # What another command does just now would look like one that was interrupted.
+        with locked_folder(private_folder(self.journal.folder)):
+            rotated = self._rotated(key, overlap_seconds)
         secret_made(rotated.secret)
         if check is not None and not check(rotated.secret):
             until = f" until {rotated.old_ends_at}" if rotated.old_ends_at else ""
@@ -99,6 +90,20 @@ class Rotations:
                 details={"id": key.id, "old_ends_at": rotated.old_ends_at},
             )
         return rotated
+
+    def _rotated(self, key: Key, overlap_seconds: int | None) -> Rotated:
+        begun = self.journal.read(self.origin, key.id)
+        if begun is not None and begun.get("step") == "waiting":
+            raise NexctlError(
+                f"an earlier rotation of {key.name} is not finished",
+                hint=f"nexctl keys rotate --finish {key.id}",
+                code="rotation_unfinished",
+            )
+        if overlap_seconds is None and not self.gateway.keys.overlap:
+            overlap_seconds = DEFAULT_OVERLAP
+        if self.gateway.keys.overlap or overlap_seconds == 0:
+            return self._by_gateway(key, overlap_seconds, begun)
+        return self._by_hand(key, overlap_seconds or DEFAULT_OVERLAP)
 
     def cut_short(self, key: Key) -> str | None:
         """Until when an older secret of `key` would work that the next rotation ends at once.
