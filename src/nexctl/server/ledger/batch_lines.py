@@ -154,8 +154,8 @@ def start(
 def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str) -> Line:
     n, custom_id, request, begin_at, size, into, most, output, answers, amount, hold = row
     created = tx.one(
-        "SELECT wallet, amount, layers, facts, created_at, deadline, body_hash FROM holds WHERE id=?"
-        + tx.lock,
+        "SELECT wallet, amount, layers, facts, created_at, deadline, body_hash FROM holds "
+        "WHERE id=?" + tx.lock,
         batch.hold,
     )
     if created is None:

@@ -449,13 +449,16 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
         return meets(budget, model) and (field is None or facts.get(field) == budget.scope_id)
 
     sums: dict[int, list[int]] = {}
-    # Before the records: what is settled meanwhile is among them then.
-    for hold, created, amount, model, layers, text in tx.all(
+    under_way = (
         "SELECT h.id, h.created_at, h.amount, h.model, h.layers, h.facts FROM holds h "
         f"WHERE h.state IN ('reserved', 'dispatched', 'unknown') AND {whose} AND h.created_at>=?"
         + tx.lock,
         *(*values, oldest),
-    ):
+    )
+    if tx.lock:
+        tx.all(*under_way)  # who cuts a line's hold out of its batch's has done so then
+    # Before the records: what is settled meanwhile is among them then.
+    for hold, created, amount, model, layers, text in tx.all(*under_way):
         _, most, facts = _JSON(text)
         if mine(model, facts):
             start = start_of(budget.span, created)
