@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -67,6 +68,9 @@ class Far:
                     return
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed before
+            # Else the thread that waits for a caller would take one more.
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self.sockets:
             one.close()
