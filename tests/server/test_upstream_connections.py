@@ -263,6 +263,24 @@ def test_one_that_lay_for_long_is_not_used(
     assert there.made == 2
 
 
+def test_what_nobody_uses_any_more_is_closed(
+    far: Callable[..., Far], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that was changed leaves its connections to nobody."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.05)
+    there = far(HELLO)
+
+    async def work() -> None:
+        await asyncio.gather(*(asked(to(there)) for _ in range(3)))
+        until = time.monotonic() + 5
+        while any(one.fileno() != -1 for one in there.sockets):  # until the other end has seen it
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+
+    run(work())
+    assert there.made == 3
+
+
 @pytest.mark.parametrize("late", [0, 0.05])
 def test_what_nobody_asked_for_answers_nobody(far: Callable[..., Far], late: float) -> None:
     def says(one: socket.socket, number: int) -> None:
