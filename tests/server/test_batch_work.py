@@ -307,15 +307,27 @@ def some_done(kit: Batches, rows: list[Any]) -> dict[str, Any]:
 
 
 def test_a_budget_set_while_a_batch_is_under_way_counts_all_of_it(kit: Batches) -> None:
-    """What its lines still hold, and what they are charged after it was set."""
-    batch = some_done(kit, [line(n) for n in range(10)])
+    """What its lines still hold, and what they are charged after it was set, as one set before."""
     rig = kit.rig
+    tokens = {"scope": "customer", "unit": "tokens", "meters": ["input", "output"], "amount": "999"}
+    rig.ask("PUT", "/v1/budgets", {**tokens, "name": "before"})
+    batch = some_done(kit, [line(n) for n in range(10)])
     before = units(rig.wallet()["held"])
     scope = {"scope": "key", "scope_id": rig.key_id("four"), "amount": "1"}
     made = rig.ask("PUT", "/v1/budgets", scope).body
     assert (units(made["held"]), before > 0) == (before, True)
+    rig.ask("PUT", "/v1/budgets", {**tokens, "name": "after"})
+
+    def same() -> int:
+        rows = {row["name"]: row for row in rig.ask("GET", "/v1/budgets").body["data"]}
+        figures = [(rows[name]["spent"], rows[name]["held"]) for name in ("before", "after")]
+        assert figures[0] == figures[1]
+        return int(figures[0][1])
+
+    assert same() > 0
     rig.ask("PATCH", f"/v1/keys/{scope['scope_id']}", {"rpm": None})
     done = kit.done(batch["id"])
+    assert same() == 0
     shown = rig.ask("GET", f"/v1/budgets/{made['id']}").body
     assert (shown["spent"], shown["held"]) == (done["nex"]["charge"], "0")
     proved(rig)

@@ -320,6 +320,25 @@ def test_a_batch_counts_for_its_keys_project_and_is_paid_from_its_pool(acme: Acm
     acme.proved()
 
 
+def test_a_budget_set_while_a_batch_of_its_project_is_under_way_counts_it(acme: Acme) -> None:
+    acme.credit(acme.id, "5")
+    project = acme.ask("POST", "/projects", {"name": "search"}).body["id"]
+    fields = {"name": "k", "project": "search", "rpm": 1}
+    made = acme.rig.ask("POST", "/v1/keys", fields, key=acme.key).body
+    body = {"model": MODEL, "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    item = {"method": "POST", "url": "/v1/chat/completions", "body": body}
+    items = {"items": [{**item, "custom_id": str(n)} for n in range(3)]}
+    batch = acme.rig.ask("POST", "/v1/batches", items, key=made["secret"]).body["id"]
+    limit = {"scope": "project", "scope_id": project, "amount": "1"}
+    budget = f"/v1/budgets/{acme.rig.ask('PUT', '/v1/budgets', limit).body['id']}"
+    acme.rig.ask("PATCH", f"/v1/keys/{made['id']}", {"rpm": None}, key=acme.key)
+    done = acme.rig.ask("GET", f"/v1/batches/{batch}?wait=30", key=made["secret"]).body
+    shown = acme.rig.ask("GET", budget).body
+    assert (done["status"], shown["spent"]) == ("completed", done["nex"]["charge"])
+    assert shown["held"] == "0"
+    acme.proved()
+
+
 def test_who_is_let_go_acts_no_more(acme: Acme) -> None:
     acme.credit(acme.id, "5")
     own = acme.rig.ask(

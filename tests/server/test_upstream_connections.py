@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -67,6 +68,9 @@ class Far:
                     return
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):  # closed before
+            # Else the thread that waits for a caller would take one more.
+            self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self.sockets:
             one.close()
@@ -257,6 +261,24 @@ def test_one_that_lay_for_long_is_not_used(
 
     run(work())
     assert there.made == 2
+
+
+def test_what_nobody_uses_any_more_is_closed(
+    far: Callable[..., Far], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that was changed leaves its connections to nobody."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.05)
+    there = far(HELLO)
+
+    async def work() -> None:
+        await asyncio.gather(*(asked(to(there)) for _ in range(3)))
+        until = time.monotonic() + 5
+        while any(one.fileno() != -1 for one in there.sockets):  # until the other end has seen it
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+
+    run(work())
+    assert there.made == 3
 
 
 @pytest.mark.parametrize("late", [0, 0.05])

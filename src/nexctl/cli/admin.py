@@ -152,6 +152,7 @@ _TYPED = {
     "kinds": "event",
     "member_id": "member",
     "parent_id": "parent",
+    "promo_code": "promo",
     "providers_denied": "deny_provider",
     "starts": "from",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from nexctl.cli.admin import converted
 from nexctl.errors import UsageError
 from nexctl.gateways.lacking import Lacking
 from nexctl.usage.export.window import Filters, Window
@@ -24,7 +25,7 @@ PAGE = 1000
 
 def query_of(gateway: Gateway, window: Window, filters: Filters, limit: int = PAGE) -> UsageQuery:
     """The query of a window and filters. A key's name becomes its id."""
-    query: UsageQuery = _converted(UsageQuery, {**_asked(gateway, window, filters), "limit": limit})
+    query: UsageQuery = converted({**_asked(gateway, window, filters), "limit": limit}, UsageQuery)
     return query
 
 
@@ -81,7 +82,7 @@ def _sums_query(
     gateway: Gateway, window: Window, filters: Filters, names: Sequence[str]
 ) -> SummaryQuery:
     asked = {**_asked(gateway, window, filters), "by": ",".join(names)}
-    query: SummaryQuery = _converted(SummaryQuery, asked)
+    query: SummaryQuery = converted(asked, SummaryQuery)
     return query
 
 
@@ -106,15 +107,6 @@ def key_id(gateway: Gateway, key: str | None) -> str | None:
     from nexctl.account.keys import find
 
     return find(gateway, key).id
-
-
-def _converted(kind: type[Any], given: dict[str, Any]) -> Any:
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        from nexctl.account.terms import named_fault
-
-        raise UsageError(f"usage: {named_fault(error)}") from None
 
 
 def other_wallets(gateway: Gateway, facts: Me) -> list[str]:

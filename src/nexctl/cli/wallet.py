@@ -154,9 +154,8 @@ def _wanted(
     network: str | None,
     wallet: str | None,
 ) -> TopUpCreate:
-    import msgspec
-
     from nexctl.account import terms
+    from nexctl.cli.admin import converted
     from nexctl.wire.topups import TopUpCreate
 
     if amount is None and pack is None:
@@ -169,10 +168,7 @@ def _wanted(
         "network": network,
         "wallet": wallet,
     }
-    try:
-        return msgspec.convert(given, TopUpCreate)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"wallet topup: {terms.named_fault(error)}") from None
+    return converted(given, TopUpCreate)  # type: ignore[no-any-return]
 
 
 @command(
@@ -202,15 +198,10 @@ def topups(app: App, order: str | None, state: str | None) -> View:
 )
 def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
     """Tell that a manual order was paid; the operator approves it then."""
-    import msgspec
-
-    from nexctl.account import terms
+    from nexctl.cli.admin import converted
     from nexctl.wire.topups import TopUpSubmit
 
-    try:
-        proof = msgspec.convert({"transaction": transaction, "sender": sender}, TopUpSubmit)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"wallet submit: {terms.named_fault(error)}") from None
+    proof = converted({"transaction": transaction, "sender": sender}, TopUpSubmit)
     if app.dry_run:
         return dry(app, Planned("topups.submit", order, body=proof))
     with connect.gateway(app) as gateway, repeatable():
@@ -288,27 +279,11 @@ def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest
     """Every posting in the wallet's book, in its order."""
     from itertools import islice
 
-    import msgspec
-
-    from nexctl.account.terms import named_fault
+    from nexctl.cli.admin import converted
     from nexctl.wire.wallet import LedgerQuery
 
-    try:
-        query = msgspec.convert(
-            {
-                "from": _day(rest["from"]),
-                "to": _day(to),
-                "kind": kind,
-                "wallet": rest["wallet"],
-                "limit": min(limit or 1000, 1000),
-            },
-            LedgerQuery,
-        )
-    except msgspec.ValidationError as error:
-        raise UsageError(
-            f"wallet ledger: {named_fault(error)}",
-            hint="write times as 2026-12-01 or 2026-12-01T00:00:00Z",
-        ) from None
+    asked = {"from": _day(rest["from"]), "to": _day(to), "kind": kind, "wallet": rest["wallet"]}
+    query = converted({**asked, "limit": min(limit or 1000, 1000)}, LedgerQuery)
     with connect.gateway(app) as gateway:
         rows = islice(gateway.wallet.ledger(query), limit)
         # Printed as it comes: a book may be long.

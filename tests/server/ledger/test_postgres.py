@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nexctl.errors import ConfigError
+from nexctl.server.ledger import budgets, holds
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.main import open_ledger
 from nexctl.server.ledger.verify import verify
@@ -275,3 +276,26 @@ def test_a_foreign_key_of_nobody_is_refused_not_raw(hands: Hands) -> None:
                 "VALUES ('o','nobody','w','created','m','p','USD',1,1,0,0,1,1,0,'{}',0,0)"
             )
         )
+
+
+def test_a_hold_that_is_cut_in_two_meanwhile_counts_whole_in_a_new_budget(
+    opening: Opener, hands: Hands
+) -> None:
+    """As a batch's lines take their parts of its hold in another process."""
+    whole = hands.sent(7, key="key_1")
+    cut, done = threading.Event(), threading.Event()
+
+    def line(tx: Any) -> None:
+        tx.one("SELECT id FROM holds WHERE id=?" + tx.lock, whole)
+        holds.reserve(tx, hands.ask(3, key="key_1"))
+        cut.set()
+        done.wait(1)
+
+    other = threading.Thread(target=opening(create=False).write, args=(line,))
+    other.start()
+    assert cut.wait(10)
+    budget = hands.ledger.write(budgets.put, hands.customer, "key", "key_1", 100)
+    done.set()
+    other.join()
+    assert hands.ledger.read(budgets.state, budget, hands.ledger.clock.now()).held == 10
+    assert proved(hands.ledger)

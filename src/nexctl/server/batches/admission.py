@@ -331,6 +331,7 @@ async def prepared(call: Call, wanted: Wanted) -> Admission:
             member=seat.member if seat else None,
             project=seat.project if seat else None,
             fallback=seat.payer if seat else None,
+            facts=seat.facts() if seat else {},
             rule="operator",
             lasting=True,
         )

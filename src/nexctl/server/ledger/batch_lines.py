@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from nexctl.records import Usage
 from nexctl.server.ledger import budgets, holds, owners, rates
 from nexctl.server.ledger.batches import Batch, get, open_lines
@@ -152,13 +154,13 @@ def start(
 def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str) -> Line:
     n, custom_id, request, begin_at, size, into, most, output, answers, amount, hold = row
     created = tx.one(
-        "SELECT wallet, amount, layers, created_at, deadline, body_hash FROM holds WHERE id=?"
-        + tx.lock,
+        "SELECT wallet, amount, layers, facts, created_at, deadline, body_hash FROM holds "
+        "WHERE id=?" + tx.lock,
         batch.hold,
     )
     if created is None:
         raise AssertionError("a batch at work has its hold")
-    wallet, rest, layers, at, deadline, body_hash = created
+    wallet, rest, layers, facts, at, deadline, body_hash = created
     if hold is not None:
         # Its owner is gone: the request is sent again, and the hold it had is settled.
         tx.run(
@@ -168,6 +170,8 @@ def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str)
         )
     else:
         worst = Usage(input=most, output=output * answers)
+        _, most_of_all, seat = msgspec.json.decode(facts)
+        waiting = Usage(*(whole - part for whole, part in zip(most_of_all, worst, strict=True)))
         mine, left = [], []
         for part in budgets.parts_of(layers):
             budget = budgets.by_id(tx, part.budget)
@@ -179,14 +183,15 @@ def _begin_line(tx: Transaction, batch: Batch, row: tuple[Any, ...], owner: str)
             *(batch.customer, None, None, wallet, request, body_hash),
             *(batch.key, batch.parent, batch.model),
             *("dispatched", amount, budgets.dumped(mine), owner, at, batch.snapshot, 0),
-            *(holds.facts_text(Usage(), worst, {}), "operator", deadline),
+            *(holds.facts_text(Usage(), worst, seat), "operator", deadline),
         )
         if found is None:
             raise holds.repeated(tx, batch.customer, request, None)
         hold = found[0]
         tx.run(
-            "UPDATE holds SET amount=?, layers=? WHERE id=?",
-            *(rest - amount, budgets.dumped(left), batch.hold),
+            "UPDATE holds SET amount=?, layers=?, facts=? WHERE id=?",
+            *(rest - amount, budgets.dumped(left)),
+            *(holds.facts_text(Usage(), waiting, seat), batch.hold),
         )
     tx.run(
         "UPDATE batch_lines SET state='running', lease=?, hold=? WHERE batch_id=? AND n=?",

@@ -366,7 +366,7 @@ def put(
 
     One that another `origin` has set is not changed: Refused `not_permitted`.
 
-    A new one counts what its window has seen so far, by the usage records. Meters and models of a
+    A new one counts what its window has seen so far, settled and still held. Meters and models of a
     budget never change: that is another budget (remove it first).
     """
     _check(scope, span, unit, meters, amount)
@@ -440,6 +440,7 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
     oldest = start_of(budget.span, at)
     if budget.span in ROLLING:
         oldest -= ROLLING[budget.span][0]
+    values: list[Any]
     whose, values = "h.wallet IN (SELECT id FROM wallets WHERE customer_id=?)", [budget.customer]
     if budget.scope == "key":
         whose, values = "(h.key_id=? OR h.parent_id=?)", [budget.scope_id] * 2
@@ -449,13 +450,16 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
         return meets(budget, model) and (field is None or facts.get(field) == budget.scope_id)
 
     sums: dict[int, list[int]] = {}
-    # Before the records: what is settled meanwhile is among them then.
-    for hold, created, amount, model, layers, text in tx.all(
+    under_way = (
         "SELECT h.id, h.created_at, h.amount, h.model, h.layers, h.facts FROM holds h "
-        f"WHERE h.state IN ('reserved', 'dispatched', 'unknown') AND {whose} AND h.created_at>=?"
-        + tx.lock,
-        *(*values, oldest),
-    ):
+        f"WHERE h.state IN ('reserved', 'dispatched', 'unknown') AND {whose} AND h.created_at>=? "
+        "ORDER BY h.id" + tx.lock
+    )
+    values.append(oldest)
+    if tx.lock:
+        tx.all(under_way, *values)  # who cuts a line's hold out of its batch's has done so then
+    # Before the records: what is settled meanwhile is among them then.
+    for hold, created, amount, model, layers, text in tx.all(under_way, *values):
         _, most, facts = _JSON(text)
         if mine(model, facts):
             start = start_of(budget.span, created)
@@ -466,7 +470,7 @@ def _count_the_past(tx: Transaction, budget: Budget, at: int) -> None:
     for created, charge, model, record in tx.all(
         "SELECT u.created_at, u.charge, h.model, u.record FROM usage_records u "
         f"JOIN holds h ON h.id=u.hold WHERE {whose} AND u.created_at>=?",
-        *(*values, oldest),
+        *values,
     ):
         facts = _JSON(record)
         if mine(model, facts):

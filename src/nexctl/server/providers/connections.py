@@ -42,6 +42,7 @@ class Connections:
         host = shown if place.port in (80, 443) else f"{shown}:{place.port}"
         self._headers = [("host", host), *headers]
         self._idle: deque[Connection] = deque()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     async def post(self, path: str, body: bytes) -> Connection:
         """Send a body and wait for the answer's head; `release` the connection afterwards.
@@ -63,6 +64,19 @@ class Connections:
         self._idle.append(connection)
         if len(self._idle) > MOST_IDLE:
             self._idle.popleft().end()
+        if self._sweeping is None:
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._sweeping = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """End what has lain for long: nobody may ask here again, as where a provider is changed."""
+        self._sweeping = None
+        while self._idle and not self._idle[0].is_usable():
+            self._idle.popleft().end()
+        if self._idle:
+            self._sweep_later()
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended while nobody used it."""
