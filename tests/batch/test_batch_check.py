@@ -69,6 +69,33 @@ def test_all_faults_of_a_file_are_told_with_their_lines(tmp_path: Path) -> None:
     assert len(caught.value.details["faults"]) == 7
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"n": 0}, "body.n: less than 1"),
+        ({"messages": None}, "body.messages: it is missing"),
+        ({"temperature": "hot"}, "body.temperature: it must be float, not str"),
+        ({"top_k": 3}, "body.top_k: there is no such field"),
+    ],
+)
+def test_a_body_that_the_gateway_would_refuse_is_a_fault_before_it_is_sent(
+    tmp_path: Path, body: dict[str, Any], words: str
+) -> None:
+    """Read with the types that the gateway reads it with; the check and the quote agree."""
+    path = write(tmp_path / "f", line("a"), line("b", **body))
+    for ask in (None, ASK):
+        found = scanned(path, target=limits.of("nexctl"), ask=ask)
+        assert [(fault.line, fault.message) for fault in found.faults] == [(2, words)]
+
+
+@pytest.mark.parametrize("body", [{"n": 0}, {"messages": None}, {"messages": [{"role": "user"}]}])
+def test_the_check_finds_what_cannot_be_counted_without_counting(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    path = write(tmp_path / "f", line("a"), line("b", **body))
+    assert told(scanned(path)) == told(scanned(path, ask=ASK)) == [(2, "bad_request_file")]
+
+
 def test_split_takes_several_models_and_endpoints(tmp_path: Path) -> None:
     embed = {"custom_id": "e", "method": "POST", "url": "/v1/embeddings",
              "body": {"model": "text-embedding-3-small", "input": ["x", "y"]}}  # fmt: skip
@@ -88,7 +115,8 @@ def test_an_empty_file_and_a_missing_one_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_stated_maximum_stands_in_for_a_missing_one_and_nothing_else(tmp_path: Path) -> None:
-    bare = {**line("a"), "body": {"model": MODEL, "messages": []}}
+    bare = line("a")
+    del bare["body"]["max_tokens"]
     path = write(tmp_path / "f", bare, line("b"))
     found = scanned(path, max_tokens=9)
     assert (found.ok, found.verbatim) == (True, False)

@@ -40,6 +40,23 @@ def test_a_meter_that_is_not_sold_needs_no_count(tmp_path: Path) -> None:
     assert (finding.rule, finding.expected) == ("rate", 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "charge", "words"),
+    [
+        (250_000, "0.4125", "requests of up to 200,000 tokens of input"),
+        (100_000, "0.4", "requests of 200,001 tokens of input and more"),
+    ],
+)
+def test_the_prices_of_another_size_of_request_are_named(
+    tmp_path: Path, tokens: int, charge: str, words: str
+) -> None:
+    """Gemini 2.5 Pro: $1.25 and $10 up to 200,000 tokens of input, $2.50 and $15 above."""
+    row = {"model_served": "gemini-2.5-pro", "input_tokens": tokens, "output_tokens": 10_000}
+    (finding,) = audited(tmp_path / "u.jsonl", {**row, "charge": charge}, book="google").findings
+    assert finding.rule == "tier"
+    assert f"by the prices of {words};" in finding.explanation
+
+
 def test_what_has_no_price_is_not_worth_0_where_nothing_is_billed(tmp_path: Path) -> None:
     row = {"input_tokens": 1000, "output_tokens": 500, "charge": "0"}
     report = audited(

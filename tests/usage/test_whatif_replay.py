@@ -107,6 +107,16 @@ def test_a_record_that_cannot_be_priced_is_in_no_total_and_said(
     assert data["usage"]["billed"] == {"USD": "0.01"}
 
 
+def test_an_output_that_is_not_counted_has_no_price_where_the_model_sells_output() -> None:
+    untold = record(output_tokens=None)
+    found = books_of(replayed(record(), untold, record(output_tokens=0)))["nextoken"]
+    assert found["charge"] is None
+    assert (found["rows"], found["unpriced_rows"]) == (2, 1)
+    assert found["why"] == "no count of output is given, and it has a price"
+    embeds = record(model_served="text-embedding-3-small", output_tokens=None)
+    assert books_of(replayed(embeds, on=("openai",)))["openai"]["unpriced_rows"] == 0
+
+
 def test_what_a_failed_request_billed_is_saved_elsewhere() -> None:
     data = replayed(record(), record(status="error", charge="5")).data()
     assert data["usage"]["billed"] == {"USD": "5.01"}

@@ -20,6 +20,8 @@ from nexctl.wire.lines import CHAT, METHOD
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _DIALECTS = {".tsv": "\t"}
 MOST_TEMPLATE = 16 * 1024 * 1024
+# No batch line may be larger either.
+MOST_ROW = 16 * 1024 * 1024
 
 
 class Recipe(NamedTuple):
@@ -46,15 +48,18 @@ def lines(recipe: Recipe, rows: TextIO, name: str) -> Iterator[dict[str, Any]]:
     """Batch lines, one a row of a CSV (or, by the name's suffix, TSV) with a header line.
 
     UsageError (exit 2) with the line for a column that the template names and the sheet lacks, a
-    row of another length, an empty or repeated header, and broken quoting.
+    row of another length, one over MOST_ROW, an empty or repeated header, and broken quoting.
     """
     delimiter = _DIALECTS.get(name[name.rfind(".") :].lower() if "." in name else "", ",")
-    csv.field_size_limit(MOST_TEMPLATE)
-    reader = csv.reader(rows, delimiter=delimiter, strict=True)
+    csv.field_size_limit(MOST_ROW)
+    bounded = _Bounded(rows, name)
+    reader = csv.reader(bounded, delimiter=delimiter, strict=True)
     number = 0
     try:
         header = _header(next(reader, []), recipe, name)
+        bounded.taken = 0
         for cells in reader:
+            bounded.taken = 0
             if not cells:
                 continue
             number += 1
@@ -80,13 +85,43 @@ def lines(recipe: Recipe, rows: TextIO, name: str) -> Iterator[dict[str, Any]]:
         raise UsageError(f"{name}: no rows under the header", code="empty")
 
 
+class _Bounded:
+    """The lines of a sheet; no row takes more memory than MOST_ROW, whatever its quoting.
+
+    `taken` counts the characters of the row under way; its reader sets it back.
+    """
+
+    def __init__(self, rows: TextIO, name: str) -> None:
+        self._rows, self._name, self._number = rows, name, 0
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._rows.readline(MOST_ROW + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self.taken += len(line)
+        if self.taken > MOST_ROW:
+            raise UsageError(
+                f"{self._name}:{self._number}: a row of more than {MOST_ROW:,} characters",
+                hint="is a quotation mark never closed, or is a line end missing?",
+                code="payload_too_large",
+            )
+        return line
+
+
 def _header(cells: list[str], recipe: Recipe, name: str) -> list[str]:
     header = [unguard(cell).strip().removeprefix("\ufeff") for cell in cells]
     if not any(header):
         raise UsageError(f"{name}: no header line", hint="the first line names the columns")
-    twice = [column for column in header if header.count(column) > 1]
-    if twice:
-        raise UsageError(f"{name}:1: two columns are called {twice[0]!r}", code="bad_rows")
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
+            raise UsageError(f"{name}:1: two columns are called {column!r}", code="bad_rows")
+        seen.add(column)
     wanted = placeholders(recipe.template) + placeholders(recipe.system or "")
     if recipe.id_column is not None:
         wanted += (recipe.id_column,)

@@ -64,7 +64,7 @@ def price(
         processes=processes,
     )
     if found.faults and all(fault.param == "body" for fault in found.faults):
-        # Only counting and pricing met it: 'batch check' does neither.
+        # Only counting and pricing met it: 'batch check' knows no prices.
         found.refuse("correct the line, or its model: 'nexctl prices list' shows what has a price")
     found.refuse()
     return found, quoting.quote(found)

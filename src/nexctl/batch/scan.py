@@ -20,9 +20,13 @@ from nexctl.estimate.ask import Ask
 from nexctl.estimate.batch_lines import Checked, Fault, Rules
 from nexctl.estimate.bulk import PARALLEL_FROM_BYTES, Chunk, chunks
 from nexctl.estimate.estimator import Estimator
-from nexctl.tokens import pool
+from nexctl.tokens import framing, pool, registry
+from nexctl.wire.faults import told
+from nexctl.wire.lines import SERVED
 
 MOST_FAULTS = 10_000
+# Any model of whose requests every part can be counted.
+SHAPE = "gpt-4o"
 BOM = b"\xef\xbb\xbf"
 
 # digest, line in the chunk, offset in the chunk, bytes on the wire, tokens, inputs, group
@@ -225,27 +229,69 @@ class _Worker:
         self.decode = msgspec.json.Decoder().decode
         self.encode = msgspec.json.Encoder().encode
         self.estimator = Estimator(terms.ask, bulk=True) if terms.ask is not None else None
+        # Without prices a line is read as counting would read it, and nothing is counted.
+        shape = registry.choose(SHAPE)
+        self.shape = registry.Counter(shape, _Nothing())
         self.most_bytes = terms.target.bytes
+        self.bodies = _bodies() if terms.target.name == "nexctl" else {}
 
     def line(self, raw: bytes, number: int) -> tuple[Checked, bytes, str]:
         """Check one line; its bytes as they are sent, and its id as it is sent."""
         checked = batch_lines.check_line(raw, number, self.rules, self.decode)
         if checked.faults or checked.value is None or checked.custom_id is None:
             return checked, raw, ""
+        fault = self._typed(checked, number)
+        if fault is not None:
+            return checked._replace(faults=(fault,)), raw, ""
         sent_id = wire_id(checked.custom_id, self.wire)
         sent = rewritten(checked.value, sent_id, self.terms.max_tokens)
         if sent is None:
             return checked, raw, sent_id
         return checked._replace(value=sent), self.encode(sent), sent_id
 
+    def _typed(self, checked: Checked, number: int) -> Fault | None:
+        """What the gateway would refuse in a line, by the same types that it reads it with."""
+        import msgspec
+
+        body = self.bodies.get(checked.url or "")
+        if body is None or checked.value is None:
+            return None
+        try:
+            msgspec.convert(checked.value["body"], body)
+        except msgspec.ValidationError as error:
+            place, words = told(error)
+            where = f"body.{place}" if place else "body"
+            return Fault("invalid_body", number, f"{where}: {words}", f"{where}")
+        return None
+
     def tokens(self, checked: Checked) -> int:
         """Count a line's request; NexctlError where it cannot be counted or priced."""
-        if self.estimator is None or checked.value is None:
+        if checked.value is None:
+            return 0
+        if self.estimator is None:
+            body = checked.value["body"]
+            framing.answers_of(body)
+            framing.count_request(self.shape.choice, body, self.shape, checked.url)
             return 0
         rows = self.estimator.files
         before = sum(row.input_tokens for row in rows.values())
         self.estimator.add_request("", checked.value["body"])
         return sum(row.input_tokens for row in rows.values()) - before
+
+
+class _Nothing:
+    """Counts nothing."""
+
+    def count(self, text: str) -> int:
+        return 0
+
+
+def _bodies() -> dict[str, Any]:
+    """The type of a body by its endpoint, as a nexctl gateway reads it."""
+    from nexctl.wire import routes
+
+    named = {url: str(routes.BY_NAME[name].request) for url, name in SERVED.items()}
+    return {url: routes.type_named(name) for url, name in named.items()}
 
 
 def rewritten(value: Any, sent_id: str, max_tokens: int | None) -> dict[str, Any] | None:

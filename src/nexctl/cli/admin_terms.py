@@ -34,9 +34,10 @@ def show(app: App) -> View:
 def set_(app: App, file: str) -> View:
     """Set all of them from a file, in place of those before. Orders keep the ones they had.
 
-    Tables: loyalty (id, at_least, bonus_percent), plan_fees (PLAN = "29"), tax (on, percent, name,
-    country, kind, wording), payment_fees (method, percent, fixed), seller, refund_policy and
-    terms_of_sale (version, text); minimum, maximum, invoice_series. Amounts are text.
+    Tables: loyalty (id, at_least, bonus_percent), plan_fees (PLAN = "29"), tax (on: usage_credits
+    or subscription_fee; percent, name, country, kind, wording), payment_fees (method, percent,
+    fixed), seller, refund_policy and terms_of_sale (version, text); minimum, maximum,
+    invoice_series. Amounts are text.
     """
     from nexctl.wire.funding import Terms
 

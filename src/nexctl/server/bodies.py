@@ -14,12 +14,7 @@ import msgspec
 
 from nexctl.server.refusing import Refuse
 from nexctl.wire import routes
-from nexctl.wire.faults import in_words
-
-NO_SUCH_FIELD = "there is no such field"
-
-_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]{0,200})`$")
-_UNKNOWN = re.compile(r"contains unknown field `([^`]{1,100})`")
+from nexctl.wire.faults import NO_SUCH_FIELD, told
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +47,7 @@ def typed(value: Any, name: str) -> Any:
     try:
         return msgspec.convert(value, _type(name))
     except msgspec.ValidationError as error:
-        raise _fault(str(error)) from None
+        raise _fault(error) from None
     except (ValueError, RecursionError, OverflowError, TypeError):
         raise Refuse("invalid_request") from None
 
@@ -75,23 +70,14 @@ def query(fields: dict[str, str], name: str) -> Any:
     try:
         return msgspec.convert(fields, _type(name), strict=False)
     except msgspec.ValidationError as error:
-        raise _fault(str(error)) from None
+        raise _fault(error) from None
     except (ValueError, OverflowError):
         raise Refuse("invalid_request", "the query is not readable") from None
 
 
-def _fault(text: str) -> Refuse:
-    place = _PLACE.search(text)
-    where = place[1] if place else ""
-    unknown = _UNKNOWN.search(text)
-    if unknown:
-        field = f"{where}.{unknown[1]}" if where else unknown[1]
-        return Refuse("invalid_request", NO_SUCH_FIELD, param=field)
-    what = text[: place.start()] if place else text
-    # An invalid value of an enumeration is quoted by the library; it stays out of the answer.
-    if what.startswith(("Invalid enum value", "Invalid value")):
-        what = "not one of the allowed values"
-    return Refuse("invalid_request", in_words(what)[:200], param=where or None)
+def _fault(error: msgspec.ValidationError) -> Refuse:
+    param, words = told(error)
+    return Refuse("invalid_request", words, param=param)
 
 
 def keys_are_distinct(raw: bytes, value: Any) -> bool:

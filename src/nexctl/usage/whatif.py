@@ -19,12 +19,13 @@ from nexctl.errors import NexctlError, UnpricedError, UsageError
 from nexctl.pricing import books, engine
 from nexctl.pricing.book import Book, Model
 from nexctl.pricing.compare import usage_of
-from nexctl.records import Usage
+from nexctl.records import METERS, Usage
 from nexctl.usage import whatif_rows as recorded
 from nexctl.usage.audit.prices import charged_model
 from nexctl.usage.whatif_rows import Counted, Readings
 
 if TYPE_CHECKING:
+    from nexctl.pricing.coefficients import RateSet
     from nexctl.usage.whatif_answer import Answer
 
 Maps = Mapping[tuple[str | None, str], str]
@@ -75,12 +76,12 @@ class Track:
 
     __slots__ = ("normal", "plain", "route", "slow", "sums", "why")
 
-    def __init__(self, route: Route, *, normal: bool) -> None:
+    def __init__(self, route: Route, untold: tuple[int, ...], *, normal: bool) -> None:
         self.route = route
         self.normal = normal
         self.plain = False
         self.sums = Sums()
-        self.why = route.why
+        self.why = route.why or _uncounted(route.pricer, untold)
         self.slow = route.pricer is not None and not route.pricer.additive
 
     def add(self, quantities: Counted) -> None:
@@ -253,13 +254,15 @@ class WhatIf:
         month = (row.customer_id or "", (created or "")[:7]) if self._by_month else ("", "")
         # Records that use other meters may meet another unknown rate: they are kept apart.
         meters = (*[quantity > 0 for quantity in quantities], quantities.requests > 1)
+        untold = recorded.untold(row)
         served, requested = row.model_served, row.model_requested
-        key = (served, requested, moment, month, batch, semantic, meters)
+        key = (served, requested, moment, month, batch, semantic, meters, untold)
         found = self.buckets.get(key)
         if found is None:
             tracks = [
                 Track(
                     self._route(name, (served, requested), moment, batch, semantic),
+                    untold,
                     normal=self._normal,
                 )
                 for name in self.names
@@ -391,6 +394,20 @@ def _usage(book: Book, counted: Counted) -> Usage:
             gpu_second=counted.gpu_seconds,
         )
     return usage
+
+
+def _uncounted(pricer: engine.Pricer | None, untold: tuple[int, ...]) -> str | None:
+    """Which of the counts that a record does not give the model has a price for, in words."""
+    if pricer is None:
+        return None
+    sets = [rates for form in pricer.forms for _, rates in form]
+    sold = [METERS[meter] for meter in untold if any(_sold(rates, meter) for rates in sets)]
+    return f"no count of {' and '.join(sold)} is given, and it has a price" if sold else None
+
+
+def _sold(rates: RateSet, meter: int) -> bool:
+    own = rates.meters[meter]
+    return rates.coefficients[meter] > 0 if own.rate else own.state != "not_applicable"
 
 
 def _figures(pricer: engine.Pricer, usage: Usage) -> tuple[int, int | None, int]:

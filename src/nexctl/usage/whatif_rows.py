@@ -12,6 +12,7 @@ from nexctl.errors import NexctlError
 from nexctl.money import parse_units
 from nexctl.pricing import books
 from nexctl.pricing.book import Book
+from nexctl.records import METERS
 from nexctl.usage.reading import Inside, says_failed
 
 # Amounts from files are held at 10**-12 of their currency.
@@ -122,6 +123,12 @@ def counted(row: Any, reading: Reading) -> Counted | str:
     if reasoning > output:
         return "more reasoning tokens than output"
     return found
+
+
+def untold(row: Any) -> tuple[int, ...]:
+    """The meters of input and output whose own count a record does not give."""
+    counts = {"input": row.input_tokens, "output": row.output_tokens}
+    return tuple(METERS.index(meter) for meter, count in counts.items() if count is None)
 
 
 def billed(row: Any) -> tuple[str, int] | None:

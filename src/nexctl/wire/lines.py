@@ -15,6 +15,9 @@ METHOD = "POST"
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
 
+# The endpoints that lines may go to, each with the route that would take such a request alone.
+SERVED = {CHAT: "chat.create", EMBEDDINGS: "embeddings.create"}
+
 # What the error of one line may say where its request was never answered.
 BATCH_EXPIRED = "batch_expired"
 BATCH_CANCELLED = "batch_cancelled"

@@ -26,7 +26,7 @@ from nexctl.server.ledger.batch_lines import NewLine, add_lines, request_id
 from nexctl.server.ledger.types import Ask
 from nexctl.server.refusing import Refuse
 from nexctl.wire.batches import MOST_LINES
-from nexctl.wire.lines import CHAT
+from nexctl.wire.lines import CHAT, SERVED
 
 if TYPE_CHECKING:
     from nexctl.server.calls import Call
@@ -125,7 +125,7 @@ class Scan:
         if self.faults or checked.value is None or name is None:
             return
         plain = NewLine(number, name, start, len(raw))
-        if self.endpoint not in lines.SERVED:
+        if self.endpoint not in SERVED:
             self._refuse(plain, Refuse("not_offered", "that endpoint is not served in batches"))
             return
         try:

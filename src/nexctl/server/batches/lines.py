@@ -11,16 +11,13 @@ from nexctl.server.inference import embeddings, own_keys, policy, routing
 from nexctl.server.inference.policy import Target
 from nexctl.server.refusing import Refuse
 from nexctl.wire.base import encode
-from nexctl.wire.lines import CHAT, EMBEDDINGS, LineError, LineResponse, ResultLine
+from nexctl.wire.lines import EMBEDDINGS, SERVED, LineError, LineResponse, ResultLine
 from nexctl.wire.routes import BY_NAME
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Model
     from nexctl.server.house import House
     from nexctl.server.inference.metering import Count, Priced
-
-# The endpoints that lines may go to, each with the route that would take such a request alone.
-SERVED = {CHAT: "chat.create", EMBEDDINGS: "embeddings.create"}
 
 
 class Weighed(NamedTuple):

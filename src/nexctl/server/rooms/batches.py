@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from nexctl.server import bodies
-from nexctl.server.batches import admission, keeping, lines
+from nexctl.server.batches import admission, keeping
 from nexctl.server.calls import Call
 from nexctl.server.http import Answer, Streamed
 from nexctl.server.ledger import batches, files, idempotency, snapshots
@@ -19,6 +19,7 @@ from nexctl.server.rooms.whose import who_of
 from nexctl.wire import batches as wire
 from nexctl.wire.base import encode
 from nexctl.wire.files import LONGEST_SECONDS
+from nexctl.wire.lines import SERVED
 
 if TYPE_CHECKING:
     from nexctl.server.house import House
@@ -121,8 +122,8 @@ def _asked(call: Call) -> tuple[Any, list[bytes] | None]:
         )
     if items is None and body.endpoint is None:
         raise Refuse("invalid_request", "say which endpoint the lines go to", param="endpoint")
-    if body.endpoint is not None and body.endpoint not in lines.SERVED:
-        known = ", ".join(lines.SERVED)
+    if body.endpoint is not None and body.endpoint not in SERVED:
+        known = ", ".join(SERVED)
         raise Refuse("invalid_request", f"batches go to {known}", param="endpoint")
     if any("\x00" in text for pair in (body.metadata or {}).items() for text in pair):
         raise Refuse("invalid_request", "a text holds the character U+0000", param="metadata")

@@ -256,6 +256,13 @@ class Explainer:
                 f"it is not rounded {plan.rounding.words()}: exactly it is {_exact(total, form)}"
             )
             return _finding("rounding", plan, line, wanted, words)
+        for other_form in plan.forms[0]:
+            if prices.expected(plan, other_form, line.usage) == line.billed:
+                words = (
+                    f"it comes to that by the prices of {_sizes(plan, other_form)}; the size of a "
+                    "request decides the price of all of it"
+                )
+                return _finding("tier", plan, line, wanted, words)
         for rule, words, other in self._candidates(plan, line):
             if _comes_to(other, line) == line.billed:
                 return _finding(rule, plan, line, wanted, words)
@@ -401,6 +408,14 @@ class Explainer:
                 self._plans.clear()
             found = self._plans[key] = self.pricing.plan(conditions, moment, reading)
         return found
+
+
+def _sizes(plan: Plan, form: Form) -> str:
+    """Which requests a context tier is for."""
+    ends = [other.first for other in plan.forms[0] if other.first > form.first]
+    if ends:
+        return f"requests of up to {min(ends) - 1:,} tokens of input"
+    return f"requests of {form.first:,} tokens of input and more"
 
 
 def _comes_to(plan: Plan, line: Line) -> int | None:
