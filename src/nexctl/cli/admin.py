@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.account import terms
 from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, into, option, whole
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.figures import money, plural
@@ -134,50 +135,6 @@ def _made(app: App, made: CustomerCreated, delivery: Delivery) -> View:
         table=Table(columns, [[data[name] for name in columns]]),
         names=[made.id],
     )
-
-
-# Fields of a request that are called otherwise where they are typed.
-_TYPED = {
-    "addresses": "ip",
-    "aliases": "alias",
-    "base_url": "url",
-    "credit": "credit_rate",
-    "customer_id": "customer",
-    "discount_percent": "discount",
-    "ends": "to",
-    "expires_at": "expires",
-    "expires_in_seconds": "expires",
-    "ip_allowlist": "ip",
-    "key": "key_file",
-    "kinds": "event",
-    "member_id": "member",
-    "parent_id": "parent",
-    "promo_code": "promo",
-    "providers_denied": "deny_provider",
-    "starts": "from",
-}
-
-
-def converted(given: dict[str, Any], body: Any) -> Any:
-    """A request's body from what was typed. UsageError names the parameter that is not right."""
-    import msgspec
-
-    try:
-        return msgspec.convert(given, body)
-    except msgspec.ValidationError as error:
-        field, said = terms.fault(error)
-        raise UsageError(f"{_spelled(field)}: {said}" if field else said) from None
-
-
-def _spelled(field: str) -> str:
-    """A field by the option or argument of the command that fills it; its own name without one."""
-    from nexctl.cli.kit import get_current_context
-
-    names = (field, field.removesuffix("s"), _TYPED.get(field))
-    context = get_current_context(silent=True)
-    own = [parameter.declared for parameter in getattr(context and context.command, "own", ())]
-    found = next((declared.spelled for declared in own if declared.name in names), None)
-    return found or field.replace("_", " ")
 
 
 # codes -------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.admin import CUSTOMERS, OPERATOR, converted
+from nexctl.cli.admin import CUSTOMERS, OPERATOR
 from nexctl.cli.base import App, argument, command, flag, into, option, whole
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.figures import plural
 from nexctl.cli.render import Screen, Table, View

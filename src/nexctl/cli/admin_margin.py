@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.admin_prices import read_toml
 from nexctl.cli.base import App, argument, command, flag, option
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.facts import facts_view
 from nexctl.cli.figures import plural

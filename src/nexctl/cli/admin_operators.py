@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command, into, option
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
 from nexctl.cli.render import View

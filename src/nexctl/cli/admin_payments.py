@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.figures import money
 from nexctl.cli.render import Column, Screen, Table, View

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from nexctl.account import terms
 from nexctl.cli import connect, rows
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.admin_margin import cost
 from nexctl.cli.base import App, argument, command, flag, option, variable, whole
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, named
 from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.cli.secret_input import read_secret

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command, flag, option
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.figures import plural
 from nexctl.cli.render import Column, Screen, Table, View

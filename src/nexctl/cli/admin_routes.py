@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexctl.cli import connect, rows
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command, flag
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.render import Table, View
 from nexctl.cli.routes import MODELS

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.facts import facts_view
 from nexctl.cli.render import View

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nexctl.cli import connect
-from nexctl.cli.admin import OPERATOR, converted
+from nexctl.cli.admin import OPERATOR
 from nexctl.cli.base import App, argument, command, option
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.render import Screen, Table, View
 from nexctl.cli.rows import listing, one

@@ -46,7 +46,7 @@ def set_(app: App, email: str | None, no_email: bool, **given: Any) -> View:
 
     Each threshold is told once in each window of its budget.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.alerts import AlertsSet
 
     if email and no_email:

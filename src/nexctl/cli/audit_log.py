@@ -171,7 +171,7 @@ def _lines(stream: Any) -> Iterable[bytes]:
 
 
 def _query(given: dict[str, Any], kind: Any) -> Any:
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
 
     fields: dict[str, Any] = {"limit": 1000, "action": given["action"], "actor_id": given["actor"]}
     for name in ("from", "to"):

@@ -46,7 +46,7 @@ def set_(
 
     One automatic order is open at a time; where the way to pay needs somebody, it waits for them.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.funding import AutoTopUpSet
 
     if (amount is None) == (target is None):

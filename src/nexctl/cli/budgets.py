@@ -172,7 +172,7 @@ def set_(
     UTC; 5h, 1d and 7d roll.
     """
     from nexctl.account import terms
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.budgets import BudgetSet
 
     wanted = terms.parse_budget(budget, what="A[/WINDOW]")

@@ -118,7 +118,7 @@ def _wanted(
     member: str | None = None,
 ) -> KeyCreate:
     """The request's body, checked as the gateway will check it."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.keys import KeyCreate
 
     given: dict[str, Any] = {
@@ -243,7 +243,7 @@ def _change(
     any_ip: bool,
     no_labels: bool,
 ) -> KeyUpdate:
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.keys import KeyUpdate
 
     pairs: tuple[tuple[str, str, Any, bool], ...] = (

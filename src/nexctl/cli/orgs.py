@@ -72,7 +72,7 @@ def orgs_create(
 
     Its management key is shown once: with it every command acts for the organisation.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import OrgCreate
 
     delivery = Delivery(app, write)
@@ -110,7 +110,7 @@ def orgs_create(
 )
 def orgs_set(app: App, org: str, wallet: str) -> View:
     """Change which wallet pays; the next request meets it."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import OrgUpdate
 
     body = converted({"wallet_mode": wallet}, OrgUpdate)
@@ -155,7 +155,7 @@ def orgs_policy(app: App, org: str, **given: Any) -> View:
     A rule that is not named stays as it is. Budgets given here are made for those who are there,
     too, and only change here.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import PoliciesSet
 
     fields = _rules(given)
@@ -216,7 +216,7 @@ def pools_list(app: App, org: str) -> View:
 )
 def pools_create(app: App, org: str, name: str) -> View:
     """Make a wallet that projects share."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import PoolCreate
 
     body = converted({"name": name}, PoolCreate)
@@ -241,7 +241,7 @@ def pools_transfer(
     app: App, org: str, amount: str, to: str, idempotency_key: str | None, **given: Any
 ) -> View:
     """Move credits between the organisation's wallets; each keeps its end."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import Transfer
 
     source = given["from"]
@@ -279,7 +279,7 @@ def projects_list(app: App, org: str) -> View:
 )
 def projects_create(app: App, name: str, org: str, pool: str | None) -> View:
     """Make a project."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import ProjectCreate
 
     body = converted({"name": name, "pool": pool}, ProjectCreate)
@@ -301,7 +301,7 @@ def projects_create(app: App, name: str, org: str, pool: str | None) -> View:
 )
 def projects_set(app: App, project: str, org: str, name: str | None, pool: str | None) -> View:
     """Change a project's name or the pool that pays for it."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import ProjectUpdate
 
     given = {field: value for field, value in (("name", name), ("pool", pool)) if value}
@@ -352,7 +352,7 @@ def members_list(app: App, org: str) -> View:
 )
 def members_add(app: App, customer: str, org: str, role: str | None) -> View:
     """Let a customer in; members get the budgets of the organisation's rules."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import MemberAdd
 
     body = converted({"customer_id": customer, "role": role or "member"}, MemberAdd)
@@ -373,7 +373,7 @@ def members_add(app: App, customer: str, org: str, role: str | None) -> View:
 )
 def members_set(app: App, member: str, org: str, role: str) -> View:
     """Give a member another role. An organisation keeps an owner."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.orgs import MemberUpdate
 
     body = converted({"role": role}, MemberUpdate)

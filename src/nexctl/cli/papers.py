@@ -31,7 +31,7 @@ _KIND = option("--kind", choices=KINDS, help="Only papers of this kind.")
 @command(_KIND, name="list", examples=("nexctl invoices list",))
 def list_(app: App, kind: str | None) -> View:
     """Invoices and credit notes, newest first."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.papers import InvoiceQuery
 
     with connect.gateway(app) as gateway:
@@ -132,7 +132,7 @@ def statement(app: App, month: str | None, wallet: str | None, entries: str | No
 
     With --entries every posting is written too; its sum must be the statement's.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.papers import StatementQuery
 
     if month is not None:
@@ -239,7 +239,8 @@ def _sums(found: Statement) -> Table:
 )
 def admin_list(app: App, kind: str | None, customer: str | None) -> View:
     """Papers of all customers, newest first."""
-    from nexctl.cli.admin import OPERATOR, converted
+    from nexctl.cli.admin import OPERATOR
+    from nexctl.cli.bodies import converted
     from nexctl.wire.papers import AdminInvoiceQuery
 
     with connect.gateway(app, OPERATOR) as gateway:
@@ -257,7 +258,8 @@ def admin_list(app: App, kind: str | None, customer: str | None) -> View:
 )
 def admin_void(app: App, number: str, reason: str) -> View:
     """Void an invoice that nobody has paid. Its number stays; a paid one is refunded instead."""
-    from nexctl.cli.admin import OPERATOR, converted
+    from nexctl.cli.admin import OPERATOR
+    from nexctl.cli.bodies import converted
     from nexctl.wire.papers import InvoiceVoid
 
     body = converted({"reason": reason}, InvoiceVoid)

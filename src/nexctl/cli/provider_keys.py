@@ -37,7 +37,7 @@ def set_(app: App, provider: str, key_file: str | None) -> View:
     It is typed unseen, read from a file or from standard input, and kept sealed: nobody is shown it
     again. Your requests to that provider's models go out with it alone.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.provider_keys import ProviderKeySet
 
     # What would be sent is shown without the key, so with --dry-run none is asked for.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nexctl.cli import connect
-from nexctl.cli.admin import converted
 from nexctl.cli.base import App, argument, command, flag, option, whole
+from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry
 from nexctl.cli.render import Screen, Table, View
 from nexctl.errors import EXIT_NOT_FOUND, NexctlError

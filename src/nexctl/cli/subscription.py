@@ -36,7 +36,7 @@ def set_(app: App, plan: str, idempotency_key: str | None) -> View:
 
     Each plan is paid once a month, and again on each first of the month.
     """
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.funding import SubscriptionSet
 
     body = converted({"plan": plan}, SubscriptionSet)
@@ -104,7 +104,7 @@ def profile_show(app: App) -> View:
 )
 def profile_set(app: App, **given: Any) -> View:
     """Say who is invoiced from now on. Papers that were issued stay as they are."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.papers import BillingProfileSet
 
     kept = {name: value for name, value in given.items() if value is not None}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from nexctl.cli.admin import converted
+from nexctl.cli.bodies import converted
 from nexctl.errors import UsageError
 from nexctl.gateways.lacking import Lacking
 from nexctl.usage.export.window import Filters, Window

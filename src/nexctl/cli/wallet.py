@@ -155,7 +155,7 @@ def _wanted(
     wallet: str | None,
 ) -> TopUpCreate:
     from nexctl.account import terms
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.topups import TopUpCreate
 
     if amount is None and pack is None:
@@ -198,7 +198,7 @@ def topups(app: App, order: str | None, state: str | None) -> View:
 )
 def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
     """Tell that a manual order was paid; the operator approves it then."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.topups import TopUpSubmit
 
     proof = converted({"transaction": transaction, "sender": sender}, TopUpSubmit)
@@ -279,7 +279,7 @@ def ledger(app: App, kind: str | None, limit: int | None, to: str | None, **rest
     """Every posting in the wallet's book, in its order."""
     from itertools import islice
 
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.wallet import LedgerQuery
 
     asked = {"from": _day(rest["from"]), "to": _day(to), "kind": kind, "wallet": rest["wallet"]}

@@ -43,7 +43,7 @@ def list_(app: App) -> View:
 )
 def create(app: App, name: str, key: tuple[str, ...]) -> View:
     """Make one more wallet. Keys that are given to it, and their sub-keys, spend from it alone."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.funding import WalletCreate
 
     body = converted({"name": name, "keys": list(key) or None}, WalletCreate)
@@ -69,7 +69,7 @@ def create(app: App, name: str, key: tuple[str, ...]) -> View:
 )
 def set_(app: App, wallet: str, name: str | None, key: tuple[str, ...], no_keys: bool) -> View:
     """Rename a wallet, or choose its keys: those that are named, and no others."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.funding import WalletUpdate
 
     if key and no_keys:

@@ -57,7 +57,7 @@ def added(
     allow_private: bool = False,
 ) -> View:
     """Add an endpoint of the customer's, or with the operator's key one of the gateway's."""
-    from nexctl.cli.admin import converted
+    from nexctl.cli.bodies import converted
     from nexctl.wire.alerts import EndpointCreate
 
     delivery = Delivery(app, write)
