@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -155,3 +156,16 @@ def test_every_line_of_the_page_names_a_test_that_is_there() -> None:
         for file, name in proofs:
             text = found.setdefault(file, (ROOT / "tests" / file).read_text())
             assert re.search(rf"^def {name}\(", text, re.M), f"{file}::{name}"
+
+
+def test_a_question_names_its_profile() -> None:
+    """A question whose words are made elsewhere has the profile in them there."""
+    silent = []
+    for path in sorted((ROOT / "src/nexctl").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".confirm"):
+                words = ast.unparse(node.args[0])
+                if isinstance(node.args[0], ast.JoinedStr | ast.Constant):
+                    silent += [words] * ("profile" not in words)
+    assert silent == []

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nexctl.cli.leaf import Group
+from nexctl.cli.tree import root
 from tests.docs.pages import ROOT, matches, pages, steps_of
 
 PROGRAM = Path(sys.executable).parent
@@ -57,6 +59,29 @@ def test_a_page_that_lies_is_found() -> None:
     assert matches(("one ...",), "one two\n")
     assert matches(("a", "...", "z"), "a\nb\nc\nz\n")
     assert not matches(("a", "z"), "a\nb\nz\n")
+
+
+def _unknown(words: list[str]) -> list[str]:
+    """What no such command has: its own name, or options."""
+    node, rest = root(), words[1:]
+    while rest and isinstance(node, Group):
+        name = rest.pop(0)
+        if name not in node.members:
+            return [name]
+        node = node.members[name].build()
+    known = {spelled for parameter in node.params for spelled in (*parameter.opts, "--help")}
+    return [
+        w for w in (word.partition("=")[0] for word in rest) if w[:2] == "--" and w not in known
+    ]
+
+
+def test_a_command_inside_a_sentence_is_there_and_has_its_options() -> None:
+    wrong = []
+    for page in pages():
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for inline in re.findall(r"`(nexctl [^`]+)`", text):
+            wrong += [(page.name, inline, word) for word in _unknown(inline.split())]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

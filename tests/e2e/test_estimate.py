@@ -354,9 +354,10 @@ def test_the_gate_compares_expected_then_the_request_s_high_then_input_only(
 def test_a_gate_that_meets_something_unpriced_is_a_usage_error(
     nexctl: Nexctl, prompt: Path
 ) -> None:
-    ran = nexctl("estimate", prompt, "-m", "gpt-4o", "--on", "openai", "--on", "tokenok",
+    ran = nexctl("estimate", prompt, "-m", "gpt-4o", "--on", "openai", "--on", "nexrelay",
                  "--max-cost", "1")  # fmt: skip
     assert ran.exit == 2
+    assert "no known price: NexRelay has no model 'gpt-4o'" in ran.err
 
 
 def test_batch_chooses_what_the_gate_compares(nexctl: Nexctl, tmp_path: Path) -> None:

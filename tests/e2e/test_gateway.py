@@ -62,6 +62,8 @@ def test_status_tells_health_and_which_rules_are_ours(nexctl: Nexctl) -> None:
     data = nexctl("gateway", "status", "-p", "d", "-o", "json").data
     assert (data["status"], data["gateway"]) == ("ok", "deeptoken")
     assert {"rpm", "batch"} <= {row["rule"] for row in data["ours"]}
+    fields = nexctl("gateway", "status", "-p", "d").out.splitlines()[1:4]
+    assert {len(line) - len(line[2:].split(None, 1)[1]) for line in fields} == {13}
 
 
 def test_verify_proves_and_finds_a_changed_entry(nexctl: Nexctl, own_home: Path) -> None:

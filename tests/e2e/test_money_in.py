@@ -90,7 +90,9 @@ def test_a_plan_is_asked_for_paid_with_tax_and_refused_without_a_fee(shop: Nexct
 
 def test_automatic_top_up_is_agreed_to_shown_and_stopped(nexctl: Nexctl) -> None:
     terms = ("--below", "40", "--amount", "50", "--monthly-budget", "120")
-    assert nexctl("wallet", "auto-topup", "set", *terms).exit == 10
+    asked = nexctl("wallet", "auto-topup", "set", *terms)
+    assert asked.exit == 10
+    assert "by $50.0000 whenever less than $40.0000 is free, at most $120.0000 a month" in asked.err
     said = nexctl("wallet", "auto-topup", "set", *terms, "--yes", "-o", "json").data
     assert (said["enabled"], said["below"], said["ordered_this_month"]) == (True, "40", "50")
     assert nexctl("wallet", "show", "-o", "json").data["balance"] == "80"

@@ -77,6 +77,7 @@ def test_rules_and_pools(deep: Nexctl) -> None:
     made = deep("orgs", "create", "acme", "--write", "acme.key", "-o", "json").data
     rules = deep("orgs", "policy", "acme", "--model", "gpt-4.1-mini", "--member-budget", "5/month")
     assert "gpt-4.1-mini" in rules.out
+    assert "window=month,hard=true" in deep("orgs", "policy", "acme").out
     shown = deep("orgs", "policy", "acme", "-o", "json").data
     assert shown["default_budgets"] == [
         {"scope": "member", "amount": "5", "window": "month", "hard": True}
@@ -84,6 +85,8 @@ def test_rules_and_pools(deep: Nexctl) -> None:
     assert deep("orgs", "policy", "acme", "--model", "x", "--all-models").exit == 2
     deep("admin", "customers", "credit", made["id"], "5", "--note", "x", "--yes")
     deep("orgs", "pools", "create", "acme", "research")
+    asked = deep("orgs", "pools", "transfer", "acme", "2", "--to", "research")
+    assert (asked.exit, "Move $2.0000 from main to research" in asked.err) == (10, True)
     moved = deep("orgs", "pools", "transfer", "acme", "2", "--to", "research", "--yes")
     assert [line.split("\t")[1:3] for line in moved.out.splitlines()] == [
         ["main", "3"],

@@ -39,6 +39,8 @@ def test_an_own_key_is_stored_used_and_forgotten(nexu: Nexctl, own_home: Path) -
     asked = nexu("chat", "-m", MODEL, "-o", "json", stdin="hello")
     assert asked.exit == 0, asked
     assert asked.data["charge"] == "0"
+    assert asked.data["nex"]["own_key"]["provider"] == "echo"
+    assert "charge 0 credits · echo fee " in nexu("chat", "-m", MODEL, stdin="hello").err
     kept = [path for path in own_home.rglob("*") if path.is_file()]
     assert kept
     assert all(CANARY.encode() not in path.read_bytes() for path in kept)

@@ -159,6 +159,15 @@ def test_malformed_input_is_exit_2_with_its_line(
     assert "Traceback" not in done.err
 
 
+def test_an_empty_list_has_no_price_book_and_no_currency(nexctl: Nexctl, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.csv"
+    nexctl("usage", "export", empty, "--month", "2020-01")
+    done = nexctl("usage", "audit", empty, "--against", "7.5")
+    assert done.exit == 9
+    assert "empty.csv · no price book · all models" in done.out
+    assert "invoice 7.5: billed 0, differs by -7.5\n" in done.out
+
+
 def test_what_is_not_there_is_told(nexctl: Nexctl, used: Path, tmp_path: Path) -> None:
     assert nexctl("usage", "audit", tmp_path / "nothing.csv").exit == 2
     assert nexctl("usage", "audit", tmp_path).exit == 2

@@ -137,7 +137,7 @@ def review(app: App, customer: str, note: str, wallet: str | None, forgive_debt:
         return dry(app, Planned("customers.review", customer, body=body))
     with connect.gateway(app, OPERATOR) as gateway:
         writes = ", and write off what it owes" if forgive_debt else ""
-        app.confirm(f"Free the wallet of customer {customer}{writes}?")
+        app.confirm(f"Free the wallet of customer {customer}{writes}, profile {app.profile.name}?")
         found = gateway.customer_rules.review(customer, body)
     owes = f", {found.debt} {found.currency} owed" if found.state == "blocked" else ""
     said = f"wallet {found.wallet} is {found.state}{owes}"

@@ -161,7 +161,7 @@ def diff(app: App, file: str, at: str | None) -> View:
     changes=True,
     examples=(
         "nexctl admin prices apply draft.toml",
-        "nexctl admin prices apply draft.toml --at 2026-12-01T00:00:00Z --accept 1f0c...",
+        "nexctl admin prices apply draft.toml --at 2026-12-01T00:00:00Z --accept 1f0c9a2b3c4d5e6f",
     ),
 )
 def apply(app: App, file: str, at: str | None, accept: str | None, note: str | None) -> View:

@@ -65,11 +65,14 @@ def set_(
     if app.dry_run:
         return dry(app, Planned("auto_topup.set", body=body))
     with connect.gateway(app) as gateway:
-        unit = gateway.me().currency or ""
-        part = f"by {amounts['amount']}" if amount else f"up to {money(amounts['target'], unit)}"
-        most = f", at most {monthly_budget} a month" if monthly_budget else ", without a limit"
+        now = gateway.funding.auto_topup(wallet)
+        paid, unit = now.currency, now.unit
+        part = f"by {money(amount, paid)}" if amount else f"up to {money(target, unit)}"
+        most = ", without a limit"
+        if monthly_budget:
+            most = f", at most {money(monthly_budget, paid)} a month"
         app.confirm(
-            f"Top up {part} whenever less than {money(amounts['below'], unit)} is free{most}, "
+            f"Top up {part} whenever less than {money(below, unit)} is free{most}, "
             f"profile {app.profile.name}?"
         )
         with repeatable():

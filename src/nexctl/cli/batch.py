@@ -20,6 +20,7 @@ from nexctl.cli.batch_work import (
     target_from,
     terms_from,
 )
+from nexctl.cli.figures import plural
 from nexctl.cli.render import Table, View
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
@@ -131,7 +132,7 @@ def make(
     data = {"file": out, "requests": count, "bytes": os.path.getsize(out), "model": chosen}
     return View(
         data,
-        text=lambda screen: screen.line(f"{out}: {count:,} requests to {chosen}"),
+        text=lambda screen: screen.line(f"{out}: {plural(count, 'request')} to {chosen}"),
         table=Table(tuple(data), [tuple(data.values())]),
         names=[out],
     )

@@ -228,6 +228,11 @@ def _receipt(app: App, answered: Answered) -> str:
         parts.append(f"charge {money(nex.charge, nex.currency or '')}")
     else:
         parts.append("charge unknown")
+    if nex is not None and nex.own_key is not None:
+        # It went out with the customer's own key: this is that provider's bill.
+        own = nex.own_key
+        fee = "unknown" if own.fee is None else money(own.fee, own.currency or "")
+        parts.append(f"{own.provider} fee {fee}")
     if usage is not None:
         cached = nex.cached_input_tokens if nex is not None else None
         of = f" ({tokens(cached)} cached)" if cached else ""

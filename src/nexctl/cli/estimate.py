@@ -105,7 +105,7 @@ def sources_of(app: App, paths: tuple[str, ...]) -> tuple[Source, ...]:
     examples=(
         "nexctl estimate prompt.md",
         "nexctl estimate prompts/ -m gpt-4o -m nex-pro --output-tokens 400",
-        "nexctl estimate requests.jsonl --on nextoken --on nexrelay --max-cost 0.50",
+        "nexctl estimate requests.jsonl --on nextoken --on openai --max-cost 0.50",
         "cat prompt.md | nexctl estimate - --cached 80% --volume 500/day",
     ),
 )

@@ -78,8 +78,9 @@ def status_view(app: App, health: Health, facts: Me, place: str | None, book: Bo
             )
         )
         style = "green" if health.status == "ok" else "bold red"
-        screen.line("  status    ", (health.status, style))
         rows = [("at", where or ""), ("version", health.version or ""), *health.checks.items()]
+        wide = max(len(name) for name, _ in rows)
+        screen.line("  " + "status".ljust(wide) + "  ", (health.status, style))
         screen.table(Table((Column("", ""), Column("", "")), rows), indent=2)
         if ours:
             screen.blank()

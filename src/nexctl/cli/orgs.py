@@ -9,6 +9,7 @@ from nexctl.cli import connect
 from nexctl.cli.base import App, argument, command, flag, into, option
 from nexctl.cli.changes import Planned, dry, new_key, repeatable
 from nexctl.cli.deliver import Delivery
+from nexctl.cli.figures import money as shown
 from nexctl.cli.render import View
 from nexctl.cli.rows import listing, one, secret
 from nexctl.cli.tree import Entry
@@ -251,8 +252,10 @@ def pools_transfer(
         return dry(app, Planned("pools.transfer", org, body=body))
     key = new_key(idempotency_key)
     with connect.gateway(app) as gateway:
+        unit = gateway.orgs.pools(org)[0].currency
         app.confirm(
-            f"Move {money} from {source or 'main'} to {to} in {org}, profile {app.profile.name}?"
+            f"Move {shown(money, unit)} from {source or 'main'} to {to} in {org}, "
+            f"profile {app.profile.name}?"
         )
         with repeatable(key):
             rows = gateway.orgs.transfer(org, body, idempotency_key=key)

@@ -118,4 +118,10 @@ def cell(value: Any) -> Any:
     names = getattr(value, "__struct_fields__", None)
     if names is None:
         return value
-    return ",".join(f"{name}={getattr(value, name)}" for name in names)
+    parts = [(name, getattr(value, name)) for name in names]
+    # As JSON spells it; what is not said is left out.
+    return ",".join(
+        f"{name}={str(part).lower() if isinstance(part, bool) else part}"
+        for name, part in parts
+        if part is not None
+    )

@@ -45,9 +45,9 @@ def audit_view(report: Report, app: App) -> View:
 
 def write(report: Report, screen: Screen, *, verbose: bool = False) -> None:
     """Write the report."""
-    books = ", ".join(str(row["version"]) for row in report.books) or "no price book"
-    models = "all models"
-    screen.line((f"{report.name} · price book {books} · {models}", "bold"))
+    books = ", ".join(str(row["version"]) for row in report.books)
+    by = f"price book {books}" if books else "no price book"
+    screen.line((f"{report.name} · {by} · all models", "bold"))
     some = f"{report.matched:,} {'comes' if report.matched == 1 else 'come'}"
     agree = "every row comes" if report.matched == report.rows else some
     if report.rows:
@@ -169,9 +169,9 @@ def _against(report: Report, screen: Screen) -> None:
         return
     screen.blank()
     if found["kind"] == "amount":
-        unit = found["currency"]
-        verdict = "agrees" if not found["differs"] else f"differs by {found['difference']} {unit}"
-        screen.line(f"invoice {found['against']} {unit}: billed {found['billed']}, {verdict}")
+        unit = f" {found['currency']}" if found["currency"] else ""
+        verdict = "agrees" if not found["differs"] else f"differs by {found['difference']}{unit}"
+        screen.line(f"invoice {found['against']}{unit}: billed {found['billed']}, {verdict}")
         return
     screen.line(
         f"against {found['with']}, joined by {found['by']}: {found['billed']} here in "

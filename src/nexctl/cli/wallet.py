@@ -175,7 +175,7 @@ def _wanted(
     argument("order", metavar="[ORDER]", help="One order; default: all, newest first."),
     option("--state", metavar="STATE", help="Only orders in this state, such as opened."),
     acts=True,
-    examples=("nexctl wallet topups", "nexctl wallet topups top_123"),
+    examples=("nexctl wallet topups", "nexctl wallet topups ord_123"),
 )
 def topups(app: App, order: str | None, state: str | None) -> View:
     """Orders of credits and their states."""
@@ -194,7 +194,7 @@ def topups(app: App, order: str | None, state: str | None) -> View:
     option("--transaction", metavar="REF", required=True, help="Its hash or reference."),
     option("--sender", metavar="WHO", help="Account or address that paid."),
     changes=True,
-    examples=("nexctl wallet submit top_123 --transaction 0xabc... --sender 0xdef...",),
+    examples=("nexctl wallet submit ord_123 --transaction 0xabc... --sender 0xdef...",),
 )
 def submit(app: App, order: str, transaction: str, sender: str | None) -> View:
     """Tell that a manual order was paid; the operator approves it then."""

@@ -442,10 +442,20 @@ def _gate(estimator: Estimator, limit: int) -> gates.Gate:
             rule = gates.HIGH
         if amount is None or estimator.missing:
             raise UnpricedError(
-                "the gate met something that has no known price",
+                f"the gate met something that has no known price: {_unpriced(estimator, ask)}",
                 hint="leave it out, or gate on a book that prices it (--on)",
                 code="gate_unpriced",
             )
         answers.append((worth(estimator.books[place], amount), rule))
     amount, rule = max(answers)
     return gates.max_cost(amount, NANO, currencies[0], rule, limit)
+
+
+def _unpriced(estimator: Estimator, ask: Ask) -> str:
+    """Why the gate has no figure: what a book lacks, else the first model without a price."""
+    for missing in estimator.missing.values():
+        return missing.reason
+    for lane in estimator.lanes.values():
+        if gates.figure(compared(lane, ask), estimator.high_is_asked)[0] is None:
+            return f"{lane.model.id} on {lane.book.id}"
+    return "a model"

@@ -135,7 +135,7 @@ HINTS = {
     "name_taken": "choose another name, or use what is there (keys: --if-not-exists)",
     "state_conflict": "look at its state first",
     "not_refundable": "'nexctl admin payments list' shows what is left of it",
-    "code_used": "ask who gave it for another code",
+    "code_used": "it gives once: ask for another code; 'nexctl wallet grants' shows what was given",
     "payment_mismatch": "the payment has to be of the order's amount and currency",
     "not_offered": "'nexctl gateway status' shows what this gateway is",
     "invalid_request": "correct what it names; '--help' says what may be given",
