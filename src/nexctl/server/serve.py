@@ -152,8 +152,9 @@ def _listen(terms: Terms) -> socket.socket:
     try:
         return socket.create_server((host, terms.port), family=family, backlog=BACKLOG)
     except OSError as error:
+        why = (error.strerror or str(error)).partition(" (")[0]  # what follows says it again
         raise PortTaken(
-            f"{terms.host}:{terms.port} cannot be listened on: {error.strerror or error}",
+            f"{terms.host}:{terms.port} cannot be listened on: {why}",
             hint="choose another --port, or end what listens there",
         ) from None
 
