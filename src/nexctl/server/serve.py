@@ -29,6 +29,16 @@ MOST_CALLS = 2000
 IDLE_SECONDS = 75
 GRACE_SECONDS = 30
 GC_THRESHOLDS = (20_000, 20, 50)
+# What a paid call loads late: where no file can be opened any more, its hold would stay behind.
+LATE = (
+    "costs.recording",
+    "inference.rulebook",
+    "inference.semantic",
+    "inference.streaming",
+    "ledger.together",
+    "providers.echo",
+    "providers.openai",
+)
 
 
 class Terms(NamedTuple):
@@ -166,6 +176,7 @@ def _run(
     ready: Callable[[], object],
 ) -> None:
     import gc
+    from importlib import import_module
 
     import uvicorn
 
@@ -176,6 +187,8 @@ def _run(
     # Opened before the server is, so that what is wrong is told as an error, not as a log.
     house = app.house
     upkeep = Upkeep(house)
+    for name in LATE:
+        import_module(f"nexctl.server.{name}")
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
