@@ -74,12 +74,49 @@ def profile_made(app: App) -> tuple[Profile, str]:
     profile = profile_here(app)
     place = place_of(app, profile)
     if place is None:
+        _refuse_lost(app, profile)
+        raise _none_yet(profile)
+    return profile, place
+
+
+def profile_to_restore(app: App) -> tuple[Profile, str]:
+    """The same, but the database may be lost: where the master key is left, a backup fits there."""
+    profile = profile_here(app)
+    place = place_of(app, profile) or _lost(app, profile)
+    if place is None:
         raise ConfigError(
             f"profile {profile.name} has no gateway yet",
-            hint=f"nexctl gateway init {profile.name}",
+            hint="a backup opens only with its master key: put that at "
+            + os.path.join(folder_of(app, profile), MASTER),
             code="no_gateway",
         )
     return profile, place
+
+
+def _none_yet(profile: Profile) -> ConfigError:
+    return ConfigError(
+        f"profile {profile.name} has no gateway yet",
+        hint=f"nexctl gateway init {profile.name}",
+        code="no_gateway",
+    )
+
+
+def _lost(app: App, profile: Profile) -> str | None:
+    """Where a profile's database was, if of its gateway only the master key is left."""
+    folder = folder_of(app, profile)
+    left = os.path.exists(os.path.join(folder, MASTER))
+    return os.path.join(folder, DATABASE) if left and place_of(app, profile) is None else None
+
+
+def _refuse_lost(app: App, profile: Profile) -> None:
+    """A gateway that was lost is brought back; a new one would need the place of its key."""
+    lost = _lost(app, profile)
+    if lost is not None:
+        raise ConfigError(
+            f"the database of profile {profile.name} is gone from {lost}",
+            hint=f"put a backup in its place: nexctl gateway restore FILE -p {profile.name}",
+            code="no_gateway",
+        )
 
 
 class GatewaySecrets:
@@ -120,12 +157,9 @@ def opened_place(app: App, profile: Profile) -> str:
     place = place_of(app, profile)
     if place is not None:
         return place
+    _refuse_lost(app, profile)
     if profile.name != LOCAL:
-        raise ConfigError(
-            f"profile {profile.name} has no gateway yet",
-            hint=f"nexctl gateway init {profile.name}",
-            code="no_gateway",
-        )
+        raise _none_yet(profile)
     terms = Terms(profile.book or "nextoken", profile.plan, "sandbox")
     made = make(app, profile, terms)
     if made is not None:
@@ -144,6 +178,7 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     from nexctl.server import bootstrap
     from nexctl.server.refusing import Refuse
 
+    _refuse_lost(app, profile)
     book = books.load(terms.book, folder=app.books_folder)
     final = folder_of(app, profile)
     base = os.path.dirname(final)
