@@ -140,6 +140,7 @@ def test_local_is_not_made_anew_over_its_master_key(nexctl: Nexctl, own_home: Pa
         refused = nexctl(*command)
         assert refused.exit == 78
         assert "nexctl gateway restore FILE -p local" in refused.err
+    assert "nexctl gateway restore FILE -p local" in nexctl("doctor").err
 
 
 def test_the_gateway_of_an_earlier_build_is_migrated(nexctl: Nexctl, own_home: Path) -> None:

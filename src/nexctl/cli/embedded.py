@@ -74,15 +74,14 @@ def profile_made(app: App) -> tuple[Profile, str]:
     profile = profile_here(app)
     place = place_of(app, profile)
     if place is None:
-        _refuse_lost(app, profile)
-        raise _none_yet(profile)
+        raise none_there(app, profile)
     return profile, place
 
 
 def profile_to_restore(app: App) -> tuple[Profile, str]:
     """The same, but the database may be lost: where the master key is left, a backup fits there."""
     profile = profile_here(app)
-    place = place_of(app, profile) or _lost(app, profile)
+    place = place_of(app, profile) or lost(app, profile)
     if place is None:
         raise ConfigError(
             f"profile {profile.name} has no gateway yet",
@@ -93,7 +92,15 @@ def profile_to_restore(app: App) -> tuple[Profile, str]:
     return profile, place
 
 
-def _none_yet(profile: Profile) -> ConfigError:
+def none_there(app: App, profile: Profile) -> ConfigError:
+    """Why a profile without a database cannot be worked on."""
+    gone = lost(app, profile)
+    if gone is not None:
+        return ConfigError(
+            f"the database of profile {profile.name} is gone from {gone}",
+            hint=f"put a backup in its place: nexctl gateway restore FILE -p {profile.name}",
+            code="no_gateway",
+        )
     return ConfigError(
         f"profile {profile.name} has no gateway yet",
         hint=f"nexctl gateway init {profile.name}",
@@ -101,22 +108,14 @@ def _none_yet(profile: Profile) -> ConfigError:
     )
 
 
-def _lost(app: App, profile: Profile) -> str | None:
-    """Where a profile's database was, if of its gateway only the master key is left."""
+def lost(app: App, profile: Profile) -> str | None:
+    """Where a profile's database was, if of its gateway only the master key is left.
+
+    No other is made there then: it would have another master key, and no backup would fit.
+    """
     folder = folder_of(app, profile)
     left = os.path.exists(os.path.join(folder, MASTER))
     return os.path.join(folder, DATABASE) if left and place_of(app, profile) is None else None
-
-
-def _refuse_lost(app: App, profile: Profile) -> None:
-    """A gateway that was lost is brought back; a new one would need the place of its key."""
-    lost = _lost(app, profile)
-    if lost is not None:
-        raise ConfigError(
-            f"the database of profile {profile.name} is gone from {lost}",
-            hint=f"put a backup in its place: nexctl gateway restore FILE -p {profile.name}",
-            code="no_gateway",
-        )
 
 
 class GatewaySecrets:
@@ -157,9 +156,8 @@ def opened_place(app: App, profile: Profile) -> str:
     place = place_of(app, profile)
     if place is not None:
         return place
-    _refuse_lost(app, profile)
     if profile.name != LOCAL:
-        raise _none_yet(profile)
+        raise none_there(app, profile)
     terms = Terms(profile.book or "nextoken", profile.plan, "sandbox")
     made = make(app, profile, terms)
     if made is not None:
@@ -178,7 +176,8 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     from nexctl.server import bootstrap
     from nexctl.server.refusing import Refuse
 
-    _refuse_lost(app, profile)
+    if lost(app, profile) is not None:
+        raise none_there(app, profile)
     book = books.load(terms.book, folder=app.books_folder)
     final = folder_of(app, profile)
     base = os.path.dirname(final)
