@@ -96,6 +96,55 @@ def test_a_restored_backup_keeps_what_has_ended(nexctl: Nexctl, tmp_path: Path) 
     assert nexctl("gateway", "restore", "nothing.db", "--yes").exit == 2
 
 
+def test_a_lost_ledger_comes_back_from_its_backup(
+    nexctl: Nexctl, own_home: Path, tmp_path: Path
+) -> None:
+    """As after a broken disk: what is left is the profile, the master key and a backup."""
+    nexctl("gateway", "init", "shop", "--payments", "manual", "--use")
+    nexctl("keys", "create", "--name", "ci", "-q")
+    before = nexctl("wallet", "show", "-o", "json").data
+    assert nexctl("gateway", "backup", "copy.db").exit == 0
+    place = database_of(own_home).parent.with_name("shop") / "gateway.db"
+    for left in place.parent.glob("gateway.db*"):
+        left.unlink()
+    for command in (("wallet", "show"), ("gateway", "verify"), ("gateway", "serve")):
+        refused = nexctl(*command)
+        assert refused.exit == 78
+        assert "is gone from" in refused.err
+        assert "nexctl gateway restore FILE -p shop" in refused.err
+    (tmp_path / "none.db").write_text("none")
+    assert nexctl("gateway", "restore", "none.db", "--yes").exit == 2
+    assert not place.exists()
+    assert nexctl("gateway", "restore", "copy.db", "--yes").exit == 0
+    assert place.stat().st_mode & 0o777 == 0o600
+    assert nexctl("gateway", "verify").exit == 0
+    assert nexctl("wallet", "show", "-o", "json").data["balance"] == before["balance"]
+
+
+def test_without_its_master_key_no_backup_fits(nexctl: Nexctl, own_home: Path) -> None:
+    nexctl("gateway", "init", "shop", "--payments", "manual", "--use")
+    nexctl("gateway", "backup", "copy.db")
+    folder = database_of(own_home).parent.with_name("shop")
+    for left in folder.iterdir():
+        left.unlink()
+    refused = nexctl("gateway", "restore", "copy.db", "--yes")
+    assert refused.exit == 78
+    assert str(folder / "master.key") in refused.err.replace("\n", "")
+
+
+def test_local_is_not_made_anew_over_its_master_key(nexctl: Nexctl, own_home: Path) -> None:
+    """Its backups would not open any more."""
+    nexctl("keys", "list")
+    place = database_of(own_home)
+    for left in place.parent.glob("gateway.db*"):
+        left.unlink()
+    for command in (("wallet", "show"), ("gateway", "init")):
+        refused = nexctl(*command)
+        assert refused.exit == 78
+        assert "nexctl gateway restore FILE -p local" in refused.err
+    assert "nexctl gateway restore FILE -p local" in nexctl("doctor").err
+
+
 def test_the_gateway_of_an_earlier_build_is_migrated(nexctl: Nexctl, own_home: Path) -> None:
     """Made and used by the build with schema 1: named, copied, brought up, proved, used."""
     place = database_of(own_home)

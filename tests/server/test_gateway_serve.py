@@ -92,7 +92,7 @@ def test_play_money_is_not_served_to_others(rig: Rig) -> None:
 def test_a_taken_port_is_said(rig: Rig) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortTaken, match=str(port)):
+        with pytest.raises(PortTaken, match=rf"{port} cannot be listened on: [^(]*$"):
             serve(rig.place, rig.secrets, Terms(port=port))
 
 
@@ -304,11 +304,18 @@ class Kept(dict):
 secrets = Kept(json.loads(sys.argv[2]))
 serve(sys.argv[1], secrets, Terms(port=0), ready=lambda url: print(url, flush=True))
 """
+# From when it is served no module can be loaded, as where every file descriptor is in use.
+NO_FILES = """
+class Never:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("nexctl.server."):
+            raise OSError(24, "Too many open files", name)
+""" + SCRIPT.replace("lambda url: print", "lambda url: sys.meta_path.insert(0, Never()) or print")
 
 
-def start(rig: Rig) -> tuple[subprocess.Popen[str], str]:
+def start(rig: Rig, script: str = SCRIPT) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, rig.place, json.dumps(rig.secrets)],
+        [sys.executable, "-c", script, rig.place, json.dumps(rig.secrets)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -344,6 +351,25 @@ def test_a_signal_ends_it_after_what_is_under_way(rig: Rig, stop: signal.Signals
     assert "Traceback" not in process.stderr.read()
     assert len(rig.usage()) == 1
     rig.settled()
+
+
+def test_a_paid_call_loads_nothing_late(rig: Rig) -> None:
+    process, url = start(rig, NO_FILES)
+    try:
+        for stream in (False, True):
+            got = httpx.post(
+                f"{url}/v1/chat/completions",
+                json={**BODY, "stream": stream},
+                headers={"authorization": f"Bearer {rig.management}"},
+                timeout=20,
+            )
+            assert got.status_code == 200
+            assert '"error"' not in got.text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert rig.wallet()["held"] == "0"
+    assert len(rig.usage()) == 2
 
 
 def test_a_command_and_two_servers_on_one_ledger(rig: Rig) -> None:
@@ -486,6 +512,26 @@ def test_who_waits_too_long_for_a_lock_is_told_and_owes_nothing(on_file: Served)
     after = on_file.app.house.ledger.wallet(on_file.made.customer)
     assert before.balance > after.balance
     assert len(on_file.app.house.ledger.usage(on_file.made.customer).rows) == 1
+
+
+def test_the_databases_own_words_are_for_the_operator(
+    on_file: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise Unavailable('PostgreSQL does not answer: no entry for host "10.1.2.3", user "books"')
+
+    database = on_file.app.house.ledger.executor.database
+    monkeypatch.setattr(database, "write", away)
+    monkeypatch.setattr(database, "read", away)
+    for got in (
+        post(on_file, on_file.key),
+        post(on_file, on_file.key, authorization="Bearer nxt_sk_none"),
+        httpx.get(f"{on_file.url}/v1/wallet", headers={"authorization": f"Bearer {on_file.key}"}),
+    ):
+        assert got.status_code == 503
+        assert got.json()["error"]["code"] == "ledger_unavailable"
+        assert "10.1.2.3" not in got.text
+        assert "books" not in got.text
 
 
 def test_a_stop_that_waits_no_longer_answers_in_the_envelope(tmp_path: Path) -> None:

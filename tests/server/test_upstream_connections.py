@@ -68,8 +68,7 @@ class Far:
                     return
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # closed before
-            # Else the thread that waits for a caller would take one more.
+        with contextlib.suppress(OSError):  # a close alone leaves the thread in its accept
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for one in self.sockets:
@@ -444,3 +443,86 @@ def test_a_connection_belongs_to_one_request_at_a_time(far: Callable[..., Far]) 
         assert there.made == 2
 
     run(work())
+
+
+def test_one_that_was_answered_before_it_had_read_is_not_used() -> None:
+    """It may never read: whatever came after would wait behind what lies unsent."""
+
+    made = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal made
+        made += 1
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(HELLO)
+        if b"content-length: 2\r\n" not in head:
+            await asyncio.sleep(30)
+        writer.close()
+
+    async def work() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        there = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        kept = Connections(place_of(there, allow_private=True, local=True), [], allow_private=True)
+        answer = await kept.post("/x", bytes(32 << 20))
+        assert [piece async for piece in answer.pieces(5)] == [b"hello"]
+        answer.release()
+        assert await asked(kept) == b"hello"
+        server.close()
+
+    run(work())
+    assert made == 2
+
+
+def test_the_address_that_answered_is_asked_first(
+    far: Callable[..., Far], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = far(HEAD + b"connection: close\r\ncontent-length: 5\r\n\r\nhello")
+    tried: list[str] = []
+    connect = asyncio.BaseEventLoop.create_connection
+
+    async def dead_but_one(self: Any, made: Any, host: str, *args: Any, **named: Any) -> Any:
+        tried.append(host)
+        if host != "127.0.0.1":
+            raise TimeoutError
+        return await connect(self, made, host, *args, **named)
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "create_connection", dead_but_one)
+    names = ["127.0.0.8", "127.0.0.9", "127.0.0.1"]
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", (name, 1)) for name in names]
+    )
+
+    async def work() -> None:
+        kept = to(there)
+        for _ in range(2):
+            assert await asked(kept) == b"hello"
+
+    run(work())
+    assert tried == [*names, "127.0.0.1"]
+
+
+def test_certificates_that_cannot_be_read_leave_it_unavailable(
+    far: Callable[..., Far], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing was sent, so nothing may be held for it: such as where no file can be opened."""
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "none"))
+    connections._trusting.cache_clear()
+    place = place_of(f"https://localhost:{far(HELLO).port}/v1", allow_private=True, local=True)
+    with pytest.raises(Fault) as fault:
+        run(asked(Connections(place, [], allow_private=True)))
+    assert (fault.value.code, fault.value.why) == ("upstream_unavailable", "FileNotFoundError")
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://a.example/v1", "a.example"),
+        ("https://a.example:443/v1", "a.example"),
+        ("https://a.example:80/v1", "a.example:80"),
+        ("http://a.example:443/v1", "a.example:443"),
+        ("http://[::1]:8080/v1", "[::1]:8080"),
+    ],
+)
+def test_the_host_has_its_port_where_it_is_not_the_usual_one(url: str, host: str) -> None:
+    kept = Connections(place_of(url, allow_private=True, local=True), [], allow_private=True)
+    assert kept._headers == [("host", host)]

@@ -215,16 +215,13 @@ def _no_gateway(app: App, profile: Profile) -> NexctlError | None:
             code="no_gateway",
         )
     try:
-        made = profile.name == LOCAL or embedded.place_of(app, profile) is not None
+        if embedded.place_of(app, profile) is not None:
+            return None
+        if profile.name == LOCAL and embedded.lost(app, profile) is None:
+            return None
     except NexctlError as error:
         return error
-    if made:
-        return None
-    return ConfigError(
-        f"profile {profile.name} has no gateway yet",
-        hint=f"nexctl gateway init {profile.name}",
-        code="no_gateway",
-    )
+    return embedded.none_there(app, profile)
 
 
 def _no_key(app: App, profile: Profile) -> NexctlError:

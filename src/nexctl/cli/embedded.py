@@ -74,12 +74,48 @@ def profile_made(app: App) -> tuple[Profile, str]:
     profile = profile_here(app)
     place = place_of(app, profile)
     if place is None:
+        raise none_there(app, profile)
+    return profile, place
+
+
+def profile_to_restore(app: App) -> tuple[Profile, str]:
+    """The same, but the database may be lost: where the master key is left, a backup fits there."""
+    profile = profile_here(app)
+    place = place_of(app, profile) or lost(app, profile)
+    if place is None:
         raise ConfigError(
             f"profile {profile.name} has no gateway yet",
-            hint=f"nexctl gateway init {profile.name}",
+            hint="a backup opens only with its master key: put that at "
+            + os.path.join(folder_of(app, profile), MASTER),
             code="no_gateway",
         )
     return profile, place
+
+
+def none_there(app: App, profile: Profile) -> ConfigError:
+    """Why a profile without a database cannot be worked on."""
+    gone = lost(app, profile)
+    if gone is not None:
+        return ConfigError(
+            f"the database of profile {profile.name} is gone from {gone}",
+            hint=f"put a backup in its place: nexctl gateway restore FILE -p {profile.name}",
+            code="no_gateway",
+        )
+    return ConfigError(
+        f"profile {profile.name} has no gateway yet",
+        hint=f"nexctl gateway init {profile.name}",
+        code="no_gateway",
+    )
+
+
+def lost(app: App, profile: Profile) -> str | None:
+    """Where a profile's database was, if of its gateway only the master key is left.
+
+    No other is made there then: it would have another master key, and no backup would fit.
+    """
+    folder = folder_of(app, profile)
+    left = os.path.exists(os.path.join(folder, MASTER))
+    return os.path.join(folder, DATABASE) if left and place_of(app, profile) is None else None
 
 
 class GatewaySecrets:
@@ -121,11 +157,7 @@ def opened_place(app: App, profile: Profile) -> str:
     if place is not None:
         return place
     if profile.name != LOCAL:
-        raise ConfigError(
-            f"profile {profile.name} has no gateway yet",
-            hint=f"nexctl gateway init {profile.name}",
-            code="no_gateway",
-        )
+        raise none_there(app, profile)
     terms = Terms(profile.book or "nextoken", profile.plan, "sandbox")
     made = make(app, profile, terms)
     if made is not None:
@@ -144,6 +176,8 @@ def make(app: App, profile: Profile, terms: Terms) -> tuple[Made, dict[str, str]
     from nexctl.server import bootstrap
     from nexctl.server.refusing import Refuse
 
+    if lost(app, profile) is not None:
+        raise none_there(app, profile)
     book = books.load(terms.book, folder=app.books_folder)
     final = folder_of(app, profile)
     base = os.path.dirname(final)

@@ -54,9 +54,10 @@ def restore(app: App, file: str) -> View:
     """Put a backup in the place of the ledger.
 
     What the replaced ledger has ended stays ended: revoked keys, redeemed codes, served requests.
-    Refused while any process works on it.
+    Refused while any process works on it. A ledger that is lost comes back too, where its master
+    key is in its place.
     """
-    profile, place = embedded.profile_made(app)
+    profile, place = embedded.profile_to_restore(app)
     if app.dry_run:
         return restored_view(app, file, None)
     from pathlib import Path

@@ -27,7 +27,7 @@ from nexctl.server.http import (
     Streamed,
 )
 from nexctl.server.ledger.clock import MINUTE
-from nexctl.server.ledger.errors import Refused
+from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.refusing import Refuse, of_error
 from nexctl.server.router import Router
 from nexctl.wire.base import encode
@@ -255,6 +255,9 @@ def refusal_of(house: House, error: Exception) -> Refuse:
         refuse = of_error(error)
         if refuse.refusal.code == "ledger_unavailable":
             refuse.seconds = 1
+            if house.options.served and type(error) is Unavailable:
+                # The database's own words name hosts and logins. The upkeep tells the operator.
+                refuse.message = refuse.refusal.message
     else:
         refuse = Refuse("internal_error")
     if refuse.refusal.code == "internal_error":

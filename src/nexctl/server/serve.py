@@ -29,6 +29,16 @@ MOST_CALLS = 2000
 IDLE_SECONDS = 75
 GRACE_SECONDS = 30
 GC_THRESHOLDS = (20_000, 20, 50)
+# What a paid call loads late: where no file can be opened any more, its hold would stay behind.
+LATE = (
+    "costs.recording",
+    "inference.rulebook",
+    "inference.semantic",
+    "inference.streaming",
+    "ledger.together",
+    "providers.echo",
+    "providers.openai",
+)
 
 
 class Terms(NamedTuple):
@@ -152,8 +162,9 @@ def _listen(terms: Terms) -> socket.socket:
     try:
         return socket.create_server((host, terms.port), family=family, backlog=BACKLOG)
     except OSError as error:
+        why = (error.strerror or str(error)).partition(" (")[0]  # what follows says it again
         raise PortTaken(
-            f"{terms.host}:{terms.port} cannot be listened on: {error.strerror or error}",
+            f"{terms.host}:{terms.port} cannot be listened on: {why}",
             hint="choose another --port, or end what listens there",
         ) from None
 
@@ -165,6 +176,7 @@ def _run(
     ready: Callable[[], object],
 ) -> None:
     import gc
+    from importlib import import_module
 
     import uvicorn
 
@@ -175,6 +187,8 @@ def _run(
     # Opened before the server is, so that what is wrong is told as an error, not as a log.
     house = app.house
     upkeep = Upkeep(house)
+    for name in LATE:
+        import_module(f"nexctl.server.{name}")
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

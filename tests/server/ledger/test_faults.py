@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nexctl.server.ledger import funds, holds, owners, settings
+from nexctl.server.ledger import backup, funds, holds, owners, settings
 from nexctl.server.ledger.errors import Refused, Unavailable
 from nexctl.server.ledger.types import Limit
 from nexctl.server.ledger.verify import verify
@@ -219,3 +220,36 @@ def test_an_error_of_the_operation_itself_rolls_back(hands: Hands) -> None:
     with pytest.raises(ZeroDivisionError):
         hands.ledger.write(broken)
     assert hands.figures == (100, 0, 0)
+
+
+@pytest.mark.parametrize("gone", ["", "-wal"])
+@pytest.mark.parametrize("mode", ["inline", "loop"])
+def test_a_file_that_was_replaced_is_written_no_more(
+    opening: Opener, hands: Hands, place: str, gone: str, mode: str, tmp_path: Path
+) -> None:
+    """Requests that were written into a file without a name would be lost with the process."""
+    if "://" in place:
+        pytest.skip("a server's files are its own")
+    copy = tmp_path / "copy.db"
+    backup.backup(hands.ledger, str(copy))
+    hands.ledger.close()
+    hands.ledger = served = opening(mode=mode)
+    served.beat()
+    hands.spend(7)
+    if gone:
+        (tmp_path / f"gateway.db{gone}").unlink()
+    else:
+        copy.replace(place)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="replaced"):
+            served.beat()
+    with pytest.raises(Unavailable, match="replaced"):
+        hands.reserve(10)
+    with pytest.raises(Unavailable, match="replaced"):
+        served.wallet(hands.customer)
+    with pytest.raises(Unavailable, match="replaced"):
+        served.recall("anything", settings.get, "anything")
+    served.close()
+    hands.ledger = opening()
+    assert proved(hands.ledger)
+    assert hands.wallet.balance == 100 - (7 if gone else 0)

@@ -156,6 +156,7 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
     """
     if not os.path.isfile(path):
         raise UsageError(f"there is no backup at {path}", hint="see gateway backup")
+    fresh = not os.path.exists(place)
     port = database(place, create=True)
     beside = f"{place if isinstance(port, Sqlite) else path}.restoring-"
     part = f"{beside}{os.getpid()}"
@@ -177,8 +178,13 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
                 if not left.startswith(part):  # killed halfway: a whole ledger's copy would stay
                     _remove(left)
             return _replace(port, part, inline.read(_ended), anchor_key)
-    except sqlite3.Error as error:
-        raise unavailable(error) from error
+    except BaseException as error:
+        if fresh and isinstance(port, Sqlite):  # an empty ledger would be none
+            port.close()
+            _remove(place)
+        if isinstance(error, sqlite3.Error):
+            raise unavailable(error) from error
+        raise
     finally:
         port.close()
         _remove(part)

@@ -99,6 +99,11 @@ class Inline:
         with self._lock:
             return memory.kept()
 
+    def look(self) -> None:
+        """See that the database is still in its place."""
+        with self._lock:
+            self.database.look()
+
     def close(self) -> None:
         """Close the connection."""
         self.database.close()

@@ -315,6 +315,7 @@ class Ledger:
 
     def beat(self) -> None:
         """Renew this process's lease; a server does so every few seconds."""
+        self.executor.look()
         self.write(owners.beat)
 
     def recover(self) -> owners.Recovery:

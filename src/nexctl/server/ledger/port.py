@@ -184,6 +184,10 @@ class Database(Protocol):
         """Run `body` on one snapshot that changes nothing."""
         ...
 
+    def look(self) -> None:
+        """Where the database is no longer in its place, be Unavailable from now on."""
+        ...
+
     def ends(self, error: BaseException) -> bool:
         """Whether the transaction under way cannot go on after this error of one statement."""
         ...

@@ -169,6 +169,9 @@ class Postgres:
                 raise unavailable(error) from error
         raise AssertionError  # the loop returns or raises
 
+    def look(self) -> None:
+        """Nothing to do: its files are the server's."""
+
     def ends(self, error: BaseException) -> bool:
         """Whether the whole transaction must be run again, or cannot go on."""
         return self.raw.closed or isinstance(error, (*_AGAIN, psycopg.OperationalError))

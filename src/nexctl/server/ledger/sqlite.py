@@ -54,6 +54,8 @@ class Sqlite:
         _check_place(path, create)
         self._gate = Gate(path)
         self._begun = 0
+        self._files: list[tuple[int, int] | None] = []
+        self._moved = False
         try:
             self.raw = self._connect()
         except sqlite3.Error as error:
@@ -61,6 +63,12 @@ class Sqlite:
             raise unavailable(error) from error
 
     def _connect(self) -> sqlite3.Connection:
+        if self._moved:
+            raise Unavailable(
+                "the ledger's file was replaced, or its log removed, while it was in use",
+                hint="end this gateway, put the right file in its place, then serve again",
+            )
+        self._files = []
         raw = sqlite3.connect(
             self.place,
             isolation_level=None,
@@ -74,8 +82,33 @@ class Sqlite:
         return raw
 
     def _version(self) -> int:
-        version: int = self.raw.execute("PRAGMA data_version").fetchone()[0]
+        try:
+            version: int = self.raw.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise unavailable(error) from error
         return version
+
+    def look(self) -> None:
+        """See that the files in use are still those at the place; where not, work no more.
+
+        Whoever opens the place next sees others, so what is written here would be lost.
+        """
+        found: list[tuple[int, int] | None] = []
+        for name in (self.place, f"{self.place}-wal"):
+            try:
+                file = os.stat(name)
+            except OSError:
+                found.append(None)
+            else:
+                found.append((file.st_dev, file.st_ino))
+        self._files = self._files or found
+        if found != self._files:
+            self._moved = True
+            with contextlib.suppress(sqlite3.Error):
+                # All into the file that is open, so that the log fits no other file's pages.
+                self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self.raw.close()
 
     def write(self, body: Callable[[Execute], T], *, wait: bool = True) -> T:
         """Run `body` in one BEGIN IMMEDIATE and commit; without `wait` raises Locked at once."""

@@ -39,10 +39,12 @@ class Connections:
     ) -> None:
         self._place, self._allow_private = place, allow_private
         shown = f"[{place.host}]" if ":" in place.host else place.host
-        host = shown if place.port in (80, 443) else f"{shown}:{place.port}"
+        usual = 443 if place.scheme == "https" else 80
+        host = shown if place.port == usual else f"{shown}:{place.port}"
         self._headers = [("host", host), *headers]
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[Connection] = deque()  # who was used last is last
         self._sweeping: asyncio.TimerHandle | None = None
+        self._answered = ""  # the address that was connected to last
 
     async def post(self, path: str, body: bytes) -> Connection:
         """Send a body and wait for the answer's head; `release` the connection afterwards.
@@ -65,18 +67,7 @@ class Connections:
         if len(self._idle) > MOST_IDLE:
             self._idle.popleft().end()
         if self._sweeping is None:
-            self._sweep_later()
-
-    def _sweep_later(self) -> None:
-        self._sweeping = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
-
-    def _sweep(self) -> None:
-        """End what has lain for long: nobody may ask here again, as where a provider is changed."""
-        self._sweeping = None
-        while self._idle and not self._idle[0].is_usable():
-            self._idle.popleft().end()
-        if self._idle:
-            self._sweep_later()
+            self._sweep()
 
     def forget(self, connection: Connection) -> None:
         """A connection has ended while nobody used it."""
@@ -87,6 +78,19 @@ class Connections:
         """End those that are not in use."""
         while self._idle:
             self._idle.pop().end()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+
+    def _sweep(self) -> None:
+        """End what has lain too long, also where nobody asks any more; look again while any lies.
+
+        A provider that was changed is made anew: what the old one kept would stay open for ever.
+        """
+        loop = asyncio.get_running_loop()
+        while self._idle and self._idle[0].lies_long():
+            self._idle.popleft().end()
+        self._sweeping = loop.call_later(IDLE_SECONDS, self._sweep) if self._idle else None
 
     def _kept(self) -> Connection | None:
         """The one that was used last, if its other end has not closed it meanwhile."""
@@ -101,17 +105,19 @@ class Connections:
         """Look the name up once, check every address, connect to one that was checked."""
         host, port = self._place.host, self._place.port
         secure: dict[str, Any] = {}
-        if self._place.scheme == "https":
-            secure = {"ssl": _trusting(), "server_hostname": host}
         loop = asyncio.get_running_loop()
         why = "no address"
         try:
+            if self._place.scheme == "https":
+                secure = {"ssl": _trusting(), "server_hostname": host}
             rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             found = checked(
                 list(dict.fromkeys(str(row[4][0]) for row in rows)), self._allow_private
             )
         except (OSError, UnicodeError) as error:
             raise Fault("upstream_unavailable", type(error).__name__) from None
+        # One that does not answer takes CONNECT_SECONDS: who has answered is asked first.
+        found.sort(key=self._answered.__ne__)
         for address in found[:MOST_ADDRESSES]:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
@@ -121,6 +127,7 @@ class Connections:
             except OSError as error:  # a name, a certificate, a time-out: each is one
                 why = type(error).__name__
             else:
+                self._answered = address
                 return connection
         raise Fault("upstream_unavailable", why)
 
@@ -165,11 +172,16 @@ class Connection(asyncio.Protocol):
             yield bytes(event.data)
 
     def release(self) -> None:
-        """Done with the answer: kept for the next one if it was read whole, ended otherwise."""
+        """Done with the answer: kept for the next one if both were passed on whole, else ended."""
         self._busy = False
         http = self._http
         whole = http.our_state is http.their_state is h11.DONE
-        if self._ended or not whole or http.trailing_data[0]:  # more than was asked for
+        if (
+            self._ended
+            or not whole
+            or http.trailing_data[0]  # more than was asked for
+            or self._transport.get_write_buffer_size()  # it was answered before it was read
+        ):
             self.end()
             return
         http.start_next_cycle()
@@ -184,11 +196,11 @@ class Connection(asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Whether the next request can go over it."""
-        return (
-            not self._ended
-            and self._loop.time() - self._since < IDLE_SECONDS
-            and not _has_more(self._transport)
-        )
+        return not self._ended and not self.lies_long() and not _has_more(self._transport)
+
+    def lies_long(self) -> bool:
+        """Whether it has been idle for too long."""
+        return self._loop.time() - self._since >= IDLE_SECONDS
 
     async def _event(self, seconds: float | None) -> Any:  # not money: seconds
         while True:
