@@ -75,6 +75,18 @@ def test_the_report_proves_the_balance_in_plain_text(used: Nexctl) -> None:
     assert done.err == ""
 
 
+def test_what_was_taken_is_named_beside_the_debits(used: Nexctl) -> None:
+    order = used("wallet", "topups", "-o", "name").out.strip()
+    assert used("admin", "payments", "refund", order, "--amount", "7", "--yes").exit == 0
+    lines = used("usage", "export", "all.csv").out.splitlines()
+    given, taken = (
+        next(line for line in lines if line.startswith(start))
+        for start in ("+ credits", "- other debits")
+    )
+    assert given.endswith("1 grant, 1 topup")
+    assert taken.split() == ["-", "other", "debits", "$7.0000", "1", "refund"]
+
+
 def test_suffix_or_format_picks_the_kind_and_a_dash_streams(used: Nexctl, tmp_path: Path) -> None:
     lines = used("usage", "export", "-", "--format", "jsonl")
     assert [json.loads(line)["sequence"] for line in lines.out.splitlines()] == [2, 4, 5]

@@ -61,6 +61,25 @@ def test_the_file_holds_every_record_and_its_manifest_adds_up(tmp_path: Path) ->
     assert left_over(tmp_path) == []
 
 
+def test_sums_have_no_needless_zeros(tmp_path: Path) -> None:
+    """Refunds of parts, whose nanos come to whole cents together; charges that come to 0.001."""
+    book = Book()
+    book.entry("topup", "100", "2026-10-01T00:00:00Z")
+    for part in ("11.420265958", "11.420265957", "10.489468085"):
+        book.entry("refund", f"-{part}", "2026-10-02T00:00:00Z")
+    book.use("0.000000999")
+    book.use("0.000999001")
+    manifest = to_file(ask(totals=True), Recorded(book), str(tmp_path / "u.csv"))
+    assert manifest["other_entries"]["by_kind"]["refund"] == {"count": 3, "amount": "-33.33"}
+    balance = manifest["balance"]
+    assert (balance["other_debits"], balance["usage"], balance["closing"]) == (
+        "33.33",
+        "0.001",
+        "66.669",
+    )
+    assert manifest["sums"] == {"USD": "0.001"}
+
+
 def test_file_and_manifest_are_private(tmp_path: Path) -> None:
     target = tmp_path / "u.csv"
     to_file(ask(), Recorded(book_of()), str(target))

@@ -376,12 +376,16 @@ def _facts(manifest: dict[str, Any], path: str) -> list[tuple[str, str]]:
 
 def _write_balance(screen: Screen, manifest: dict[str, Any], unit: str) -> None:
     balance, others = manifest["balance"], manifest["other_entries"]
-    kinds = ", ".join(f"{n['count']:,} {kind}" for kind, n in others["by_kind"].items())
+    given: list[str] = []
+    taken: list[str] = []
+    for kind, sums in others["by_kind"].items():
+        side = taken if sums["amount"].startswith("-") else given
+        side.append(f"{sums['count']:,} {kind}")
     rows = [
         ("opening balance", balance["opening"], ""),
-        ("+ credits", balance["credits"], kinds),
+        ("+ credits", balance["credits"], ", ".join(given)),
         ("- usage in this file", balance["usage"], ""),
-        ("- other debits", balance["other_debits"], ""),
+        ("- other debits", balance["other_debits"], ", ".join(taken)),
         ("= closing balance", balance["closing"], f"after sequence {manifest['covered_to']}"),
     ]
     shown = [(name, money(text, unit), more) for name, text, more in rows]

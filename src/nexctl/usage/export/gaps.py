@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from nexctl.usage.export.pages import BadPage, Batch, decoded, number
+from nexctl.usage.export.pages import BadPage, Batch, decoded, number, sum_text
 from nexctl.usage.export.window import Window, order_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Ledger:
         if not entries:
             return None
         first = entries[0]
-        opening = f"{number(first.balance_after) - number(first.amount):f}"
+        opening = sum_text(number(first.balance_after) - number(first.amount))
         return cls(source, window, Found(opening, first.sequence - 1, opening))
 
     def page(self, batch: Batch) -> bool:
@@ -100,7 +100,7 @@ class Ledger:
         others = Decimal(0)
         if sequences[-1] - found.after != len(sequences):
             others = self._between(sequences)
-        found.exported = f"{Decimal(found.exported) + batch.delta:f}"
+        found.exported = sum_text(Decimal(found.exported) + batch.delta)
         self._stands(Decimal(found.balance) + others + batch.delta, last, sequences[-1])
         return True
 
@@ -132,7 +132,7 @@ class Ledger:
                 f"up to sequence {sequence} the entries add up to {balance:f}, "
                 f"the gateway says {said}"
             )
-        found.balance, found.after = f"{number(said):f}", sequence
+        found.balance, found.after = sum_text(number(said)), sequence
 
     def _between(self, sequences: Sequence[int]) -> Decimal:
         """The sum of the entries that lie before or between the records of a page."""
@@ -185,11 +185,11 @@ class Ledger:
         found, sequence = self.found, entry.sequence
         count, amount = found.kinds.get(entry.kind, ("0", "0"))
         moved = number(entry.amount)
-        found.kinds[entry.kind] = [str(int(count) + 1), f"{Decimal(amount) + moved:f}"]
+        found.kinds[entry.kind] = [str(int(count) + 1), sum_text(Decimal(amount) + moved)]
         if moved > 0:
-            found.credits = f"{Decimal(found.credits) + moved:f}"
+            found.credits = sum_text(Decimal(found.credits) + moved)
         else:
-            found.debits = f"{Decimal(found.debits) - moved:f}"
+            found.debits = sum_text(Decimal(found.debits) - moved)
         if found.ranges and found.ranges[-1][1] == sequence - 1:
             found.ranges[-1][1] = sequence
         elif len(found.ranges) < MOST_RANGES:

@@ -156,6 +156,12 @@ def number(text: str) -> Decimal:
     return Decimal(text)
 
 
+def sum_text(amount: Decimal) -> str:
+    """A sum as plain text without needless zeros: 12.450 and 0.050 are "12.5"."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def _fits(text: str) -> bool:
     return _NUMBER.match(text) is not None
 

@@ -13,7 +13,7 @@ from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
 from nexctl.usage.export.gaps import Found, Ledger, Source
 from nexctl.usage.export.journal import Part, State, Stream
-from nexctl.usage.export.pages import EXACT, Batch, Order, decoded
+from nexctl.usage.export.pages import EXACT, Batch, Order, decoded, sum_text
 from nexctl.usage.export.window import Filters, Window, Zone
 from nexctl.usage.reading import MANIFEST
 from nexctl.usage.styles import STYLES
@@ -238,7 +238,7 @@ def _count(ask: Ask, state: State, batch: Batch) -> None:
     state.rows += len(batch.rows)
     for currency, charge in batch.sums.items():
         before = Decimal(state.sums.get(currency or "", "0"))
-        state.sums[currency or ""] = f"{before + charge:f}"
+        state.sums[currency or ""] = sum_text(before + charge)
     books = {book for book in set(batch.column("price_book")) if book}
     if not books <= set(state.books):
         state.books = sorted(books | set(state.books))
@@ -261,7 +261,7 @@ def _group(groups: dict[str, list[str]], batch: Batch) -> None:
         sums[3] += row.output_tokens or 0
         sums[4] += Decimal(row.charge or "0")
     for name, sums in found.items():
-        groups[name] = [*map(str, sums[:4]), f"{sums[4]:f}"]
+        groups[name] = [*map(str, sums[:4]), sum_text(sums[4])]
 
 
 def manifest_of(ask: Ask, state: State, name: str, digest: str, size: int) -> dict[str, Any]:
@@ -322,7 +322,7 @@ def _balance(found: Found) -> dict[str, Any]:
         return {
             "opening": found.opening,
             "credits": found.credits,
-            "usage": f"{-Decimal(found.exported):f}",
+            "usage": sum_text(-Decimal(found.exported)),
             "other_debits": found.debits,
             "closing": found.balance,
             "matches": found.wrong is None,
