@@ -57,6 +57,7 @@ __all__ = [
     "argument",
     "command",
     "flag",
+    "into",
     "option",
     "seconds",
     "variable",
