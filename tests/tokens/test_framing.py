@@ -130,6 +130,20 @@ def test_one_user_message_around_a_text_is_the_same_as_its_request():
         assert framed == framing.count_request(choice, request), model
 
 
+def test_a_counter_that_one_caller_brings_counts_for_no_other():
+    class Nothing:
+        def count(self, text: str) -> int:
+            return 0
+
+    choice = registry.choose("gpt-4o")
+    request = {"messages": [{"role": "user", "content": "Hello"}]}
+    before = framing.count_request(choice, request)
+    nothing = framing.count_request(choice, request, registry.Counter(choice, Nothing()))
+    assert nothing.input_tokens == before.input_tokens - 2  # the role and the text
+    assert framing.count_request(choice, request) == before
+    assert framing.count_request(choice, request, registry.counter(choice)) == before
+
+
 def test_functions_and_the_responses_shape_of_a_tool_count_as_the_chat_shape():
     function = WEATHER_TOOL["function"]
     chat = count("gpt-4o", {"messages": WEATHER, "tools": [WEATHER_TOOL]}).input_tokens

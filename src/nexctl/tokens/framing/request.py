@@ -44,12 +44,14 @@ def count_request(
     "/v1/embeddings") settles what a bare `input` string means; without it the model does.
     UsageError with the JSON path for a malformed request and for what no formula counts.
     """
-    known = _FRAMERS.get(id(choice))
-    if known is None or known.choice is not choice or (counter and known.counter is not counter):
-        known = _Framer(choice, counter or registry.counter(choice))
+    # By both: a framer made around one caller's counter must not count for another caller.
+    key = (id(choice), id(counter))
+    known = _FRAMERS.get(key)
+    if known is None or known.choice is not choice or known.given is not counter:
+        known = _Framer(choice, counter)
         if len(_FRAMERS) > 256:
             _FRAMERS.clear()
-        _FRAMERS[id(choice)] = known
+        _FRAMERS[key] = known
     return known.count(request, endpoint)
 
 
@@ -88,9 +90,10 @@ class _Overheads(dict[str, int]):
 class _Framer:
     """One choice's rules, made ready for many requests."""
 
-    def __init__(self, choice: registry.Choice, counter: registry.Counter) -> None:
+    def __init__(self, choice: registry.Choice, counter: registry.Counter | None) -> None:
         self.choice = choice
-        self.counter = counter
+        self.given = counter
+        self.counter = counter or registry.counter(choice)
         self.rule = CHATS[choice.chat]
         self.reply = int(self.rule.get("reply", 0))
         self.method = worse(choice.method, self.rule["method"])
@@ -164,7 +167,7 @@ def _error(choice: registry.Choice, tokens: int) -> Error | None:
     }
 
 
-_FRAMERS: dict[int, _Framer] = {}
+_FRAMERS: dict[tuple[int, int], _Framer] = {}
 _SYSTEM_ROLES = ("system", "developer")
 # Keys that add input tokens beside `messages`.
 _BESIDES = frozenset(("tools", "functions", "response_format", "system", "text", "tool_choice"))
