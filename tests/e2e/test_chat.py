@@ -126,7 +126,7 @@ def test_a_broken_stream_is_7_with_what_came(nexctl: Nexctl) -> None:
 
 
 def test_ctrl_c_in_a_stream_names_the_request(nexctl: Nexctl, tmp_path: Path) -> None:
-    nexctl("admin", "providers", "set", "echo", "--option", "pause=0.5")
+    nexctl("admin", "providers", "set", "echo", "--option", "pause=0.05")
     (tmp_path / "p.txt").write_text("word " * 100)
     process = subprocess.Popen(
         [str(PROGRAM), "chat", "p.txt", "-m", "nex-pro"],
