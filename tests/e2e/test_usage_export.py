@@ -125,7 +125,7 @@ def test_later_exports_go_on_and_old_files_stay(used: Nexctl, tmp_path: Path) ->
     nothing = used("usage", "export", "u.csv", "--since-last")
     assert (nothing.exit, "no new record" in nothing.err) == (0, True)
     nothing = used("usage", "export", "u.csv", "--since-last", "-o", "csv")
-    assert (nothing.exit, nothing.out) == (0, "rows,charge,currency\r\n"), nothing
+    assert (nothing.exit, nothing.out) == (0, "rows,charge,currency,unknown_charges\r\n"), nothing
     assert used("chat", "-", "-q", stdin="Once more").exit == 0
     done = used("usage", "export", "u.csv", "--since-last", "-o", "json").data
     assert (done["path"], done["rows"], done["after_sequence"]) == ("u.2.csv", 1, 5)

@@ -83,7 +83,7 @@ class Crew:
             try:
                 busy = await self._turn(None)
             except NexctlError as error:
-                self._house.alarm(f"batches: {error.message}")
+                self._house.alarm(f"batches: {error.message}", error)
             except Exception as error:  # noqa: BLE001 - the next turn may do better
                 self._house.alarm(f"batches: {type(error).__name__}")
             await self._rest(busy, IDLE_SECONDS)
