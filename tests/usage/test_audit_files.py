@@ -218,12 +218,14 @@ def test_credits_are_compared_in_money_where_the_book_gives_their_value(tmp_path
 
 
 OTHER = {**ROW, "output_tokens": 200, "charge": "0.00018"}
+OWN = {"customer_id": "cus_1"}
 
 
 def test_a_request_id_billed_again_with_other_counts_is_told_and_not_accused(
     tmp_path: Path,
 ) -> None:
-    report = audited(jsonl(tmp_path / "c.jsonl", ROW, OTHER, ROW))
+    rows = [{**row, **OWN} for row in (ROW, OTHER, ROW)]
+    report = audited(jsonl(tmp_path / "c.jsonl", *rows))
     assert [(one.rule, one.severity, one.row, one.expected) for one in report.findings] == [
         ("duplicate", "warning", 2, None),
         ("duplicate", "error", 3, 0),
@@ -262,7 +264,12 @@ def test_a_request_id_billed_again_with_other_counts_is_told_and_not_accused(
 def test_rows_of_one_request_id_that_may_stand_together_are_no_finding(
     tmp_path: Path, rows: list[dict[str, Any]]
 ) -> None:
+    rows = [{**OWN, **row} for row in rows]
     assert audited(jsonl(tmp_path / "a.jsonl", *rows)).clean
+
+
+def test_ids_that_repeat_in_a_list_without_customers_may_be_of_two(tmp_path: Path) -> None:
+    assert audited(jsonl(tmp_path / "a.jsonl", ROW, OTHER)).clean
 
 
 def test_a_duplicate_is_told_instead_of_what_else_is_in_the_row(tmp_path: Path) -> None:

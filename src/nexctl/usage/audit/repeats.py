@@ -190,8 +190,9 @@ _METERED = (
 class Others:
     """Charged rows with one request id whose counts or charges differ.
 
-    Suspicious is only a second row of one model that bills a meter which another one bills: not
-    a line for each meter, a sum of several requests, a batch's line, or what was given back.
+    Suspicious is only a second row of one customer and model that bills a meter which another one
+    bills: not a line for each meter, a sum of several requests, a batch's line, what was given
+    back, or a list without customers, of whom two may use one id.
     """
 
     def __init__(self) -> None:
@@ -200,6 +201,8 @@ class Others:
 
     def add(self, place: int, row: Row, billed: int) -> None:
         """One row that is no copy of another; rows come in the file's order."""
+        if row.customer_id is None:
+            return
         if billed < 0:
             self._refunded.add((row.customer_id, row.request_id))
         elif billed and row.requests in (None, 1) and not row.batch_id and row.status != "error":
