@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,48 +10,18 @@ from typing import Any
 
 import pytest
 
-from nexctl.server.ledger import backup, codes, customers, invoices, orders, tiers
+from nexctl.server.ledger import backup, customers, invoices, tiers
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.main import Ledger, open_ledger
 from nexctl.server.ledger.verify import verify
 from tests.server.ledger.conftest import Opener
+from tests.server.ledger.crowd import begun, finished
 from tests.server.ledger.kit import KEY, UNIT, Hands, Wall, new_code
+from tests.server.ledger.redeemer import HASH, redeem, use
 from tests.server.ledger.tier_kit import reprice, with_tiers
 
 ROOT = Path(__file__).parents[3]
 PROCESSES = 20
-HASH = b"h" * 32
-
-
-def redeem(place: str, customer: str, how: str) -> str:
-    """One try of one process; what came of it."""
-    ledger = open_ledger(place, anchor_key=KEY, timeout=60_000)
-    try:
-        if how == "credit":
-            ledger.write(codes.redeem, customer, customer, HASH)
-        else:
-            ledger.write(use, customer)
-    except Refused as said:
-        return said.code
-    finally:
-        ledger.close()
-    return "given"
-
-
-def use(tx: Any, customer: str) -> None:
-    found = codes.promo(tx, customer, "USD", HASH)
-    made = orders.create(
-        tx,
-        customer,
-        method="card",
-        provider="p",
-        currency="USD",
-        amount=1,
-        credits=1,
-        subtotal=1,
-        total=1,
-    )
-    codes.use(tx, found, customer, made.id)
 
 
 def here(place: str) -> Ledger:
@@ -74,16 +43,7 @@ def test_a_code_is_redeemed_by_one_of_twenty_processes(place: str, how: str) -> 
         ledger.write(customers.create, f"c{number}", currency="USD").id
         for number in range(PROCESSES)
     ]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.server.ledger.test_money_in_races", place, name, how],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in who
-    ]
-    told = [json.loads(process.communicate(timeout=180)[0]) for process in started]
+    told = finished(begun(redeem, *((place, name, how) for name in who)))
     assert sorted(told) == ["code_used"] * (PROCESSES - 1) + ["given"]
     if how == "credit":
         assert sum(ledger.wallet(name).balance for name in who) == 5
@@ -147,7 +107,3 @@ def test_after_a_restore_numbers_and_promotional_codes_are_not_given_again(
         again.write(use, hands.customer)
     assert said.value.code == "code_used"
     assert verify(again).violations == ()
-
-
-if __name__ == "__main__":
-    print(json.dumps(redeem(*sys.argv[1:])), flush=True)

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from nexctl.server.ledger import alerts, budgets, events
 from tests.server.ledger.conftest import Opener
+from tests.server.ledger.crowd import begun, finished
 from tests.server.ledger.kit import Hands, Wall, proved
+from tests.server.ledger.worker import work
 
-ROOT = Path(__file__).parents[3]
 PROCESSES = 8
-WORKER = (sys.executable, "-m", "tests.server.ledger.worker")
 
 
-def workers(place: str, customer: str, job: str, first: int = 0) -> list[subprocess.Popen[str]]:
-    return [
-        subprocess.Popen(
-            [*WORKER, place, customer, str(first + number), job],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-
-
-def finished(started: list[subprocess.Popen[str]]) -> list[dict[str, Any]]:
-    told = []
-    for process in started:
-        output, _ = process.communicate(timeout=120)
-        assert process.returncode == 0
-        told.append(json.loads(output))
-    return told
+def workers(place: str, customer: str, job: str) -> list[Future[dict[str, Any]]]:
+    return begun(work, *((place, customer, number, job) for number in range(PROCESSES)))
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import time
 
 from nexctl.server.ledger import entries
 from nexctl.server.ledger.main import open_ledger
+from tests.server.ledger.crowd import finished
 from tests.server.ledger.kit import KEY, Hands, Wall, proved
-from tests.server.ledger.test_races import finished, workers
+from tests.server.ledger.test_races import workers
 
 
 def test_what_a_reader_sees_beside_eight_writers_has_no_holes(place: str) -> None:
@@ -19,7 +20,7 @@ def test_what_a_reader_sees_beside_eight_writers_has_no_holes(place: str) -> Non
     seen: list[int] = []
     pages = 0
     while True:
-        over = all(worker.poll() is not None for worker in started)
+        over = all(worker.done() for worker in started)
         after = seen[-1] if seen else 0
         page = ledger.read(entries.entries, hands.customer, after=after, limit=50)
         seen += [entry.seq for entry in page.rows]

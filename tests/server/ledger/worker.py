@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+from typing import Any
 
 from nexctl.records import Usage
 from nexctl.server.ledger import deliveries, events
@@ -25,10 +26,15 @@ PATIENCE = 15
 
 
 def main(place: str, customer: str, number: str, job: str, seconds: str = "60") -> None:
+    print(json.dumps(work(place, customer, int(number), job, int(seconds))), flush=True)
+
+
+def work(place: str, customer: str, number: int, job: str, seconds: int = 60) -> dict[str, Any]:
+    """Do a job; what is told of it."""
     ledger = open_ledger(place, anchor_key=KEY, timeout=30_000)
-    told = JOBS[job](ledger, customer, int(number), time.monotonic() + int(seconds))
-    print(json.dumps(told), flush=True)
+    told = JOBS[job](ledger, customer, number, time.monotonic() + seconds)
     ledger.close()
+    return told
 
 
 def spend(ledger: Ledger, customer: str, number: int, end: float) -> dict[str, object]:
