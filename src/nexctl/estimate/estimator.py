@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.errors import NexctlError, UsageError
+from nexctl.errors import NexctlError, UnpricedError, UsageError
 from nexctl.estimate.ask import Ask
 from nexctl.estimate.lanes import METHODS, Demand, Lane
 from nexctl.pricing import books
@@ -256,6 +256,11 @@ class Estimator:
                     missing[place, name] = Missing(book, name, error.message)
         if fault and (not found or (len(self.books) == 1 and not self.ask.all_models)):
             raise fault
+        if not found:
+            raise UnpricedError(
+                f"nothing could be priced: {' and '.join(self.ask.books)} has no models",
+                hint="choose another price book (--on); nexctl prices list shows what one has",
+            )
         self.missing.update(missing)
         return found
 
