@@ -237,7 +237,10 @@ def test_what_a_responses_request_leaves_on_the_server_is_said():
 def test_an_answers_schema_is_counted_wherever_an_api_has_it():
     chat = {"messages": [{"role": "user", "content": "Hi"}]}
     wanted = {"type": "json_schema", "schema": {"type": "object"}}
-    for shape in ({"output_format": wanted}, {"output_config": {"effort": "low", "format": wanted}}):
+    for shape in (
+        {"output_format": wanted},
+        {"output_config": {"effort": "low", "format": wanted}},
+    ):
         found = count("claude-sonnet-4-5", {**chat, **shape})
         assert found.method == "estimated"
         assert found.input_tokens > count("claude-sonnet-4-5", chat).input_tokens + 10
