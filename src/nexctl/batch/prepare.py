@@ -132,12 +132,12 @@ def forget_lines(journal: Journal, job: Job) -> None:
 
 def _room(journal: Journal, job_id: str, path: str) -> None:
     """Refuse before a disk is filled half way."""
-    needed = os.path.getsize(path)
+    needed = os.path.getsize(path) + 64 * BLOCK  # for the journal and the results
     free = shutil.disk_usage(journal.job_folder(job_id)).free
-    if free < needed + 64 * BLOCK:
+    if free < needed:
         raise NexctlError(
-            f"the job's lines need {needed:,} bytes in {journal.folder}; {free:,} are free",
-            hint="make room, or send a part of the file",
+            f"the job needs {needed:,} bytes in {journal.folder}; {free:,} are free",
+            hint="make room on that disk, then run it again",
             code="disk_full",
         )
 
