@@ -111,10 +111,10 @@ class Job(NamedTuple):
         It has no lines yet, so nothing can be said to have become of them.
         """
         if not self.planned:
-            again = f"retry {self.parent}" if self.parent else f"submit {self.name}"
+            again = f"retry {self.parent}" if self.parent else "submit FILE, with the same file"
             raise NexctlError(
                 f"{self.id} was cut short before anything was sent",
-                hint=f"make it whole: nexctl batch {again}",
+                hint=f"send it again: nexctl batch {again}",
                 code="still_pending",
                 exit=EXIT_PENDING,
             )
