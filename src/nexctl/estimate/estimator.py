@@ -245,12 +245,17 @@ class Estimator:
 
     def _find_routes(self, own: str | None) -> list[Route]:
         found: list[Route] = []
+        lanes: set[int] = set()
         missing: dict[tuple[int, str], Missing] = {}
         fault: UsageError | None = None
         for place, book in enumerate(self.books):
             for name in self._names(book, own):
                 try:
-                    found.append(self._route(place, book.find(name), name))
+                    route = self._route(place, book.find(name), name)
+                    # A model that is named twice, by an alias too, is asked for once.
+                    if id(route.lane) not in lanes:
+                        lanes.add(id(route.lane))
+                        found.append(route)
                 except UsageError as error:
                     fault = fault or error
                     missing[place, name] = Missing(book, name, error.message)
