@@ -121,6 +121,24 @@ def test_a_job_that_the_journal_lost_is_found_again_at_the_gateway(
     assert len(faulty.batches) == 1
 
 
+def test_a_process_elsewhere_that_was_faster_is_joined(
+    bench: Bench,
+    tmp_path: Path,
+    faulty: FaultyGateway,
+    lines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = Bench(tmp_path / "elsewhere", faulty)
+
+    def late(*_: Any) -> None:
+        other.run(lines)
+        raise NexctlError("another body", code="idempotency_conflict", exit=2)
+
+    monkeypatch.setattr(bench.remote, "create", late)
+    assert counts(bench.run(lines)) == {"succeeded": 10}
+    assert len(faulty.batches) == 1
+
+
 def test_of_two_batches_with_the_same_marks_the_older_one_counts(
     bench: Bench, faulty: FaultyGateway, lines: Path
 ) -> None:
