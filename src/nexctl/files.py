@@ -14,6 +14,7 @@ from nexctl.errors import UsageError
 # What lies there stands for something else, whatever kind of file it says it is.
 _SPECIAL = ("/dev/", "/proc/", "/sys/")
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _KINDS = {
     stat.S_IFDIR: "Is a directory",
     stat.S_IFIFO: "Is a pipe, not a file",
@@ -83,9 +84,11 @@ def atomic_write(path: str, *, mode: int = 0o644, binary: bool = False) -> Itera
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            error.filename = path  # a write does not say which disk is full
         raise
     sync_folder(folder)
 

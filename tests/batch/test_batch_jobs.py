@@ -121,6 +121,24 @@ def test_a_job_that_the_journal_lost_is_found_again_at_the_gateway(
     assert len(faulty.batches) == 1
 
 
+def test_a_process_elsewhere_that_was_faster_is_joined(
+    bench: Bench,
+    tmp_path: Path,
+    faulty: FaultyGateway,
+    lines: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = Bench(tmp_path / "elsewhere", faulty)
+
+    def late(*_: Any) -> None:
+        other.run(lines)
+        raise NexctlError("another body", code="idempotency_conflict", exit=2)
+
+    monkeypatch.setattr(bench.remote, "create", late)
+    assert counts(bench.run(lines)) == {"succeeded": 10}
+    assert len(faulty.batches) == 1
+
+
 def test_of_two_batches_with_the_same_marks_the_older_one_counts(
     bench: Bench, faulty: FaultyGateway, lines: Path
 ) -> None:
@@ -161,6 +179,62 @@ def test_several_models_come_back_in_the_order_of_the_file(
     rows = bench.rows(bench.planned(path))
     assert [row["response"]["body"]["model"] for row in rows] == models
     assert [row["custom_id"] for row in rows] == [f"i{at}" for at in range(6)]
+
+
+def test_there_may_be_more_batches_than_open_files(tmp_path: Path, faulty: FaultyGateway) -> None:
+    resource = pytest.importorskip("resource")
+    bench = Bench(tmp_path, faulty, split=True, requests=1)
+    path = tmp_path / "f.jsonl"
+    models = ["gpt-4o", "gpt-4o-mini"] * 20
+    path.write_text(
+        "".join(json.dumps(line(f"i{at}", model=m)) + "\n" for at, m in enumerate(models))
+    )
+    job = bench.planned(path)
+    bench.follower(job).until_ended()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/dev/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, before[1]))
+    try:
+        rows = bench.rows(job)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert [row["response"]["body"]["model"] for row in rows] == models
+
+
+def test_a_file_that_changes_while_somebody_is_asked_is_not_sent(
+    bench: Bench, faulty: FaultyGateway, lines: Path
+) -> None:
+    for before, after in (('"max_tokens": 20', '"max_tokens": 90'), ("\n", "\r\n")):
+        wanted = bench.wanted(lines)
+        identity = pipeline.identify(bench.journal, bench.where, wanted)
+        found, quote = pipeline.price(wanted)
+        lines.write_bytes(lines.read_bytes().replace(before.encode(), after.encode()))
+        with pytest.raises(UsageError, match="changed"):
+            pipeline.plan(
+                bench.journal, bench.where, wanted, identity, found, quote,
+                created_at="2026-11-26T00:00:00Z", max_cost=None,
+            )  # fmt: skip
+    assert not faulty.files
+
+
+def test_a_job_that_was_cut_short_before_its_plan_has_no_outcome(
+    bench: Bench, faulty: FaultyGateway, lines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(bench.journal, "plan", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            bench.planned(lines)
+    (job,) = bench.journal.jobs()
+    for look in (
+        lambda: bench.follower(job).until_ended(),
+        lambda: results.refuse_unfetched(bench.journal, job),
+        lambda: retry.choose(bench.journal, job, with_money=False),
+    ):
+        with pytest.raises(NexctlError, match="cut short before anything was sent") as caught:
+            look()
+        assert caught.value.exit == 8
+    assert counts(bench.run(lines)) == {"succeeded": 10}
+    assert len(bench.journal.jobs()) == 1
 
 
 def test_a_stated_maximum_goes_into_the_lines_that_are_sent(

@@ -278,6 +278,22 @@ def test_all_models_of_a_book(nexctl: Nexctl, prompt: Path) -> None:
     assert len(ran.data["estimates"]) == 16
 
 
+def test_a_model_that_is_named_twice_is_priced_once(nexctl: Nexctl, prompt: Path) -> None:
+    once = only(nexctl("estimate", prompt, "-m", "gpt-4o", "--on", "openai", "-o", "json").data)
+    for again in ("gpt-4o", "gpt-4o-2024-08-06"):
+        twice = nexctl("estimate", prompt, "-m", "gpt-4o", "-m", again, "--on", "openai",
+                       "-o", "json").data  # fmt: skip
+        for field in ("requests", "input_tokens", "output_tokens", "charge", "batch_charge"):
+            assert only(twice)[field] == once[field]
+
+
+def test_a_book_without_models_prices_nothing(nexctl: Nexctl, prompt: Path) -> None:
+    for more in ((), ("--max-cost", "1")):
+        ran = nexctl("estimate", prompt, "--on", "tokenok", "--all-models", *more)
+        assert ran.exit == 2
+        assert "tokenok has no models" in ran.err
+
+
 # --- what is read --------------------------------------------------------------------------------
 
 
@@ -297,8 +313,10 @@ def test_folders_globs_stdin_and_batch_files(nexctl: Nexctl, tmp_path: Path) -> 
     assert {row["model"] for row in data["estimates"]} == {"nex-pro", "gpt-4o"}
     piped = only(nexctl("estimate", "-", "-o", "json", stdin="one").data)
     assert piped["input_tokens"] == 1
-    sniffed = only(nexctl("estimate", "-", "-o", "json", stdin=json.dumps(CHAT)).data)
-    assert sniffed["model"] == "gpt-4o"
+    large = {**CHAT, "messages": [{"role": "user", "content": "word " * 250_000}]}
+    for request in (CHAT, large):
+        piped = only(nexctl("estimate", "-", "-o", "json", stdin=json.dumps(request)).data)
+        assert piped["model"] == "gpt-4o"
 
 
 def test_a_request_counts_its_framing(nexctl: Nexctl, tmp_path: Path) -> None:

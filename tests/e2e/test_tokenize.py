@@ -59,6 +59,13 @@ def test_a_model_needs_no_price_to_be_counted(nexctl: Nexctl) -> None:
     assert ran.data["files"][0]["tokenizer"] == "o200k_base"
 
 
+def test_a_model_of_a_class_is_counted_as_itself_as_in_an_estimate(nexctl: Nexctl) -> None:
+    asked = ("-", "-m", "claude-sonnet-4-5", "--on", "deeptoken", "-o", "json")
+    (row,) = nexctl("tokenize", *asked, stdin="Hello").data["files"]
+    (estimate,) = nexctl("estimate", *asked, stdin="Hello").data["estimates"]
+    assert row["method"] == estimate["count"]["method"] == "reconstructed"
+
+
 def test_bad_utf8_names_the_offset(nexctl: Nexctl, tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(b"ab\xff")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -68,3 +69,41 @@ def test_text_must_be_utf8_and_names_the_offset() -> None:
         readers.decode(b"ab\xff", "a.md")
     with pytest.raises(UsageError, match=r"a\.md: a binary file.*offset 1"):
         readers.decode(b"a\0b", "a.md")
+
+
+LONG = {**CHAT, "messages": [{"role": "user", "content": "long " * 200_000}]}
+BATCH = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": LONG}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f"{json.dumps(LONG)}\n{json.dumps(CHAT)}\n", "jsonl"),
+        (f"{json.dumps(BATCH)}\n{json.dumps(BATCH)}", "jsonl"),
+        (f"\n\n{json.dumps(CHAT)}\n" * 9000, "jsonl"),
+        (json.dumps(LONG), "json"),
+        (json.dumps(LONG, indent=1), "json"),
+        (json.dumps([LONG, CHAT]), "json"),
+        (json.dumps({"items": [BATCH]}) + "\n", "json"),
+        (json.dumps({"notes": "long " * 200_000}, indent=1), "text"),
+        ('{"level": "info"}\n' * 60_000, "text"),
+        ("[2026-11-27] started\n" * 60_000, "text"),
+        ("{{ name }} is asked. " * 60_000, "text"),
+        ('{"messages": [' + "long " * 200_000, "text"),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_something_large_is_told_as_something_small_is(text: str, kind: str, mark: str) -> None:
+    raw = (mark + text).encode()
+    stream = io.BytesIO(raw)
+    told, head = readers.sniff_stream(stream)
+    assert told == kind == readers.sniff(text, "")
+    assert readers.Joined(head, stream).read() == raw
+
+
+def test_what_was_read_ahead_is_read_again_in_any_pieces() -> None:
+    joined = readers.Joined(b"abcdef", io.BytesIO(b"ghij"))
+    assert [joined.read(2), joined.read(3), joined.read(3), joined.read()] == [
+        b"ab", b"cde", b"fgh", b"ij",
+    ]  # fmt: skip
+    assert joined.read() == b""

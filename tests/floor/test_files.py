@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -24,6 +25,18 @@ def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
         _write_half(str(file))
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_a_full_disk_is_named_by_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = str(tmp_path / "out.csv")
+    with pytest.raises(OSError, match="No space left") as caught, atomic_write(path) as stream:
+        stream.write("x")
+    assert caught.value.filename == path
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_private_file_is_private_whatever_the_umask(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from nexctl.estimate.ask import Ask
 from nexctl.estimate.estimator import Estimator
 from nexctl.money import parse_units, text_of
 from nexctl.pricing import books, engine
+from nexctl.pricing.book import Book
 from nexctl.records import Usage
 from nexctl.safety.http import Call
 
@@ -332,3 +333,15 @@ def test_the_ledger_proves_itself_after_all_this(rig: Rig) -> None:
             list(rig.events(metadata=told))
     report = verify.verify(rig.house.ledger)
     assert not report.violations, report.violations
+
+
+def test_a_model_is_counted_as_the_book_in_force_says(rig: Rig) -> None:
+    shipped = books.load("nextoken")
+    rows = [dict(row) for row in shipped.data["models"]]
+    rows[0]["tokenizer"] = {"name": "cl100k_base", "method": "exact"}
+    later = Book({**shipped.data, "models": rows, "sha256": "later"})
+    name = rows[0]["id"]
+    meters = rig.house.meters
+    assert meters.choice(shipped.find(name), name).tokenizer == "qwen2.5"
+    assert meters.choice(later.find(name), name).tokenizer == "cl100k_base"
+    assert meters.choice(shipped.find(name), name).tokenizer == "qwen2.5"

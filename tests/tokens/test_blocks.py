@@ -51,6 +51,15 @@ def test_a_file_and_a_stream_add_up(name: str, processes: int, tmp_path: Path) -
         assert blocks.count_file(stream, choice, processes) == expected
 
 
+@pytest.mark.usefixtures("small")
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    plain = blocks.count_file(file_of(tmp_path, TEXT.encode()), QWEN)
+    marked = b"\xef\xbb\xbf" + TEXT.encode()
+    for source in (file_of(tmp_path, marked), io.BytesIO(marked)):
+        found = blocks.count_file(source, QWEN)
+        assert found == plain._replace(bytes=plain.bytes + 3)
+
+
 class Dripping(io.RawIOBase):
     """A pipe that gives a few bytes at a time."""
 

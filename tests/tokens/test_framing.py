@@ -223,9 +223,29 @@ def test_responses_count_instructions_and_items():
 
 
 def test_what_a_responses_request_leaves_on_the_server_is_said():
-    found = count("gpt-4o", {"input": "And now?", "previous_response_id": "resp_1"})
-    assert found.method == "estimated"
-    assert "previous_response_id" in found.notes[-1]
+    for left, word in {
+        "previous_response_id": "previous_response_id", "conversation": "conversation",
+        "prompt": "stored prompt",
+    }.items():  # fmt: skip
+        found = count("gpt-4o", {"input": "And now?", left: {"id": "one"}})
+        assert found.method == "estimated"
+        assert word in found.notes[-1]
+    with pytest.raises(UsageError, match="a stored prompt cannot be counted"):
+        count("gpt-4o", {"prompt": {"id": "one"}})
+
+
+def test_an_answers_schema_is_counted_wherever_an_api_has_it():
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    wanted = {"type": "json_schema", "schema": {"type": "object"}}
+    for shape in (
+        {"output_format": wanted},
+        {"output_config": {"effort": "low", "format": wanted}},
+    ):
+        found = count("claude-sonnet-4-5", {**chat, **shape})
+        assert found.method == "estimated"
+        assert found.input_tokens > count("claude-sonnet-4-5", chat).input_tokens + 10
+    effort = count("claude-sonnet-4-5", {**chat, "output_config": {"effort": "low"}})
+    assert effort == count("claude-sonnet-4-5", chat)
 
 
 def test_completions_and_embeddings_count_texts_and_token_ids():
@@ -440,7 +460,7 @@ def test_no_bytes_break_the_reading_of_an_images_size(data, head):
         ({"messages": WEATHER, "response_format": "json"}, "response_format"),
         ({"input": 5}, "input"),
         ({"input": [{"role": "user", "content": None}]}, "input[0].content"),
-        ({"prompt": {"id": "x"}}, "prompt"),
+        ({"prompt": {"text": "x"}}, "prompt"),
         ({"prompt": [True]}, "prompt[0]"),
     ],
 )  # fmt: skip

@@ -204,3 +204,15 @@ def test_every_listed_name_finds_its_own_row():
 def test_the_compiled_map_is_current():
     script = ROOT / "scripts/build_tokenizer_map.py"
     subprocess.run([sys.executable, str(script), "--check"], check=True)
+
+
+def test_a_tokenizer_by_its_own_name_is_as_sure_as_for_the_models_that_have_it():
+    assert registry.tokenizer("o200k_base").exact
+    assert registry.tokenizer("gemma3").exact
+    for name in ("claude-v3", "claude-v4.7", "claude-v4.8"):
+        claude = registry.tokenizer(name)
+        assert (claude.exact, claude.method) == (False, "reconstructed")
+        assert claude.error is not None
+    assert registry.tokenizer("claude-v4.8").error == {"low_percent": "-1", "high_percent": "0.5"}
+    with pytest.raises(UsageError, match="no tokenizer is called 'nope'"):
+        registry.tokenizer("nope")

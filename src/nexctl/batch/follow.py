@@ -96,6 +96,7 @@ class Follower:
         NexctlError (exit 8) after `seconds`; what was refused for money, a refused key and a
         gateway that stays away are raised as they are. The same call resumes.
         """
+        self.job.refuse_unplanned()
         deadline = None if seconds is None else self.monotonic() + seconds
         quiet = 0
         while True:

@@ -105,6 +105,20 @@ class Job(NamedTuple):
         """What became of it: counts and charge, None before it was collected."""
         return json.loads(self.outcome) if self.outcome else None
 
+    def refuse_unplanned(self) -> None:
+        """NexctlError (exit 8) where it was cut short before its batches were planned.
+
+        It has no lines yet, so nothing can be said to have become of them.
+        """
+        if not self.planned:
+            again = f"retry {self.parent}" if self.parent else "submit FILE, with the same file"
+            raise NexctlError(
+                f"{self.id} was cut short before anything was sent",
+                hint=f"send it again: nexctl batch {again}",
+                code="still_pending",
+                exit=EXIT_PENDING,
+            )
+
 
 class ShardRow(NamedTuple):
     """One batch of a job, and how far it is."""

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.batch import limits as tables
 from nexctl.batch import scan as scanning
@@ -21,6 +21,9 @@ from nexctl.batch.scan import Scan, Terms
 from nexctl.batch.shards import Group, Shard
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import atomic_write
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Digest
 
 BLOCK = 1024 * 1024
 ORDER = "order"
@@ -78,13 +81,17 @@ def write(
 ) -> list[ShardRow]:
     """Put each batch's lines into the job's folder and plan them in the journal.
 
-    Until the last step the job is not planned, so that a crash before it begins anew.
+    Until the last step the job is not planned, so that a crash before it begins anew. UsageError
+    where the file is not what the job was made of: another one was checked, quoted and confirmed.
     """
     _room(journal, job.id, path)
+    read = hashlib.sha256()
     if scan.verbatim and len(scan.groups) == 1:
-        digests = _copied(journal, job.id, path, scan, progress)
+        digests = _copied(journal, job.id, path, scan, read, progress)
     else:
-        digests = _rewritten(journal, job.id, path, scan, terms, progress)
+        digests = _rewritten(journal, job.id, path, scan, terms, read, progress)
+    if read.hexdigest() != job.sha256:
+        raise _changed(scan.name)
     rows = [
         ShardRow(
             job.id,
@@ -125,12 +132,12 @@ def forget_lines(journal: Journal, job: Job) -> None:
 
 def _room(journal: Journal, job_id: str, path: str) -> None:
     """Refuse before a disk is filled half way."""
-    needed = os.path.getsize(path)
+    needed = os.path.getsize(path) + 64 * BLOCK  # for the journal and the results
     free = shutil.disk_usage(journal.job_folder(job_id)).free
-    if free < needed + 64 * BLOCK:
+    if free < needed:
         raise NexctlError(
-            f"the job's lines need {needed:,} bytes in {journal.folder}; {free:,} are free",
-            hint="make room, or send a part of the file",
+            f"the job needs {needed:,} bytes in {journal.folder}; {free:,} are free",
+            hint="make room on that disk, then run it again",
             code="disk_full",
         )
 
@@ -140,6 +147,7 @@ def _copied(
     job_id: str,
     path: str,
     scan: Scan,
+    read: Digest,
     progress: Callable[[int], None] | None,
 ) -> list[str]:
     """Batches that are consecutive bytes of the file."""
@@ -161,6 +169,7 @@ def _copied(
                         raise _changed(scan.name)
                     target.write(block)
                     digest.update(block)
+                    read.update(block)
                     left -= len(block)
                     if progress is not None:
                         progress(len(block))
@@ -174,6 +183,7 @@ def _rewritten(
     path: str,
     scan: Scan,
     terms: Terms,
+    read: Digest,
     progress: Callable[[int], None] | None,
 ) -> list[str]:
     """Batches whose lines are written anew: mapped ids, a stated maximum, several models."""
@@ -183,7 +193,7 @@ def _rewritten(
     rules = terms.target.wire_rules
     sinks = _Sinks(journal, job_id, scan)
     try:
-        for raw, value in _values(path, progress):
+        for raw, value in _values(path, read, progress):
             shard = sinks.next(Group(value["url"], value["body"]["model"]))
             sent_id = wire_id(value["custom_id"], rules)
             sent = scanning.rewritten(value, sent_id, terms.max_tokens)
@@ -197,7 +207,7 @@ def _rewritten(
 
 
 def _values(
-    path: str, progress: Callable[[int], None] | None
+    path: str, read: Digest, progress: Callable[[int], None] | None
 ) -> Iterator[tuple[bytes, dict[str, Any]]]:
     import msgspec
 
@@ -206,6 +216,7 @@ def _values(
         for number, line in enumerate(stream):
             if progress is not None:
                 progress(len(line))
+            read.update(line)
             raw = line.removesuffix(b"\n")
             if number == 0:
                 raw = raw.removeprefix(scanning.BOM)

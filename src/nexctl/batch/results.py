@@ -183,7 +183,8 @@ def default_place(path: str) -> str:
 
 
 def refuse_unfetched(journal: Journal, job: Job) -> None:
-    """NexctlError (exit 8) where a batch of the job is still under way."""
+    """NexctlError (exit 8) where a batch of the job is still under way, or none was planned yet."""
+    job.refuse_unplanned()
     for shard in journal.shards(job.id):
         if shard.state != steps.COLLECTED and not (
             job.cancelled and not shard.reached(steps.CREATING)
@@ -284,12 +285,18 @@ def _own(journal: Journal, job: Job) -> Iterator[Pair]:
         for shard in journal.shards(job.id):
             yield from _of_shard(journal, job, shard.number)
         return
-    open_: dict[int, Iterator[Pair]] = {
-        shard.number: _of_shard(journal, job, shard.number) for shard in journal.shards(job.id)
-    }
+    left = {shard.number: shard.requests for shard in journal.shards(job.id)}
+    open_: dict[int, Iterator[Pair]] = {}
     with open(journal.path_of(job.id, ORDER), "rb") as order:
-        while number := order.read(ORDER_BYTES):
-            yield next(open_[int.from_bytes(number, "big")])
+        while raw := order.read(ORDER_BYTES):
+            number = int.from_bytes(raw, "big")
+            if number not in open_:
+                open_[number] = _of_shard(journal, job, number)
+            yield next(open_[number])
+            left[number] -= 1
+            if not left[number]:
+                # Ended here, and its files closed: there may be more batches than open files.
+                next(open_.pop(number), None)
 
 
 def _of_shard(journal: Journal, job: Job, number: int) -> Iterator[Pair]:

@@ -184,7 +184,12 @@ class Sender:
 
 
 def is_unknown(error: NexctlError) -> bool:
-    """Whether a call that failed may have been done: no answer, or a failure at the gateway."""
+    """Whether a call that failed may have been done: no answer, or a failure at the gateway.
+
+    A batch's key is its own: used with another body, another process has created the batch.
+    """
+    if error.code == "idempotency_conflict":
+        return True
     if error.exit == EXIT_NETWORK:
         return bool(getattr(error, "sent", True))
     return error.exit == EXIT_PENDING

@@ -258,6 +258,7 @@ def results(app: App, job: str, out: str | None) -> View | None:
         found = work.journal.show(job)
         place = out or found.results or _default_place(found.name)
         merging.check_place(place)
+        found.refuse_unplanned()
         if found.found is None:
             with work.journal.working(found.id):
                 followed(app, work, found).once()

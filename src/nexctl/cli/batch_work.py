@@ -381,8 +381,11 @@ def retried(app: App, work: Work, job_id: str, options: dict[str, Any]) -> tuple
     journal = work.journal
     root = retry.root_of(journal, journal.show(job_id))
     children = journal.children(root.id)
-    if children and children[-1].found is None:
-        return root, children[-1]
+    last = children[-1] if children else None
+    if last is not None and last.planned and last.found is None:
+        return root, last
+    # One that was cut short before it was planned is made again, as the same job.
+    number = len(children) + (last is None or bool(last.planned))
     money = spendable(work.gateway)
     with_money = bool(options["money_added"]) or (money is not None and money.units > 0)
     chosen = retry.choose(journal, root, with_money=with_money)
@@ -401,7 +404,7 @@ def retried(app: App, work: Work, job_id: str, options: dict[str, Any]) -> tuple
         "split": bool(root.mixed),
         "max_cost": options["max_cost"] or root.max_cost,
         "spent": pipeline.spent(root),
-        "idempotency_key": f"retry-{len(children) + 1}",
+        "idempotency_key": f"retry-{number}",
         "max_tokens": None,
     }
     child = prepared(app, work, chosen.path, root.name, asked, parent=root.id)

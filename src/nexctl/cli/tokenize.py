@@ -77,7 +77,9 @@ def chosen(
             raise
         # Counting needs no price: a model that this book lacks may still have a known tokenizer.
         return registry.choose(name)
-    return registry.choose(found.id, provider=found.provider, declared=found.tokenizer)
+    # As an estimate does: a class row prices several models, the one that was asked for is counted.
+    counted = name if found.kind == "class" else found.id
+    return registry.choose(counted, provider=found.provider, declared=found.tokenizer)
 
 
 def as_json(row: Tokenized, choice: registry.Choice) -> dict[str, Any]:

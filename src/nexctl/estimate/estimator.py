@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nexctl.errors import NexctlError, UsageError
+from nexctl.errors import NexctlError, UnpricedError, UsageError
 from nexctl.estimate.ask import Ask
 from nexctl.estimate.lanes import METHODS, Demand, Lane
 from nexctl.pricing import books
@@ -245,17 +245,27 @@ class Estimator:
 
     def _find_routes(self, own: str | None) -> list[Route]:
         found: list[Route] = []
+        lanes: set[int] = set()
         missing: dict[tuple[int, str], Missing] = {}
         fault: UsageError | None = None
         for place, book in enumerate(self.books):
             for name in self._names(book, own):
                 try:
-                    found.append(self._route(place, book.find(name), name))
+                    route = self._route(place, book.find(name), name)
+                    # A model that is named twice, by an alias too, is asked for once.
+                    if id(route.lane) not in lanes:
+                        lanes.add(id(route.lane))
+                        found.append(route)
                 except UsageError as error:
                     fault = fault or error
                     missing[place, name] = Missing(book, name, error.message)
         if fault and (not found or (len(self.books) == 1 and not self.ask.all_models)):
             raise fault
+        if not found:
+            raise UnpricedError(
+                f"nothing could be priced: {' and '.join(self.ask.books)} has no models",
+                hint="choose another price book (--on); nexctl prices list shows what one has",
+            )
         self.missing.update(missing)
         return found
 

@@ -17,8 +17,6 @@ from nexctl.money import NANO, text_of
 from nexctl.pricing import engine
 from nexctl.pricing.book import Book
 
-SNIFF_BYTES = 64 * 1024
-
 Progress = Callable[[int], None]
 
 
@@ -158,10 +156,11 @@ class Reader:
             self.estimator.add_empty(name)
 
     def _add_large(self, source: Source) -> None:
-        kind = source.kind
-        if kind == "auto":
+        if source.kind == "auto":
             with open(source.path, "rb") as stream:
-                kind = _sniff_head(stream.read(SNIFF_BYTES))
+                kind, _ = readers.sniff_stream(stream)
+        else:
+            kind = source.kind
         if kind == "jsonl":
             self._add_lines(source.path, source.display)
         elif kind == "json":
@@ -180,7 +179,8 @@ class Reader:
         self.estimator.go_bulk()
         joined = readers.Joined(head, stream)
         if kind == "auto":
-            kind = _sniff_head(head[:SNIFF_BYTES])
+            kind, head = readers.sniff_stream(joined)
+            joined = readers.Joined(head, joined)
         if kind == "jsonl":
             self._add_lines(joined, name)
         elif kind == "json":
@@ -217,7 +217,7 @@ class Reader:
         if self.estimator.calibrated is None or not isinstance(source, str):
             return ""
         with open(source, "rb") as stream:
-            return stream.read(SNIFF_BYTES).decode("utf-8", "ignore")
+            return stream.read(readers.SNIFF_BYTES).decode("utf-8", "ignore")
 
     def _add_lines(self, source: str | readers.Readable, name: str) -> None:
         from nexctl.estimate import bulk
@@ -233,14 +233,6 @@ class Reader:
             processes=processes,
             progress=self.progress,
         )
-
-
-def _sniff_head(head: bytes) -> str:
-    """The same from the first bytes of something large: only its first line can be told."""
-    first, newline, _ = head.partition(b"\n")
-    if not newline or first.lstrip()[:1] != b"{":
-        return "text"
-    return "jsonl" if readers.sniff(first.decode("utf-8", "replace"), "") == "json" else "text"
 
 
 def _too_large(name: str) -> UsageError:

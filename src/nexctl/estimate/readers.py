@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +21,10 @@ REQUEST_KEYS = (*COUNTED_KEYS, "contents")
 # From this size on, loading a faster engine costs less than it saves.
 BULK_FROM_BYTES = 1024 * 1024
 
+SNIFF_BYTES = 64 * 1024
+# How a request, a batch line or a list of them begins: nothing else is read on to be told.
+_LIKE_JSON = rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*\{)"
+
 
 class Readable(Protocol):
     """What a stream is asked for."""
@@ -33,16 +38,19 @@ class Joined:
 
     def __init__(self, head: bytes, rest: Readable) -> None:
         self._head = head
+        self._at = 0
         self._rest = rest
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, b'' at the end."""
-        if not self._head:
+        if self._at >= len(self._head):
             return self._rest.read(size)
-        if 0 <= size < len(self._head):
-            part, self._head = self._head[:size], self._head[size:]
+        if 0 <= size < len(self._head) - self._at:
+            part = self._head[self._at : self._at + size]
+            self._at += size
             return part
-        part, self._head = self._head, b""
+        part = self._head[self._at :]
+        self._head, self._at = b"", 0
         return part + self._rest.read(size - len(part) if size >= 0 else -1)
 
 
@@ -111,20 +119,51 @@ def document(text: str, name: str) -> list[Request] | None:
 
 def sniff(text: str, name: str) -> str:
     """Tell what a file without a telling suffix holds: JSON only where it really is a request."""
-    start = text.lstrip()[:1]
-    if start not in ("{", "["):
+    if not text.lstrip().startswith(("{", "[")):
         return "text"
     first, _, rest = text.strip().partition("\n")
+    if _holds_request(first):
+        return "jsonl" if rest.strip() else "json"
     try:
-        head = parse(first, name)
+        return "text" if document(text, name) is None else "json"
     except NexctlError:
-        try:
-            return "text" if document(text, name) is None else "json"
-        except NexctlError:
-            return "text"
-    if not (is_request(head) or is_batch_line(head)):
         return "text"
-    return "jsonl" if rest.strip() else "json"
+
+
+def sniff_stream(stream: Readable) -> tuple[str, bytes]:
+    """The same of something large: its kind, and the bytes that were read to tell it.
+
+    A request may be one line of any length, or a document of many: what begins like JSON is read
+    on until it is told, up to what a document may have.
+    """
+    held = bytearray(stream.read(SNIFF_BYTES))
+    if not re.match(_LIKE_JSON, held):
+        return "text", bytes(held)
+    start = len(held) - len(held.removeprefix(b"\xef\xbb\xbf").lstrip())
+    at, end = start, -1
+    while (end := held.find(b"\n", at)) < 0 and len(held) <= MAX_DOCUMENT_BYTES:
+        at = len(held)
+        held += stream.read(BULK_FROM_BYTES)
+        if len(held) == at:
+            break
+    if end >= 0:
+        requests = _holds_request(held[start:end].decode("utf-8", "replace"))
+        if requests or (requests is False and held[end:].strip()):
+            return "jsonl" if requests else "text", bytes(held)
+    held += stream.read(max(0, MAX_DOCUMENT_BYTES + 1 - len(held)))
+    if len(held) > MAX_DOCUMENT_BYTES:
+        return "text", bytes(held)
+    text = held.decode("utf-8", "replace").removeprefix("\ufeff")
+    return sniff(text, ""), bytes(held)
+
+
+def _holds_request(line: str) -> bool | None:
+    """Whether one line is a request or a batch line; None where it is not JSON by itself."""
+    try:
+        value = parse(line, "")
+    except NexctlError:
+        return None
+    return is_request(value) or is_batch_line(value)
 
 
 def lines(text: str, name: str, first: int = 1) -> Iterator[Request]:

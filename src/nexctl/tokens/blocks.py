@@ -302,6 +302,7 @@ def _count(part: _Part, choice: Any) -> tuple[int, int] | Fault:
 
 
 def _decoded(data: bytes, offset: int) -> str | Fault:
+    """The text of bytes that begin at `offset` of the whole, without its byte-order mark."""
     null = data.find(b"\0")
     try:
         text = data.decode()
@@ -309,7 +310,9 @@ def _decoded(data: bytes, offset: int) -> str | Fault:
         if 0 <= null < error.start:
             return Fault("binary", offset + null)
         return Fault("bad_utf8", offset + error.start, f"0x{data[error.start]:02x}")
-    return Fault("binary", offset + null) if null >= 0 else text
+    if null >= 0:
+        return Fault("binary", offset + null)
+    return text.removeprefix("\ufeff") if offset == 0 else text
 
 
 def _read(path: str, offset: int, size: int) -> bytes:

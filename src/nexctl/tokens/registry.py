@@ -134,8 +134,26 @@ def counter(choice: Choice, bulk: bool = False) -> Counter:
 
 
 def tokenizer(name: str) -> Choice:
-    """The tokenizer of that name itself, for text of no particular model."""
-    return _declared(None, {"name": name, "method": EXACT})
+    """The tokenizer of that name itself, for text of no particular model.
+
+    As sure as it is for the models that it is known best for: no vocabulary of Claude is published.
+    """
+    if name not in TOKENIZERS:
+        raise UsageError(
+            f"no tokenizer is called {name!r}",
+            hint="known ones: " + ", ".join(sorted(TOKENIZERS)),
+            code="unknown_tokenizer",
+        )
+    rows = [row for row in MODELS if row["tokenizer"] == name]
+    method = min((row["method"] for row in rows), key=METHODS.index, default=EXACT)
+    bands = [band for row in rows if row["method"] == method and (band := _band(row))]
+    widest = None
+    if bands:
+        widest = {
+            "low_percent": min((band["low_percent"] for band in bands), key=float),
+            "high_percent": max((band["high_percent"] for band in bands), key=float),
+        }
+    return _declared(None, {"name": name, "method": method, "error": widest})
 
 
 @lru_cache(maxsize=4096)

@@ -70,7 +70,7 @@ class Meters:
         self._house = house
         self._priced: dict[tuple[str, str, bool, str], Priced] = {}
         self._day = ""
-        self._choices: dict[str, registry.Choice] = {}
+        self._choices: dict[tuple[str, str], registry.Choice] = {}
         self._counters: dict[tuple[int, bool], registry.Counter] = {}
 
     def priced(
@@ -109,10 +109,12 @@ class Meters:
     def choice(self, model: Model, name: str) -> registry.Choice:
         """How the model is counted; a class row is counted as the model that was asked for."""
         counted = name if model.kind == "class" else model.id
-        found = self._choices.get(counted)
+        # By the book too: another one may come in force that declares another tokenizer.
+        key = (model.book.sha256, counted)
+        found = self._choices.get(key)
         if found is None:
             found = registry.choose(counted, provider=model.provider, declared=model.tokenizer)
-            self._choices[counted] = found
+            self._choices[key] = found
         return found
 
     def counter(self, choice: registry.Choice, bulk: bool = False) -> registry.Counter:

@@ -15,7 +15,13 @@ Error = Mapping[str, str | int]
 
 REMOTE_IMAGE = "an image at a URL is not fetched: counted at its largest"
 UNKNOWN_IMAGE = "an image of unknown size is counted at its largest"
-PREVIOUS = "the conversation before it (previous_response_id) is not in the request and not counted"
+# What a Responses request names and does not hold.
+ELSEWHERE = {
+    "previous_response_id": "the conversation before it (previous_response_id) is not in the"
+    " request and not counted",
+    "conversation": "the conversation that it goes on is not in the request and not counted",
+    "prompt": "the stored prompt that it names is not in the request and not counted",
+}
 HIDDEN = "encrypted reasoning is not in the request as text and not counted"
 
 
@@ -169,8 +175,10 @@ def _error(choice: registry.Choice, tokens: int) -> Error | None:
 
 _FRAMERS: dict[tuple[int, int], _Framer] = {}
 _SYSTEM_ROLES = ("system", "developer")
-# Keys that add input tokens beside `messages`.
-_BESIDES = frozenset(("tools", "functions", "response_format", "system", "text", "tool_choice"))
+# Keys whose object, or the named part of it, may hold a schema that the answer must follow; and all
+# keys that add input tokens beside `messages`.
+_SCHEMAS = {"response_format": "", "text": "format", "output_format": "", "output_config": "format"}
+_BESIDES = frozenset(("tools", "functions", "system", "tool_choice", *_SCHEMAS))
 
 
 class _Counting:
@@ -261,15 +269,18 @@ class _Counting:
         else:
             for place, item in enumerate(list_at(given, "input")):
                 self._item(object_at(item, f"input[{place}]"), f"input[{place}]")
-        if self.request.get("previous_response_id") is not None:
-            self.notes[PREVIOUS] = None
-            self.method = registry.ESTIMATED
+        for key, note in ELSEWHERE.items():
+            if self.request.get(key) is not None:
+                self.notes[note] = None
+                self.method = registry.ESTIMATED
 
     def _prompts(self, given: object, path: str) -> None:
         """A text, texts, or token ids that are already counted."""
         if isinstance(given, str):
             self.text += self.counter(given)
             return
+        if isinstance(given, Mapping) and "id" in given:
+            uncountable(path, "a stored prompt")
         for place, item in enumerate(list_at(given, path)):
             if isinstance(item, str):
                 self.text += self.counter(item)
@@ -288,12 +299,12 @@ class _Counting:
         for key in ("tools", "functions"):
             if request.get(key):
                 self.spans.append(self.framer.tools(request[key], forced, key))
-        for key, inner in (("response_format", "json_schema"), ("text", "format")):
+        for key, inner in _SCHEMAS.items():
             wanted = request.get(key)
             if wanted is None:
                 continue
             wanted = object_at(wanted, key)
-            if inner == "format" and inner in wanted:
+            if inner in wanted:
                 wanted = object_at(wanted[inner], f"{key}.{inner}")
             if wanted.get("type") == "json_schema":
                 self.spans.append(schema_tokens(wanted.get("json_schema", wanted), self.counter))
