@@ -173,3 +173,13 @@ def test_what_is_not_there_is_told(nexctl: Nexctl, used: Path, tmp_path: Path) -
     assert nexctl("usage", "audit", tmp_path).exit == 2
     assert nexctl("usage", "audit", used, "--batch", "no-such-batch").exit == 3
     assert nexctl("usage", "audit", "--map", "charge=Cost").exit == 2
+
+
+def test_a_window_is_not_taken_of_a_file(nexctl: Nexctl, used: Path) -> None:
+    for window in (("--month", "2026-10"), ("--from", "2026-10-01"), ("--to", "2026-10-01")):
+        done = nexctl("usage", "audit", used, *window)
+        assert (done.exit, "are of a gateway" in done.err) == (2, True)
+    # Of the gateway that it is compared with it is.
+    nexctl("gateway", "init", "other")
+    done = nexctl("usage", "audit", used, "--against", "other", "--month", "2020-01", "-o", "json")
+    assert (done.exit, done.data["against"]["rows_against"]) == (9, 0)

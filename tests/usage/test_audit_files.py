@@ -142,6 +142,36 @@ def test_a_cell_may_go_over_lines_wherever_the_file_is_cut(
     assert (report.rows, report.clean) == (200, True)
 
 
+@pytest.mark.parametrize(
+    "text", ["{a}\n\n{b}\n{c}", "{over}\n{b}\n{c}", "{a}\n{b}\n\n{c}", "\n{a}\r\n{b}\n{c}"]
+)
+def test_a_finding_names_its_own_row_whatever_stands_between_the_rows(
+    tmp_path: Path, text: str
+) -> None:
+    """As many line ends as rows: the last row lacks its own, another one makes up for it."""
+    cells = "2026-11-26T12:00:00Z,nex-pro,1000,100,USD"
+    made = {name: f"{cells},0.00014,{name}" for name in "ab"}
+    lines = text.format(**made, c=f"{cells},0.00015,c", over=f'{cells},0.00014,"o\nver"')
+    path = tmp_path / "usage.csv"
+    head = "created_at,model_served,input_tokens,output_tokens,currency,charge,request_id\n"
+    path.write_bytes((head + lines).encode())
+    (finding,) = audited(path, "nextoken").findings
+    assert (finding.row, finding.request_id, finding.billed) == (3, "c", 150_000_000)
+
+
+@pytest.mark.parametrize("cell", ["WAHR", "1", "yes"])
+def test_what_is_neither_true_nor_false_is_refused_by_its_line(tmp_path: Path, cell: str) -> None:
+    """A hit costs a twentieth: billed in full, it must not pass for no hit."""
+    path = tmp_path / "usage.csv"
+    names = "created_at,model_served,input_tokens,output_tokens,charge,currency,semantic_cache_hit"
+    line = "2026-11-26T12:00:00Z,nex-pro,1000,100,0.00014,USD"
+    path.write_text(f"{names}\n{line},\n{line},FALSE\n")
+    assert audited(path, "nextoken").clean
+    path.write_text(f"{names}\n{line},\n{line},{cell}\n")
+    with pytest.raises(UsageError, match=f"line 3: '{cell}' is neither true nor false"):
+        audited(path, "nextoken")
+
+
 def test_all_three_styles_of_a_csv_are_audited_alike(tmp_path: Path) -> None:
     from nexctl.usage.styles import STYLES
 

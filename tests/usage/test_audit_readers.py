@@ -94,6 +94,38 @@ def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> No
     assert audited(found).clean
 
 
+def test_what_new_api_gave_back_is_taken_off_what_it_billed(tmp_path: Path) -> None:
+    found = known(put(tmp_path / "log.json", [NEW_API, {**NEW_API, "type": 6, "quota": 100}]))
+    assert [row.charge for row in found.rows()] == ["0.00045", "-0.0002"]
+    report = audited(found)
+    assert (report.clean, report.totals[0].billed) == (True, 250_000_000)
+    assert any("gives back 0.0002 USD" in said for said in report.says)
+
+
+def test_tokens_of_sound_and_pictures_are_never_priced_as_text(tmp_path: Path) -> None:
+    """No column tells them apart, so that what is billed for them cannot be followed."""
+    heard = {"prompt_tokens_details": {"audio_tokens": 300, "cached_tokens": 0}}
+    drawn = {"completion_tokens_details": {"image_tokens": 400, "reasoning_tokens": 0}}
+    silent = {"prompt_tokens_details": {"audio_tokens": 0}, "completion_tokens_details": None}
+    logs = [
+        {**LITELLM, "request_id": str(number), "metadata": {"usage_object": used}}
+        for number, used in enumerate((heard, drawn, silent))
+    ]
+    said = {**NEW_API, "other": json.dumps({"audio": True, "audio_input": 0, "audio_output": 9})}
+    for records, rules in ((logs, ["usage_missing"] * 2), ([said], ["usage_missing"])):
+        report = audited(known(put(tmp_path / "log.json", records)))
+        assert [one.rule for one in report.findings] == rules
+        assert {one.expected for one in report.findings} == {None}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"success": true, "data": {"items": [], "total": 0}}'])
+def test_an_answer_without_a_record_is_an_empty_list(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(text)
+    report = audited(known(path))
+    assert (report.rows, report.clean) == (0, True)
+
+
 def test_a_group_that_the_book_has_as_a_tier_is_priced_by_it(tmp_path: Path) -> None:
     """nex-pro: 100,000 in and 10,000 out are 0.014 USD; the tier pro takes 1 % off."""
 
@@ -310,6 +342,44 @@ def test_a_point_may_be_the_decimal_sign_between_semicolons(tmp_path: Path) -> N
     mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost",))
     rows = known(path, mapped).rows()
     assert [(row.input_tokens, row.charge) for row in rows] == [(1000, "1.234"), (1000, "2")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "time"),
+    [
+        ("1790000000", "2026-09-21T14:13:20Z"),
+        ("1790000000999", "2026-09-21T14:13:20Z"),
+        ("20260921", "2026-09-21T00:00:00Z"),
+        ("20260921141320", None),
+        ("202609211413", None),
+        ("1790000000999000", None),
+    ],
+)
+def test_digits_are_a_unix_time_only_where_they_can_be_one(
+    tmp_path: Path, cell: str, time: str | None
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"Date,Cost\n{cell},1\n")
+    found = known(path, parse_map(("created_at=Date,charge=Cost",)))
+    if time is None:
+        with pytest.raises(UsageError, match=f"Date: '{cell}' is no time like"):
+            list(found.rows())
+    else:
+        assert [row.created_at for row in found.rows()] == [time]
+
+
+@pytest.mark.parametrize(
+    ("cell", "hit"), [("HIT", True), ("1", True), ("no", False), ("", None), ("WAHR", "refused")]
+)
+def test_a_mapped_truth_is_known_or_refused(tmp_path: Path, cell: str, hit: Any) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"Date,Cost,Hit\n2026-10-01,1,{cell}\n")
+    found = known(path, parse_map(("created_at=Date,charge=Cost,semantic_cache_hit=Hit",)))
+    if hit == "refused":
+        with pytest.raises(UsageError, match="Hit: 'WAHR' is neither true nor false"):
+            list(found.rows())
+    else:
+        assert [row.semantic_cache_hit for row in found.rows()] == [hit]
 
 
 def test_a_mapped_column_stands_once(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from nexctl.usage.audit.prices import (
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch
 from nexctl.usage.readers.numbers import NANO, amounts, read_amounts
+from nexctl.usage.reading import _truth
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
@@ -337,7 +338,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
                 known(served) or None,
                 known(requested) or None,
                 known(tier) or None,
-                hit if hit is None or isinstance(hit, bool) else hit.lower() == "true",
+                _truth(hit) if hit and isinstance(hit, str) else hit or None,
                 batch,
                 known(currency) or None,
                 known(status) or None,

@@ -189,7 +189,8 @@ class Explainer:
                 return Judged(None, None, wanted)
         if line.billed == 0:
             return Judged(None, None, 0)
-        what = "no counts are given" if line.missing else "every count is 0"
+        none = line.missing or len(line.untold) > 1
+        what = "no counts are given" if none else "every count is 0"
         words = f"{what}, so the billed amount cannot be followed"
         return Judged(_finding("usage_missing", plan, line, None, words), None, None)
 

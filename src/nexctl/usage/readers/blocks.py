@@ -103,6 +103,7 @@ class Batch:
     def __init__(self, count: int) -> None:
         self.count = count
         self.complete = False
+        self.rare = None
 
 
 def utc(text: str) -> str | None:
@@ -220,8 +221,7 @@ class Reader:
         names = source.header
         self._places = {name: names.index(name) for name in names}
         self._wanted = [name for name in _WANTED if name in self._places]
-        columns = tuple(name for name in names if name in Row.__struct_fields__)
-        self._columns = columns
+        self._columns = columns = tuple(name for name in names if name in Row.__struct_fields__)
         self._make = _row_maker(columns) if columns else None
 
     def known(self, cell: Any) -> Any:
@@ -329,7 +329,6 @@ class Reader:
         found.cached = [row.cached_input_tokens for row in rows]
         found.out = [row.output_tokens for row in rows]
         found.reasoning = [row.reasoning_tokens for row in rows]
-        found.rare = None
         found.complete = bool(rows) and type(rows[0]) is _Slim
         if found.complete:
             found.requests, found.write = [1] * len(rows), [0] * len(rows)
@@ -369,9 +368,7 @@ class Reader:
             setattr(found, name, counts(columns[field]))
         odd = [columns[field] for field in _RARE if field in self._places]
         odd = [column for column in odd if column.count("0") < len(column)]
-        if not any("".join(column).strip("0") for column in odd):
-            found.rare = None
-        else:
+        if any("".join(column).strip("0") for column in odd):
             found.rare = [
                 any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
             ]
@@ -379,10 +376,13 @@ class Reader:
         lines: list[bytes] = []
 
         def detail(index: int) -> Row:
-            # Whole rows are wanted rarely, so they are read again then; alone where they can be.
+            # Whole rows are wanted rarely, so they are read again then; alone where each line is
+            # a row, for which the last one has to be ended and none may be empty.
             place = index if kept is None else kept[index]
-            if not whole and not lines and data.count(b"\n") == count and kept is None:
-                lines.extend(data.split(b"\n"))
+            if not whole and not lines and kept is None:
+                split = data.split(b"\n")
+                if len(split) == count + 1 and not split[-1] and all(map(bytes.strip, split[:-1])):
+                    lines.extend(split)
             if lines:
                 return self._row(next(self._cells(lines[place].decode("utf-8"))))
             if not whole:
