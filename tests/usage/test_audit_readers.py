@@ -112,8 +112,8 @@ def test_tokens_of_sound_and_pictures_are_never_priced_as_text(tmp_path: Path) -
         for number, used in enumerate((heard, drawn, silent))
     ]
     said = {**NEW_API, "other": json.dumps({"audio": True, "audio_input": 0, "audio_output": 9})}
-    for records, rules in ((logs, ["usage_missing"] * 2), ([said], ["usage_missing"])):
-        report = audited(known(put(tmp_path / "log.json", records)))
+    for found, rules in ((logs, ["usage_missing"] * 2), ([said], ["usage_missing"])):
+        report = audited(known(put(tmp_path / "log.json", found)))
         assert [one.rule for one in report.findings] == rules
         assert {one.expected for one in report.findings} == {None}
 
