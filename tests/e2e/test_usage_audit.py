@@ -175,6 +175,15 @@ def test_what_is_not_there_is_told(nexctl: Nexctl, used: Path, tmp_path: Path) -
     assert nexctl("usage", "audit", "--map", "charge=Cost").exit == 2
 
 
+def test_a_total_that_lacks_a_charge_agrees_with_no_invoice(nexctl: Nexctl, used: Path) -> None:
+    changed(used, 1, charge=None)
+    billed = nexctl("usage", "audit", used, "-o", "json").data["totals"]["billed"]
+    done = nexctl("usage", "audit", used, "--against", billed, "-o", "json")
+    assert (done.exit, done.data["against"]["differs"]) == (9, True)
+    shown = nexctl("usage", "audit", used, "--against", billed).out
+    assert "differs by what a row without a charge would add" in shown
+
+
 def test_a_window_is_not_taken_of_a_file(nexctl: Nexctl, used: Path) -> None:
     for window in (("--month", "2026-10"), ("--from", "2026-10-01"), ("--to", "2026-10-01")):
         done = nexctl("usage", "audit", used, *window)

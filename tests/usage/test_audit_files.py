@@ -206,6 +206,38 @@ def test_the_price_in_force_then_is_taken(tmp_path: Path) -> None:
     assert all("prices in force on" in one.explanation for one in swapped.findings)
 
 
+def test_a_row_billed_twice_is_expected_at_nothing_whatever_else_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its other finding is taken back, also where that was only counted; not one that it has not.
+
+    o3 was 10 and 40 per million until 2025-06-10 in UTC, whatever the day where the row was made.
+    """
+    dear = [
+        {**ROW, "request_id": f"r{n}", "model_served": "o3", "charge": "0.00317"} for n in "123"
+    ]
+    right = {**ROW, "request_id": "r4", "model_served": "o3", "charge": "0.014"}
+    right["created_at"] = "2025-06-10T03:30:00+08:00"
+    drawn = {**dear[0], "balance_delta": "-1"}
+    path = jsonl(tmp_path / "usage.jsonl", *dear, right, drawn, dear[2], right)
+    for most in (2_000, 1):
+        monkeypatch.setattr("nexctl.usage.audit.check.MOST_FINDINGS", most)
+        report = audited(path, "openai")
+        assert report.counts == {"rate": 3, "duplicate": 3, "balance": 1}
+        (total,) = report.totals
+        # 0.0028 three times, and 0.014.
+        assert (total.billed, total.expected) == (43_850_000_000, 22_400_000_000)
+
+
+def test_a_row_billed_twice_is_no_part_of_a_drift(tmp_path: Path) -> None:
+    dear = [{**ROW, "request_id": f"r{n}", "charge": "0.00017"} for n in range(14)]
+    report = audited(jsonl(tmp_path / "usage.jsonl", *dear, dear[3]))
+    assert report.counts == {"drift": 1, "duplicate": 1}
+    drift, twice = report.findings
+    assert (drift.billed, twice.billed) == (14 * 170_000_000, 170_000_000)
+    assert report.totals[0].expected == 14 * 140_000_000
+
+
 def test_before_the_first_price_it_is_assumed_and_said(tmp_path: Path) -> None:
     early = {**ROW, "request_id": "r0", "created_at": "2026-10-01T00:00:00Z"}
     report = audited(jsonl(tmp_path / "usage.jsonl", early, ROW))

@@ -230,7 +230,8 @@ def _against(app: App, other: str, task: Task, report: Report, window: Window) -
                 hint=", ".join(total.currency for total in totals),
             )
         billed, currency = (totals[0].billed, totals[0].currency) if totals else (0, "")
-        return compare.with_amount(billed, currency, parse_units(other))
+        unknown = any(one.rule == "unpriced" and one.billed is None for one in report.findings)
+        return compare.with_amount(billed, currency, parse_units(other), unknown=unknown)
     with _other_list(app, other, window) as there:
         here = _rows(task.path, task.batch_id)
         return compare.lists(here, _rows(there.path, task.batch_id), there.name)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
 from nexctl.usage.audit.explain import Explainer, Judged, Later, Line, line_of
+from nexctl.usage.audit.infer import conditions_of
 from nexctl.usage.audit.prices import (
     CACHED,
     INPUT,
@@ -30,7 +31,7 @@ from nexctl.usage.audit.prices import (
 from nexctl.usage.audit.terms import Finding
 from nexctl.usage.readers.blocks import Batch
 from nexctl.usage.readers.numbers import NANO, amounts, read_amounts
-from nexctl.usage.reading import _truth
+from nexctl.usage.reading import Row, _truth
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
@@ -196,9 +197,7 @@ class Checker:
         else:
             usage = _usage(batch, index)
             line = Line(index, Later(batch.detail, index), found.billed(index), usage, False)
-        judged = self.explainer.judge(plan, line)
-        if judged.finding is not None and plan.book is not None and plan.book.id in self.disputed:
-            judged = self._by_the_book(plan, line, judged)
+        judged = self._judged(plan, line)
         if judged.note is not None:
             found.notes.append(judged.note)
         if judged.finding is not None:
@@ -211,6 +210,17 @@ class Checker:
                     other[0] += self.explainer.other_reading(plan, line, "cached_inside")
                 if line.usage[REASONING]:
                     other[1] += self.explainer.other_reading(plan, line, "reasoning_inside")
+
+    def alone(self, row: Row, place: int, billed: int) -> Finding | None:
+        """What is found of one row, where its finding may have been counted and not kept."""
+        plan = self.explainer.plan(conditions_of(row))
+        return self._judged(plan, line_of(place, row, billed)).finding
+
+    def _judged(self, plan: Plan, line: Line) -> Judged:
+        judged = self.explainer.judge(plan, line)
+        if judged.finding is not None and plan.book is not None and plan.book.id in self.disputed:
+            return self._by_the_book(plan, line, judged)
+        return judged
 
     def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""

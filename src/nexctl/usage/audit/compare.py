@@ -23,8 +23,10 @@ MOST_GAPS = 1_000
 _BY = ("day", "model", "key")
 
 
-def with_amount(billed: int, currency: str, invoiced: int) -> dict[str, Any]:
-    """A list's total against an invoice's, in pico."""
+def with_amount(
+    billed: int, currency: str, invoiced: int, *, unknown: bool = False
+) -> dict[str, Any]:
+    """A list's total against an invoice's, in pico. One with an unknown charge never agrees."""
     return {
         "kind": "amount",
         "by": "total",
@@ -34,7 +36,7 @@ def with_amount(billed: int, currency: str, invoiced: int) -> dict[str, Any]:
         "currency": currency,
         "gaps": [],
         "gaps_left_out": 0,
-        "differs": billed != invoiced,
+        "differs": billed != invoiced or unknown,
     }
 
 
