@@ -113,7 +113,7 @@ class Explainer:
         if plan.agrees:
             plan = self._agreed(plan, line)
         if plan.instants:
-            plan = self.plan(plan.conditions, utc(line.row.created_at))
+            plan = self.plan(plan.conditions, utc(line.row.created_at or ""))
         if plan.conditions.status == "error":
             return self._failed(plan, line)
         if line.missing or not any(line.usage[:5] + line.usage[6:]):
