@@ -229,6 +229,20 @@ def test_a_row_billed_twice_is_expected_at_nothing_whatever_else_it_has(
         assert (total.billed, total.expected) == (43_850_000_000, 22_400_000_000)
 
 
+def test_a_row_billed_twice_is_no_part_of_what_the_whole_file_reads_otherwise(
+    tmp_path: Path,
+) -> None:
+    """NexRelay counts cached tokens beside input, this list counts them inside."""
+    row = {**ROW, "model_served": "gpt-5.2", "currency": "credits", "price_book": "nexrelay"}
+    row |= {"cached_input_tokens": 500, "charge": "650"}  # 500 + 100 + 50; the book: 1,150
+    rows = [{**row, "request_id": f"r{n}"} for n in range(5)]
+    report = audited(jsonl(tmp_path / "usage.jsonl", *rows, rows[2]))
+    assert report.counts == {"reading": 1, "duplicate": 1}
+    (total,) = report.totals
+    assert (total.billed, total.expected) == (6 * 650 * 10**12, 5 * 1_150 * 10**12)
+    assert report.findings[0].billed == 5 * 650 * 10**12
+
+
 def test_a_row_billed_twice_is_no_part_of_a_drift(tmp_path: Path) -> None:
     dear = [{**ROW, "request_id": f"r{n}", "charge": "0.00017"} for n in range(14)]
     report = audited(jsonl(tmp_path / "usage.jsonl", *dear, dear[3]))

@@ -29,7 +29,7 @@ from nexctl.usage.audit.prices import (
     Plan,
 )
 from nexctl.usage.audit.terms import Finding
-from nexctl.usage.readers.blocks import Batch
+from nexctl.usage.readers.blocks import Batch, utc
 from nexctl.usage.readers.numbers import NANO, amounts, read_amounts
 from nexctl.usage.reading import Row, _truth
 
@@ -248,18 +248,37 @@ class Checker:
             plan = plan_of(fast[index])
             if index in skipped or plan.book is None or found.billed(index) < 0:
                 continue
-            twin = self._twin(plan)
-            if (twin.reading, twin.rounding) == (plan.reading, plan.rounding):
-                continue
             usage = _usage(found.batch, index)
-            form = prices.form_for(twin, twin.forms[0], usage) if twin.forms else None
-            wanted = prices.expected(twin, form, usage) if form is not None else None
+            wanted = self._otherwise(plan, usage, found.batch.created[index])
             if wanted is None or wanted == found.billed(index):
                 continue
             sums = found.reference.setdefault((plan.book.id, plan.unit), [0, 0, 0])
             sums[0] += 1
             sums[1] += found.billed(index)
             sums[2] += wanted
+
+    def by_the_book(self, row: Row, place: int, billed: int) -> tuple[tuple[str, str], int] | None:
+        """What an agreeing row comes to as its book says, where that is something else.
+
+        With the (book, currency) that it is counted under in `reference`.
+        """
+        plan = self.explainer.plan(conditions_of(row))
+        if self.reference is None or plan.book is None:
+            return None
+        usage = line_of(place, row, billed).usage
+        wanted = self._otherwise(plan, usage, utc(row.created_at or ""))
+        if wanted is None or wanted == billed:
+            return None
+        return (plan.book.id, plan.unit), wanted
+
+    def _otherwise(self, plan: Plan, usage: tuple[int, ...], created: str | None) -> int | None:
+        """What a row comes to as its book says; None where the plan reads as the book does."""
+        twin = self._twin(plan)
+        if (twin.reading, twin.rounding) == (plan.reading, plan.rounding) or not twin.forms:
+            return None
+        if twin.instants and self.reference is not None:
+            twin = self.reference.plan(twin.conditions, created)
+        return prices.expected(twin, prices.form_for(twin, twin.forms[0], usage), usage)
 
 
 class _Found:

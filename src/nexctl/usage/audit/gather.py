@@ -97,6 +97,12 @@ class Gathered:
         if len(self.kept) < MOST_KEPT:
             self.kept.append(finding)
 
+    def take_out(self, key: tuple[str, str], billed: int, wanted: int) -> None:
+        """Undo a row's share in what the whole file comes to as its book says."""
+        sums = self.reference[key]
+        for place, value in enumerate((1, billed, wanted)):
+            sums[place] -= value
+
     @property
     def cut(self) -> bool:
         """Whether some findings were only counted."""

@@ -289,6 +289,9 @@ def _put_repeat(
         before = _mine[0].checker.alone(row, place, billed)
     if before is not None:
         gathered.take_back(before)
+    elif (told := _mine[0].checker.by_the_book(row, place, billed)) is not None:
+        key, wanted = told
+        gathered.take_out(key, billed, wanted)
     gathered.put(
         Finding(
             "duplicate",
