@@ -159,6 +159,15 @@ def test_malformed_input_is_exit_2_with_its_line(
     assert "Traceback" not in done.err
 
 
+def test_a_parquet_is_named_where_it_is_malformed(nexctl: Nexctl, tmp_path: Path) -> None:
+    """It is audited by way of a file of rows, whose name says nothing to anybody."""
+    duckdb = pytest.importorskip("duckdb")
+    path = str(tmp_path / "u.parquet")
+    duckdb.sql("SELECT 'x' AS request_id, 1 AS charge").write_parquet(path)
+    done = nexctl("usage", "audit", path)
+    assert (done.exit, "u.parquet, line 1: created_at" in done.err) == (2, True)
+
+
 def test_an_empty_list_has_no_price_book_and_no_currency(nexctl: Nexctl, tmp_path: Path) -> None:
     empty = tmp_path / "empty.csv"
     nexctl("usage", "export", empty, "--month", "2020-01")

@@ -257,12 +257,12 @@ class Reader:
                 try:
                     self._check(self._full(line), number)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise _malformed(self.source.path, number, str(error)) from None
+                    raise _malformed(self.source.name, number, str(error)) from None
             return
         self._careful_cells(data, first_line)
 
     def _careful_cells(self, data: bytes, first_line: int) -> None:
-        path = self.source.path
+        path = self.source.name
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -285,21 +285,21 @@ class Reader:
         from nexctl.money import parse_units
 
         if not row.created_at:
-            raise _malformed(self.source.path, number, "created_at: a time is missing")
+            raise _malformed(self.source.name, number, "created_at: a time is missing")
         if utc(row.created_at) is None:
             words = f"created_at: {row.created_at[:40]!r} is no time like 2026-10-31T12:00:00Z"
-            raise _malformed(self.source.path, number, words)
+            raise _malformed(self.source.name, number, words)
         for name in ("charge", "balance_delta", "balance_after"):
             text = getattr(row, name)
             if text is not None:
                 try:
                     parse_units(plain(text), what=name)
                 except UsageError as error:
-                    raise _malformed(self.source.path, number, error.message) from None
+                    raise _malformed(self.source.name, number, error.message) from None
         for name in _COUNTS:
             count = getattr(row, name)
             if count is not None and count < 0:
-                raise _malformed(self.source.path, number, f"{name}: {count} is no quantity")
+                raise _malformed(self.source.name, number, f"{name}: {count} is no quantity")
 
     # ------------------------------------------------------------- JSONL
 
