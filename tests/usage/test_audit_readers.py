@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_tokens_of_sound_and_pictures_are_never_priced_as_text(tmp_path: Path) -
         report = audited(known(put(tmp_path / "log.json", found)))
         assert [one.rule for one in report.findings] == rules
         assert {one.expected for one in report.findings} == {None}
+
+
+def test_what_is_read_only_once_is_refused(tmp_path: Path) -> None:
+    """A list is looked at before it is read: of a pipe the rest would be taken for all of it."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes with names here")
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    # Opened for both, so that nobody waits for the other end.
+    held = os.open(pipe, os.O_RDWR)
+    try:
+        with pytest.raises(UsageError, match="it is a pipe or a device"):
+            any_rows(pipe)
+    finally:
+        os.close(held)
 
 
 @pytest.mark.parametrize("text", ["[]", '{"success": true, "data": {"items": [], "total": 0}}'])

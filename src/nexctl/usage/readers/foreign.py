@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
@@ -148,9 +149,16 @@ def records(path: str) -> Iterator[tuple[str, Record]]:
 
 
 def opened(path: str) -> io.BufferedReader:
-    """The file as bytes. UsageError where it cannot be read."""
+    """The file as bytes. UsageError where it cannot be read, or only once as a pipe is."""
     try:
-        return open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise UsageError(
+                f"{path}: it is a pipe or a device, which is read only once",
+                hint="write it into a file first, and name that",
+            )
+        return stream
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror or error}",
