@@ -118,7 +118,7 @@ def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> di
         for side in (0, 1):
             sums[side] += known[side] or 0
         pair = [None if side in unknown else known[side] for side in (0, 1)]
-        if pair[0] == pair[1] and None not in known:
+        if pair[0] == pair[1] and None not in pair:
             continue
         count += 1
         size = abs((pair[0] or 0) - (pair[1] or 0))
@@ -142,7 +142,9 @@ def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> di
                 **dict(zip(fields, key, strict=True)),
                 "billed": amount(one),
                 "against": amount(other),
-                "difference": amount((one or 0) - (other or 0)),
+                "difference": None
+                if one is None and other is None
+                else amount((one or 0) - (other or 0)),
             }
             for _, _, key, one, other in sorted(gaps, reverse=True)
         ],
