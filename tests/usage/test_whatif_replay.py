@@ -212,34 +212,6 @@ def test_billing_tiers_follow_each_customers_month() -> None:
     assert apart["tier_credit"] == "0"
 
 
-@pytest.mark.parametrize("time", ["2026-11-01T01:30:00+02:00", "20261031T233000Z"])
-def test_a_month_is_that_of_utc(time: str) -> None:
-    rows = [
-        record(input_tokens=10**9, output_tokens=10**8, created_at=created)
-        for created in (time, "2026-10-31T23:30:00Z")
-    ]
-    answer = replayed(*rows)
-    (month,) = books_of(answer)["nextoken"]["tiers"]
-    assert (month["month"], month["gross"]) == ("2026-10", "7280")
-    assert (answer.replay.first, answer.replay.last) == ("2026-10-31T23:30:00Z",) * 2
-
-
-def test_a_line_of_totals_is_no_record() -> None:
-    answer = replayed(record(), record(created_at=None, model_served=None, request_id=None))
-    assert (answer.data()["usage"]["billed"], answer.replayed) == ({"USD": "0.01"}, 1)
-    assert list(answer.data()["usage"]["unusable"].values()) == [1]
-
-
-def test_a_charge_of_minus_nothing_is_no_refund() -> None:
-    usage = replayed(record(charge="-0.0"), record(charge="-0.01")).data()["usage"]
-    assert (usage["replayed"], usage["billed"]) == (1, {"USD": "0"})
-
-
-def test_a_time_beyond_the_calendar_is_told() -> None:
-    with pytest.raises(UsageError, match="is not a date"):
-        replayed(record(created_at="0001-01-01T00:00:00+14:00"))
-
-
 def test_prices_are_those_of_the_records_time(tmp_path: Path) -> None:
     book = tmp_path / "own.toml"
     book.write_text(OWN)

@@ -291,6 +291,8 @@ def _plain(error: Exception) -> str:
         return f"{error.args[0]} is missing"
     if isinstance(error, UnicodeDecodeError):
         return "it is not written in UTF-8; save it so"
+    if isinstance(error, csv.Error) and "new-line" in str(error):
+        return "its lines end in CR alone; save it as CSV with LF or CRLF"
     return str(error)[:200] or type(error).__name__
 
 
