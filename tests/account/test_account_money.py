@@ -254,6 +254,31 @@ def test_a_streamed_answer_is_handed_on_as_it_comes_and_ends_with_its_charge(
     assert sent["request_id"] == found.request_id
 
 
+def test_a_stream_that_broke_off_is_told_with_what_is_known_of_its_charge(
+    gateway: Gateway, wire: MemoryTransport
+) -> None:
+    fault = {"error": {"type": "upstream", "code": "upstream_error", "message": "it broke off"}}
+    last = chunk(usage=USAGE, nex=NEX)
+    asked = msgspec.structs.replace(HELLO, request_id="r-7")
+    wire.expect("POST", "/v1/chat/completions", streams(chunk("Hel"), last, fault))
+    wire.expect("POST", "/v1/chat/completions", streams(chunk("Hel"), fault))
+    parts: list[chatting.Answered] = []
+
+    def broken() -> str:
+        with pytest.raises(Refused) as caught:
+            chatting.ask(gateway, asked, on_text=lambda _: None, on_break=parts.append)
+        assert caught.value.exit == 7
+        return caught.value.hint or ""
+
+    assert "may be charged" not in broken()
+    (part,) = parts
+    assert (part.text, part.request_id) == ("Hel", "r-7")
+    assert part.nex is not None
+    assert part.nex.charge == "0.0000042"
+    assert broken().endswith("it may be charged: 'nexctl usage show r-7' tells")
+    assert len(parts) == 1, "what is not known is not handed on"
+
+
 def whole(**more: Any) -> dict[str, Any]:
     return {"id": "c", "object": "chat.completion", "created": 1, "model": "nex-pro",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"},

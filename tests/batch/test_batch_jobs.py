@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from faulty_gateway import FaultyGateway
 from pipeline_kit import ASK, Bench, counts, line, write_lines
@@ -284,6 +285,18 @@ def test_the_sheet_is_guarded_and_has_a_status_on_every_line(
     assert good.startswith("'=1+1,succeeded,200,,,gpt-4o-mini,stop,2,,7,,,answer to =1+1")
     assert bad.startswith("b,failed,500,went_wrong,status 500,")
     assert stat.S_IMODE(os.stat(out).st_mode) == 0o600
+
+
+def test_the_sheet_says_how_many_answers_a_request_has() -> None:
+    choices = [{"message": {"content": f"answer {n}"}} for n in range(3)]
+
+    def row(body: Any) -> str:
+        response = {"status_code": 200, "body": body}
+        raw = msgspec.Raw(msgspec.json.encode(response))
+        return results.sheet_row(collect.Row("a", collect.SUCCEEDED, response=raw))
+
+    assert row({"choices": choices}).endswith(",answer 0,3\r\n")
+    assert row({"data": []}).endswith(",,\r\n"), "an embedding has none"
 
 
 def test_results_go_to_one_of_two_formats(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ def test_a_manual_order_is_submitted_approved_and_refunded(nexctl: Nexctl) -> No
     order = nexctl("wallet", "topup", "50", *at).data
     assert order["pay_to"]["reference"] == order["id"]
     assert order["pay_to"]["amount"] == "50"
+    early = nexctl("admin", "payments", "approve", order["id"], "--yes", "-p", "shop")
+    assert early.exit == 1
+    assert f"nexctl wallet submit {order['id']} --transaction REF" in early.err
     submitted = nexctl(
         *("wallet", "submit", order["id"], "--transaction", "abc-12345", "--sender", "me"), *at
     )

@@ -172,7 +172,7 @@ def test_one_request_id_is_billed_once(nexctl: Nexctl) -> None:
 
 
 def test_a_running_request_id_is_8(nexctl: Nexctl) -> None:
-    nexctl("admin", "providers", "set", "echo", "--option", "stall=12")
+    nexctl("admin", "providers", "set", "echo", "--option", "stall=8")
     first: list[Ran] = []
     thread = threading.Thread(
         target=lambda: first.append(chat(nexctl, "--request-id", "r1")), daemon=True

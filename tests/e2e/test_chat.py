@@ -117,16 +117,19 @@ def test_an_answer_cannot_steer_the_terminal(nexctl: Nexctl) -> None:
 def test_a_broken_stream_is_7_with_what_came(nexctl: Nexctl) -> None:
     nexctl("admin", "providers", "set", "echo", "--option", "break=2")
     done = nexctl("chat", "-m", "nex-pro", stdin="word " * 100)
-    assert done.exit in (0, 7)
+    assert done.exit == 7
     assert done.out.startswith("word ")
     assert done.out.endswith("\n")
+    billed = nexctl("usage", "list", "-o", "json").data[0]
+    assert f"charge ${billed['charge']} · " in done.err
+    assert f"partial answer · request {billed['request_id']}" in done.err
     held = nexctl("wallet", "show", "-o", "json").data
     assert held["held"] == "0"
     assert held["balance"] != "30"
 
 
 def test_ctrl_c_in_a_stream_names_the_request(nexctl: Nexctl, tmp_path: Path) -> None:
-    nexctl("admin", "providers", "set", "echo", "--option", "pause=0.5")
+    nexctl("admin", "providers", "set", "echo", "--option", "pause=0.05")
     (tmp_path / "p.txt").write_text("word " * 100)
     process = subprocess.Popen(
         [str(PROGRAM), "chat", "p.txt", "-m", "nex-pro"],

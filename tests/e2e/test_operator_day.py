@@ -42,6 +42,9 @@ def test_from_an_empty_book_to_a_statement(nexctl: Nexctl) -> None:
     assert rows["input"]["margin_percent"] == "13.043478"
     unsure = nexctl("admin", "prices", "apply", "draft.toml")
     assert unsure.exit == 10
+    diff = nexctl("admin", "prices", "diff", "draft.toml").out
+    (credit,) = (line for line in diff.splitlines() if line.split()[1:2] == ["credit"])
+    assert credit.split()[2:7] == ["operator", "100", "for", "1", "USD"]
     assert nexctl("admin", "prices", "diff", "draft.toml", "-o", "json").data["applied"] is False
     applied = nexctl("admin", "prices", "apply", "draft.toml", "--yes", "-o", "json")
     assert (applied.exit, applied.data["applied"]) == (0, True), applied

@@ -125,7 +125,7 @@ def test_later_exports_go_on_and_old_files_stay(used: Nexctl, tmp_path: Path) ->
     nothing = used("usage", "export", "u.csv", "--since-last")
     assert (nothing.exit, "no new record" in nothing.err) == (0, True)
     nothing = used("usage", "export", "u.csv", "--since-last", "-o", "csv")
-    assert (nothing.exit, nothing.out) == (0, "rows,charge,currency\r\n"), nothing
+    assert (nothing.exit, nothing.out) == (0, "rows,charge,currency,unknown_charges\r\n"), nothing
     assert used("chat", "-", "-q", stdin="Once more").exit == 0
     done = used("usage", "export", "u.csv", "--since-last", "-o", "json").data
     assert (done["path"], done["rows"], done["after_sequence"]) == ("u.2.csv", 1, 5)
@@ -250,7 +250,7 @@ class Door:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(
         self, path: str, asked: dict[str, str], source: Recorded

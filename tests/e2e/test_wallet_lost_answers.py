@@ -45,7 +45,7 @@ class Loses(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     Loses.seen = []
     server = HTTPServer(("127.0.0.1", 0), Loses)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

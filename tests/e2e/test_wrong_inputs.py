@@ -280,7 +280,7 @@ def test_what_answers_without_tls_and_what_is_no_gateway(nexctl: Nexctl) -> None
 
     other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
     port = other.server_address[1]
-    threading.Thread(target=other.serve_forever, daemon=True).start()
+    threading.Thread(target=other.serve_forever, args=(0.02,), daemon=True).start()
     try:
         done = nexctl("models", "list", NEXCTL_BASE_URL=f"https://127.0.0.1:{port}", **REMOTE)
         assert (done.exit, done.err.splitlines()) == (

@@ -156,6 +156,25 @@ def test_a_code_that_a_book_restates_keeps_its_meaning() -> None:
     assert judge(Reply(429, {}, iter([json.dumps({"error": restated}).encode()]))) is False
 
 
+@pytest.mark.parametrize(
+    ("ways", "named"),
+    [
+        (None, ["topup"]),
+        (["claim"], ["grants"]),
+        (["topup", "claim"], ["topup", "grants"]),
+        (["a way of tomorrow"], ["topup"]),
+        ("claim", ["topup"]),
+        ([{}, None], ["topup"]),
+    ],
+)
+def test_an_empty_wallet_is_filled_in_the_ways_that_its_gateway_has(
+    ways: Any, named: list[str]
+) -> None:
+    error = {"code": "insufficient_balance", "details": {"ways": ways}}
+    hint = refused(402, {"error": error}).hint or ""
+    assert [word for word in ("topup", "grants") if f"nexctl wallet {word}" in hint] == named
+
+
 def test_a_budget_names_its_layer_and_when_it_resets() -> None:
     error = refused(
         403,

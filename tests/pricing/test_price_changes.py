@@ -67,6 +67,21 @@ def test_a_rule_of_charging_needs_a_second_look_a_date_does_not() -> None:
     assert changes.between(priced("1"), priced("1", retrieved="2026-12-01")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0.5", "0.5"),
+        ('{"amount": "1", "currency": "USD", "per": "100"}', "100 for 1 USD"),
+        ('{"state": "operator"}', "operator"),
+        ('["cached", "batch"]', "cached, batch"),
+        ('{"first": "a", "then": "b"}', "first a, then b"),
+        *((text, text) for text in ("[]", '{"a": {"b": "c"}}', "{no JSON", "null", "")),
+    ],
+)
+def test_a_rule_is_told_as_people_read_it(text: str, shown: str) -> None:
+    assert changes.told(text) == shown
+
+
 def test_the_hash_accepts_one_change_and_no_other() -> None:
     one, two = priced("1"), priced("2")
     found = changes.accept_hash(one, two)

@@ -179,6 +179,30 @@ def test_a_chains_hash_needs_the_sender_where_the_amount_is_no_orders_own(
     assert rig.ask("POST", path, {"transaction": "our bank's 17"}).status == 200
 
 
+def test_a_reference_is_kept_as_it_was_written_and_still_pays_one_order(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make(payments="manual")
+
+    def submitted(text: str) -> Got:
+        path = f"/v1/wallet/top-ups/{order(rig, method='usdt')['id']}"
+        return rig.ask("POST", path, {"transaction": text, "sender": "T"})
+
+    def shown(made: str) -> str:
+        path = f"/admin/v1/payments/{made}"
+        return str(rig.ask("GET", path, key=rig.operator).body["transaction"])
+
+    first = submitted(" Statement 17,  line 4 ").body["id"]
+    assert shown(first) == "Statement 17, line 4"
+    for other in ("statement17,line4", "STATEMENT 17, LINE 4"):
+        assert submitted(other).code == "state_conflict"
+    path = f"/admin/v1/payments/{first}/approve"
+    got = rig.ask("POST", path, {"transaction": "Statement 18, line 1"}, key=rig.operator)
+    assert (got.body["state"], got.body["transaction"]) == ("credited", "Statement 18, line 1")
+    hash_ = submitted("0x" + "AB" * 32).body["id"]
+    assert shown(hash_) == "ab" * 32, "a hash has one spelling"
+
+
 def test_who_submitted_cannot_approve(make: Callable[..., Rig]) -> None:
     from nexctl.server.ledger import orders
 

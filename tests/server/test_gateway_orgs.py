@@ -383,3 +383,15 @@ def test_a_key_of_an_archived_project_is_no_key_any_more(acme: Acme) -> None:
     assert acme.rig.ask("GET", "/v1/me", key=made.body["secret"]).status == 200
     assert acme.ask("DELETE", f"/projects/{project}").status == 200
     assert acme.rig.ask("GET", "/v1/me", key=made.body["secret"]).code == "invalid_api_key"
+
+
+@pytest.mark.parametrize("field", ["project", "member_id"])
+def test_a_key_outside_an_organisation_is_told_which_of_its_fields_cannot_be(
+    rig: Rig, field: str
+) -> None:
+    got = rig.ask("POST", "/v1/keys", {"name": "k", field: "x"})
+    assert (got.status, got.code, got.body["error"]["param"]) == (400, "invalid_request", field)
+    assert "organisation" in got.body["error"]["message"]
+    parent = rig.ask("POST", "/v1/keys", {"name": "p"}).body["id"]
+    got = rig.ask("POST", "/v1/keys", {"name": "k", "parent_id": parent, field: "x"})
+    assert (got.status, got.body["error"]["param"]) == (400, field)

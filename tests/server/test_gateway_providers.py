@@ -218,6 +218,34 @@ def said(content: Any = "", **more: Any) -> dict[str, Any]:
     return {"choices": [{"delta": {"content": content}}], **more}
 
 
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\n \n"])
+@pytest.mark.parametrize("finish", [None, "stop"])
+def test_a_server_that_knows_no_streams_is_told_as_one_piece(
+    served: Served, far: Upstream, before: bytes, finish: str | None
+) -> None:
+    choice = {"index": 0, "message": {"content": "An answer"}, "finish_reason": finish}
+    answer = json.dumps({"choices": [choice], "usage": USAGE}, indent=1).encode()
+    far.told = {"body": before + answer, "headers": {"content-type": "application/json"}}
+    whole = ask(served).json()
+    events = [line[6:] for line in ask(served, stream=True).text.split("\n\n") if line]
+    assert events.pop() == "[DONE]"
+    chunks = [json.loads(event) for event in events]
+    texts = [one["delta"].get("content") or "" for chunk in chunks for one in chunk["choices"]]
+    assert "".join(texts) == "An answer"
+    nex = chunks[-1]["nex"]
+    assert (nex["charge"], nex["counted_by"]) == (whole["nex"]["charge"], "upstream")
+    rows = served.app.house.ledger.usage(served.made.customer).rows
+    assert [row.status for row in rows] == ["ok", "ok"]
+    assert served.held() == 0
+
+
+def test_half_of_a_whole_answer_is_no_stream(served: Served, far: Upstream) -> None:
+    far.told = {"body": b'{"choices": [{"message": {"content": "An ans'}
+    got = ask(served, stream=True)
+    assert (got.status_code, got.json()["error"]["code"]) == (502, "upstream_error")
+    assert served.held() == 0
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_mark_of_byte_order_hides_nothing(served: Served, far: Upstream, stream: bool) -> None:
     whole = {"choices": [{"message": {"content": "An answer"}}], "usage": USAGE}

@@ -240,7 +240,7 @@ def test_a_failing_provider_is_passed_over_and_the_debit_is_the_served_row(
             max_completion_tokens=500,
             stream=True,
             stream_options={"include_usage": True},
-            metadata={"echo.pause": "2"},
+            metadata={"echo.pause": "1"},
         )
         next(iter(stream))
         held.append(Decimal(shop.wallet()["held"]))

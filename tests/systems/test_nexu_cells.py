@@ -41,7 +41,9 @@ def test_credits_are_earned_by_tasks_and_without_them_it_is_429(open_shop: Open)
     with pytest.raises(openai.RateLimitError) as refused:
         fresh.sdk(fresh.key("sdk")).chat.completions.create(**request)
     assert (refused.value.status_code, refused.value.code) == (429, "insufficient_credits")
-    assert fresh.chat(request).exit == 5
+    poor = fresh.chat(request)
+    assert poor.exit == 5
+    assert fresh.error(poor)["hint"] == "'nexctl wallet grants' shows what can be claimed"
     got = fresh.data("wallet", "grants", "claim", "github_star")
     listed = fresh.data("wallet", "grants")
     assert len(listed["tasks"]) > 1

@@ -195,7 +195,8 @@ def test_all_three_styles_of_a_csv_are_audited_alike(tmp_path: Path) -> None:
 def test_the_price_in_force_then_is_taken(tmp_path: Path) -> None:
     # o3 was 10 and 40 per million until 2025-06-10, and 2 and 8 since.
     def at(day: str, charge: str) -> dict[str, Any]:
-        return {**ROW, "created_at": f"{day}T12:00:00Z", "model_served": "o3", "charge": charge}
+        row = {"request_id": day, "created_at": f"{day}T12:00:00Z", "model_served": "o3"}
+        return {**ROW, **row, "charge": charge}
 
     old, new = at("2025-06-01", "0.014"), at("2025-07-01", "0.0028")
     assert audited(jsonl(tmp_path / "a.jsonl", old, new), "openai").clean
@@ -292,13 +293,59 @@ def test_credits_are_compared_in_money_where_the_book_gives_their_value(tmp_path
     assert rules(euros) == ["unpriced"]
 
 
-def test_a_request_id_billed_twice_with_other_content_is_no_duplicate(tmp_path: Path) -> None:
-    other = {**ROW, "output_tokens": 200, "charge": "0.00018"}
-    assert audited(jsonl(tmp_path / "a.jsonl", ROW, other)).clean
-    elsewhere = {**ROW, "customer_id": "somebody-else"}
-    assert audited(jsonl(tmp_path / "b.jsonl", ROW, elsewhere)).clean
-    report = audited(jsonl(tmp_path / "c.jsonl", ROW, other, ROW))
-    assert [(one.rule, one.row, one.expected) for one in report.findings] == [("duplicate", 3, 0)]
+OTHER = {**ROW, "output_tokens": 200, "charge": "0.00018"}
+OWN = {"customer_id": "cus_1"}
+
+
+def test_a_request_id_billed_again_with_other_counts_is_told_and_not_accused(
+    tmp_path: Path,
+) -> None:
+    rows = [{**row, **OWN} for row in (ROW, OTHER, ROW)]
+    report = audited(jsonl(tmp_path / "c.jsonl", *rows))
+    assert [(one.rule, one.severity, one.row, one.expected) for one in report.findings] == [
+        ("duplicate", "warning", 2, None),
+        ("duplicate", "error", 3, 0),
+    ]
+    assert report.findings[0].billed == 180_000_000
+    assert "row 1" in report.findings[0].explanation
+    # Both may be owed: nothing is taken off for what is only suspected.
+    (total,) = report.totals
+    assert (total.billed, total.expected, total.unknown) == (460_000_000, 320_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([ROW, {**OTHER, "customer_id": "somebody-else"}], id="another customer"),
+        pytest.param(
+            [
+                {**ROW, "output_tokens": 0, "charge": "0.0001"},
+                {**ROW, "input_tokens": 0, "charge": "0.00004"},
+            ],
+            id="a line for each meter",
+        ),
+        pytest.param([ROW, {**ROW, "charge": "-0.00014"}, OTHER], id="corrected"),
+        pytest.param([{**ROW, "status": "error", "charge": "0"}, OTHER], id="tried again"),
+        pytest.param([{**ROW, "requests": 7}, {**OTHER, "requests": 2}], id="sums of requests"),
+        pytest.param([ROW, {**OTHER, "endpoint": "/v1/responses"}], id="another endpoint"),
+        pytest.param(
+            [
+                {**ROW, "batch_id": "b1", "charge": "0.000098"},
+                {**OTHER, "batch_id": "b1", "charge": "0.000126"},
+            ],
+            id="lines of a batch",
+        ),
+    ],
+)
+def test_rows_of_one_request_id_that_may_stand_together_are_no_finding(
+    tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    rows = [{**OWN, **row} for row in rows]
+    assert audited(jsonl(tmp_path / "a.jsonl", *rows)).clean
+
+
+def test_ids_that_repeat_in_a_list_without_customers_may_be_of_two(tmp_path: Path) -> None:
+    assert audited(jsonl(tmp_path / "a.jsonl", ROW, OTHER)).clean
 
 
 def test_a_duplicate_is_told_instead_of_what_else_is_in_the_row(tmp_path: Path) -> None:

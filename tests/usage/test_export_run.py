@@ -80,6 +80,27 @@ def test_sums_have_no_needless_zeros(tmp_path: Path) -> None:
     assert manifest["sums"] == {"USD": "0.001"}
 
 
+def test_a_total_of_records_with_an_unknown_charge_is_unknown(tmp_path: Path) -> None:
+    """What a foreign gateway leaves open is no 0; the part that is known stands beside it."""
+    book = Book()
+    for charge in ("0.5", None, "0.25", None, None):
+        book.use("0.5" if charge is None else charge, balance_delta=None, balance_after=None)
+        book.records[-1]["charge"] = charge
+    book.records[-1] |= {"model_served": "nex-coder", "currency": None}
+    book.use("0.1", model_served="nex-mini")
+    manifest = to_file(ask(totals=True, whole=False), Recorded(book), str(tmp_path / "u.csv"))
+    assert (manifest["sums"], manifest["unknown_charges"]) == ({"USD": "0.85"}, 3)
+    shown = [
+        (row["model"], row["charge"], row["known_charge"], row["unknown_charges"])
+        for row in manifest["totals"]
+    ]
+    assert shown == [
+        ("nex-mini", "0.1", "0.1", 0),
+        ("nex-pro", None, "0.75", 2),
+        ("nex-coder", None, "0", 1),
+    ]
+
+
 def test_file_and_manifest_are_private(tmp_path: Path) -> None:
     target = tmp_path / "u.csv"
     to_file(ask(), Recorded(book_of()), str(target))
@@ -92,8 +113,16 @@ def test_the_fields_of_a_manifest_are_an_api(tmp_path: Path) -> None:
     assert set(manifest) == {
         *("schema", "tool", "file", "format", "csv_style", "sha256", "bytes", "gateway"),
         *("customer_id", "window", "timezone", "filters", "unfiltered", "closed", "rows", "sums"),
-        *("first_sequence", "last_sequence", "after_sequence", "covered_to", "repeated_rows"),
-        *("price_books", "other_entries", "balance", "continues", "exported_at", "totals"),
+        *("unknown_charges", "first_sequence", "last_sequence", "after_sequence", "covered_to"),
+        *(
+            "repeated_rows",
+            "price_books",
+            "other_entries",
+            "balance",
+            "continues",
+            "exported_at",
+            "totals",
+        ),
     }
 
 

@@ -85,17 +85,19 @@ def ask(
     *,
     quoted: Estimate | None = None,
     on_text: Callable[[str], object] | None = None,
+    on_break: Callable[[Answered], object] = lambda part: None,
 ) -> Answered:
     """Send a request; with `on_text` the answer's first choice is handed on as it comes.
 
-    It goes `identified`; without such ids the answer is known by its own. Where the end was not
+    It goes `identified`; without such ids the answer is known by its own. A stream that broke off
+    is handed to `on_break` where the gateway said what the part is charged. Where the end was not
     seen, the error says where to look for a charge.
     """
     request = identified(gateway, request)
     try:
         if on_text is None:
             return _whole(gateway, request, quoted)
-        return _streamed(gateway, request, quoted, on_text)
+        return _streamed(gateway, request, quoted, on_text, on_break)
     except NetworkError as error:
         if error.sent:
             perhaps = charged_perhaps(request)
@@ -127,6 +129,7 @@ def _streamed(
     request: ChatRequest,
     quoted: Estimate | None,
     on_text: Callable[[str], object],
+    on_break: Callable[[Answered], object],
 ) -> Answered:
     import msgspec
 
@@ -142,6 +145,20 @@ def _streamed(
     calls: list[dict[str, Any]] = []
     model, finish, usage, nex = request.model or "", None, None, None
     request_id = request.request_id or ""
+
+    def so_far() -> Answered:
+        return Answered(
+            request_id,
+            model,
+            "".join(text),
+            "".join(refused) or None,
+            joined_calls(calls),
+            finish,
+            usage,
+            nex,
+            quoted,
+        )
+
     try:
         for chunk in events:
             model, usage, nex = chunk.model or model, chunk.usage or usage, chunk.nex or nex
@@ -155,19 +172,15 @@ def _streamed(
                 refused.append(choice.delta.refusal or "")
                 calls.extend(choice.delta.tool_calls or [])
                 finish = choice.finish_reason or finish
+    except Refused as error:
+        if nex is not None:
+            on_break(so_far())
+        elif text or calls:
+            error.hint = "; ".join(filter(None, (error.hint, charged_perhaps(request))))
+        raise
     finally:
         events.close()
-    return Answered(
-        request_id,
-        model,
-        "".join(text),
-        "".join(refused) or None,
-        joined_calls(calls),
-        finish,
-        usage,
-        nex,
-        quoted,
-    )
+    return so_far()
 
 
 def joined_calls(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:

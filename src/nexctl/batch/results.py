@@ -40,6 +40,7 @@ COLUMNS = (
     "charge",
     "currency",
     "content",
+    "answers",
 )
 
 
@@ -251,12 +252,13 @@ def judge(job_id: str, outcome: dict[str, Any]) -> None:
 
 
 def sheet_row(row: Row) -> str:
-    """One line of the CSV, guarded against formulas."""
+    """One line of the CSV, guarded against formulas: of several answers the first, and how many."""
     body = collect.body_of(row.response)
     body = body if isinstance(body, dict) else {}
     usage, nex = _object(body.get("usage")), _object(body.get("nex"))
     details = _object(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
-    choice = _first(body.get("choices"))
+    choices = body.get("choices")
+    choice = _first(choices)
     return csv_row(
         (
             row.custom_id,
@@ -272,6 +274,7 @@ def sheet_row(row: Row) -> str:
             _cell(nex.get("charge")),
             _cell(nex.get("currency")),
             _content(body, choice),
+            len(choices) if isinstance(choices, list) else None,
         )
     )
 

@@ -12,7 +12,7 @@ from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, named, new_key, repeatable
 from nexctl.cli.figures import money
 from nexctl.cli.render import Column, Screen, Table, View
-from nexctl.errors import UsageError
+from nexctl.errors import NexctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,8 @@ FIELDS = (
     *("refunded", "transaction", "sender", "submitted_at", "decided_by", "decided_at", "note"),
     *("created_at", "credited_at", "transfer", "network"),
 )
+# A manual order of which nobody has said that it is paid.
+_NOT_SUBMITTED = ("created", "opened", "expired")
 _ORDER = argument("order", metavar="ORDER", required=True, help="The order's id.")
 
 
@@ -98,7 +100,15 @@ def approve(app: App, order: str, transaction: str | None, note: str | None) -> 
         found = gateway.payments.show(order)
         looked = found.state == "under_review" and (found.pay_to is None or transaction is None)
         _ask(app, found, "Let the customer pay" if looked else "Credit")
-        return _one(app, gateway.payments.approve(order, body))
+        try:
+            return _one(app, gateway.payments.approve(order, body))
+        except NexctlError as error:
+            if found.pay_to is not None and found.state in _NOT_SUBMITTED:
+                error.hint = (
+                    f"its payment is noted first: nexctl wallet submit {order} --transaction REF; "
+                    "or nexctl admin payments submit, by another operator"
+                )
+            raise
 
 
 @command(

@@ -10,18 +10,16 @@ from nexctl.cli.base import App, argument, command, into, option, whole
 from nexctl.cli.bodies import converted
 from nexctl.cli.changes import Planned, done, dry, repeatable
 from nexctl.cli.figures import plural
-from nexctl.cli.render import Column, Screen, Table, View
+from nexctl.cli.prices_update import changes_table
+from nexctl.cli.render import Screen, Table, View
 from nexctl.cli.rows import listing
 from nexctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from nexctl.wire.prices import PriceApply, PriceChange, PriceDraft, PricesApplied
+    from nexctl.wire.prices import PriceApply, PriceDraft, PricesApplied
 
 LARGEST = 2_000_000
 VERSION = ("price_book", "state", "in_force_from", "models", "hash")
-CHANGE = ("model", "meter", "before", "after", "percent", "why")
 FILE = argument(
     "file", metavar="FILE|-", required=True, suggest="files", help="A draft; - reads stdin."
 )
@@ -201,19 +199,6 @@ def read_toml(app: App, file: str) -> dict[str, Any]:
 
     return toml_file.read_toml(
         app, file, hint="name a draft in TOML", largest=LARGEST, parse_float=str
-    )
-
-
-def changes_table(rows: Sequence[PriceChange]) -> Table:
-    """Changes of prices, one a line."""
-    return Table(
-        (
-            Column("model"),
-            Column("meter"),
-            *(Column(name, right=True) for name in ("before", "after", "percent")),
-            Column("why", "MUST BE ACCEPTED"),
-        ),
-        [[getattr(row, name) for name in CHANGE] for row in rows],
     )
 
 

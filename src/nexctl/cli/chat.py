@@ -62,14 +62,19 @@ def chat(
         quoted = chatting.quote(gateway, request)
         whole_answer = no_stream or app.format not in ("auto", "table")
         writer = None if whole_answer else _Writer(app)
+        part: list[Answered] = []
         try:
-            answered = chatting.ask(gateway, request, quoted=quoted, on_text=writer)
+            answered = chatting.ask(
+                gateway, request, quoted=quoted, on_text=writer, on_break=part.append
+            )
         except (NexctlError, KeyboardInterrupt) as error:
             # What came stands on a line of its own, before the error.
             if writer is not None:
                 writer.end()
             if isinstance(error, KeyboardInterrupt):
                 app.note(f"interrupted: {chatting.charged_perhaps(request)}")
+            for broken_off in part:
+                app.note(_receipt(app, broken_off))
             raise
     if writer is None and app.format in ("auto", "table"):
         writer = _Writer(app)

@@ -13,8 +13,11 @@ from nexctl.cli.render import Column, Screen, Table, View
 from nexctl.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nexctl.pricing.book import Book
     from nexctl.pricing.changes import Change
+    from nexctl.wire.prices import PriceChange
 
 CHANGE = ("model", "meter", "before", "after", "percent", "why")
 
@@ -148,8 +151,8 @@ def _view(
         screen.line((f"{book.version} of profile {app.profile.name}: {said}", "bold"))
         if found is None:
             screen.line(f"a new book, with {plural(len(book.models), 'model')}")
-        elif rows:
-            screen.table(_table(rows))
+        elif found:
+            screen.table(changes_table(found))
         if needs:
             screen.line(f"to be accepted with --accept {hash_}")
 
@@ -166,19 +169,23 @@ def _view(
             "kept": path is not None,
         },
         text=write,
-        table=lambda: _table(rows),
+        table=lambda: changes_table(found or ()),
         names=[book.version],
         lines=lambda: rows,
     )
 
 
-def _table(rows: list[dict[str, str | None]]) -> Table:
+def changes_table(rows: Iterable[Change | PriceChange]) -> Table:
+    """Changes of prices, one a line."""
+    from nexctl.pricing.changes import told
+
     return Table(
         (
             Column("model"),
             Column("meter"),
-            *(Column(name, right=True) for name in ("before", "after", "percent")),
+            *(Column(name, right=True, show=told) for name in ("before", "after")),
+            Column("percent", right=True),
             Column("why", "MUST BE ACCEPTED"),
         ),
-        [[row[name] for name in CHANGE] for row in rows],
+        [[getattr(row, name) for name in CHANGE] for row in rows],
     )

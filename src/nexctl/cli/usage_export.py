@@ -303,13 +303,25 @@ def _continued(ask: Ask, latest: Earlier) -> Ask:
 
 def _tell(app: App, manifest: dict[str, Any]) -> None:
     """What a stream leaves to say, on standard error."""
-    sums = ", ".join(money(text, unit) for unit, text in manifest["sums"].items()) or "nothing"
+    sums = ", ".join(_charges(manifest)) or "nothing"
     state = "closed" if manifest["closed"] else "still open"
     app.note(f"{plural(manifest['rows'], 'record')}, {sums}; the window is {state}")
     for row in manifest.get("totals", ()):
         unit = row["currency"] or ""
         app.note(f"  {row['model']}: {plural(row['requests'], 'request')}, "
-                 f"{money(row['charge'], unit)}")  # fmt: skip
+                 f"{_charged(row['known_charge'], unit, row['unknown_charges'])}")  # fmt: skip
+
+
+def _charges(manifest: dict[str, Any]) -> list[str]:
+    """What was charged, by currency; records whose charge is unknown are no part of it."""
+    charges = [money(text, unit) for unit, text in sorted(manifest["sums"].items())]
+    unknown = manifest["unknown_charges"]
+    return [*charges, f"unknown for {plural(unknown, 'record')}"] if unknown else charges
+
+
+def _charged(known: str, unit: str, unknown: int) -> str:
+    """A model's charge for people: $0.0500, or $0.0500 and 2 unknown."""
+    return f"{money(known, unit)} and {unknown:,} unknown" if unknown else money(known, unit)
 
 
 def _view(app: App, facts: Me, written: list[tuple[dict[str, Any], str]]) -> View:
@@ -350,7 +362,7 @@ def _write(screen: Screen, manifest: dict[str, Any], path: str, unit: str) -> No
         _write_balance(screen, manifest, unit)
     if "totals" in manifest:
         screen.blank()
-        screen.table(_totals(manifest))
+        screen.table(_totals(manifest, people=True))
 
 
 def _facts(manifest: dict[str, Any], path: str) -> list[tuple[str, str]]:
@@ -367,7 +379,7 @@ def _facts(manifest: dict[str, Any], path: str) -> list[tuple[str, str]]:
     if manifest["first_sequence"] is not None:
         span = f", sequence {manifest['first_sequence']} to {manifest['last_sequence']}"
     rows.append(("records", f"{manifest['rows']:,}{span}"))
-    rows += [("charge", money(text, unit)) for unit, text in sorted(manifest["sums"].items())]
+    rows += [("charge", text) for text in _charges(manifest)]
     if manifest["price_books"]:
         rows.append(("price book", ", ".join(manifest["price_books"])))
     rows.append(("sha256", manifest["sha256"]))
@@ -395,13 +407,17 @@ def _write_balance(screen: Screen, manifest: dict[str, Any], unit: str) -> None:
 
 
 def _sums(manifest: dict[str, Any]) -> Table:
-    rows = [(manifest["rows"], text, unit) for unit, text in sorted(manifest["sums"].items())]
-    return Table(("rows", "charge", "currency"), rows)
+    unknown = manifest["unknown_charges"]
+    sums = sorted(manifest["sums"].items()) or ([(None, None)] if unknown else [])
+    rows = [(manifest["rows"], text, unit, unknown) for unit, text in sums]
+    return Table(("rows", "charge", "currency", "unknown_charges"), rows)
 
 
-def _totals(manifest: dict[str, Any]) -> Table:
+def _totals(manifest: dict[str, Any], *, people: bool = False) -> Table:
+    """The totals by model; people see what is known of a charge only where some is unknown."""
     names = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
     headings = ("REQUESTS", "INPUT", "CACHED", "OUTPUT")
+    more = () if people and not manifest["unknown_charges"] else ("known_charge", "unknown_charges")
     return Table(
         (
             "model",
@@ -411,9 +427,10 @@ def _totals(manifest: dict[str, Any]) -> Table:
             ),
             Column("charge", right=True),
             "currency",
+            *(Column(name, right=True) for name in more),
         ),
         [
-            (row["model"], *(row[name] for name in names), row["charge"], row["currency"])
+            (*(row[name] for name in ("model", *names, "charge", "currency", *more)),)
             for row in manifest["totals"]
         ],
     )

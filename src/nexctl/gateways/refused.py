@@ -154,13 +154,18 @@ HINTS = {
     "method_not_allowed": "nexctl and the gateway may be of different versions",
 }
 
+# How credits come into a wallet, where a gateway says that there is more than buying them.
+_WAYS = {
+    "topup": HINTS["insufficient_balance"],
+    "claim": "'nexctl wallet grants' shows what can be claimed",
+}
 # A command that is for more than calls.
 _ELSEWHERE = re.compile(r"'nexctl (?!auth |models |doctor')")
 _TAG = re.compile(r"^\s*\[code=([a-z_]{3,64})\]\s*")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,63}")
 _DETAILS = (
     *("kind", "layer", "id", "name", "remaining", "amount", "currency", "meter"),
-    *("resets_at", "limit", "plan", "usage", "window"),
+    *("resets_at", "limit", "plan", "usage", "window", "ways"),
 )
 
 
@@ -357,6 +362,9 @@ def _hint(code: str | None, ends: int, details: Mapping[str, Any], calls_only: b
     advice = HINTS.get(code or "")
     if advice is None and ends == errors.EXIT_MONEY:
         advice = HINTS["insufficient_balance"]
+    ways = details.get("ways")
+    if code == "insufficient_balance" and isinstance(ways, list):
+        advice = "; ".join(text for way, text in _WAYS.items() if way in ways) or advice
     if calls_only and advice is not None and _ELSEWHERE.search(advice):
         own = "look at the gateway's own pages: nexctl sees no wallet, budgets or plan there"
         advice = "try again later" if ends == errors.EXIT_NETWORK else own

@@ -60,6 +60,22 @@ def accept_hash(before: Book, after: Book) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def told(text: str) -> str:
+    """A price or rule of a change as people read it: a credit's value is "100 for 1 USD"."""
+    try:
+        value = json.loads(text) if text.startswith(("{", "[")) else None
+    except ValueError:
+        return text
+    words = value.values() if isinstance(value, dict) else value
+    if not words or not all(isinstance(word, str) for word in words):
+        return text
+    if isinstance(value, dict) and set(value) == {"amount", "currency", "per"}:
+        return f"{value['per']} for {value['amount']} {value['currency']}"
+    if isinstance(value, dict) and set(value) != {"state"}:
+        words = map(" ".join, value.items())
+    return ", ".join(words)
+
+
 def _listed(book: Book, at: str | None) -> dict[str, dict[str, str]]:
     """Model -> label of a meter -> price for a million, in the period in force."""
     found: dict[str, dict[str, str]] = {}

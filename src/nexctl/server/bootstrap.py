@@ -194,7 +194,7 @@ def _catch_up(house: House) -> None:
     try:
         falling_due.work(house)
     except Exception as error:  # noqa: BLE001 - a fault in it must not stop every other command
-        house.alarm(f"what falls due: {telling.words(error)}")
+        house.alarm(f"what falls due: {telling.words(error)}", error)
 
 
 def _house(ledger: Ledger, options: Options) -> House:

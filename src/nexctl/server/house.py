@@ -19,6 +19,7 @@ from nexctl.server.deadline import within
 from nexctl.server.inference.failures import Failures
 from nexctl.server.ledger import books
 from nexctl.server.ledger.clock import NEVER
+from nexctl.server.ledger.errors import Unavailable
 from nexctl.server.refusing import Refuse, Words
 
 if TYPE_CHECKING:
@@ -256,14 +257,20 @@ class House:
         least = next(iter(book.plans.values()), None)
         self._least = None if least is None else Terms(least, bare=True)
 
-    def alarm(self, what: str) -> None:
-        """Tell the operator: kept for the health page, and logged."""
+    def alarm(self, what: str, error: Exception | None = None) -> None:
+        """Tell the operator: kept for the health page, and logged.
+
+        That the ledger cannot be written is only logged: its own line of the health page says so
+        as long as it is so, and goes with the next write that succeeds.
+        """
         from nexctl.server import telling
 
+        telling.warn(what)
+        if isinstance(error, Unavailable):
+            return
         if len(self.alarms) >= 100:
             del self.alarms[:50]
         self.alarms.append(what)
-        telling.warn(what)
 
     # ---------------------------------------------------------------- the ledger
 

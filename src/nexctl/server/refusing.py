@@ -44,8 +44,12 @@ class Words:
 
     def __init__(self, book: Book | None) -> None:
         self._own: dict[str, tuple[int, str]] = {}
+        self._ways: list[str] = []
         if book is None:
             return
+        if any(row.get("claim") for row in book.data.get("grants", ())):
+            sold = not book.is_credit or book.credit_value is not None
+            self._ways = ["topup", "claim"] if sold else ["claim"]
         for code, row in book.data.get("refusals", {}).items():
             if code in REFUSALS and isinstance(row, Mapping):
                 status = row.get("status", REFUSALS[code].status)
@@ -78,6 +82,9 @@ class Words:
             "request_id": request_id,
         }
         details = refuse.details
+        if self._ways and refusal.code == "insufficient_balance":
+            # How credits come into a wallet here, where buying them is not the only way.
+            details = {**(details or {}), "ways": self._ways}
         if code != refusal.code:
             # Another system's spelling: what it means in the contract stands beside it.
             details = {**(details or {}), "contract_code": refusal.code}

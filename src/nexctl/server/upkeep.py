@@ -61,7 +61,7 @@ class Upkeep:
             try:
                 await asyncio.to_thread(sending.due, self._house)
             except Exception as error:  # noqa: BLE001 - what failed once may do better next time
-                self._house.alarm(f"events: {telling.words(error)}")
+                self._house.alarm(f"events: {telling.words(error)}", error)
             await asyncio.sleep(SEND_SECONDS)
 
     async def _work(self) -> None:
@@ -72,6 +72,6 @@ class Upkeep:
                 if beats % SWEEP_BEATS == 0:
                     await asyncio.to_thread(once, self._house, rare=beats % RARE_BEATS == 0)
             except Exception as error:  # noqa: BLE001 - whatever fails, the heartbeat goes on
-                self._house.alarm(f"upkeep: {telling.words(error)}")
+                self._house.alarm(f"upkeep: {telling.words(error)}", error)
             beats += 1
             await asyncio.sleep(BEAT_SECONDS)

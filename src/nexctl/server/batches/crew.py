@@ -27,6 +27,8 @@ SCANS_AT_ONCE = 2
 IDLE_SECONDS = 1.0  # not money: seconds
 # How often the lines of processes that are gone are looked for, and the own lease is renewed.
 LOOK_SECONDS = 5.0  # not money: seconds
+# A batch that waits for a limit asks again so often: the limit may have been lifted meanwhile.
+ASK_AGAIN_MICROS = 2_000_000
 
 
 class Crew:
@@ -81,7 +83,7 @@ class Crew:
             try:
                 busy = await self._turn(None)
             except NexctlError as error:
-                self._house.alarm(f"batches: {error.message}")
+                self._house.alarm(f"batches: {error.message}", error)
             except Exception as error:  # noqa: BLE001 - the next turn may do better
                 self._house.alarm(f"batches: {type(error).__name__}")
             await self._rest(busy, IDLE_SECONDS)
@@ -186,7 +188,8 @@ class Crew:
             return False
         caller, started = await house.write(working.begun, house, batch, room)
         if started.retry_at is not None:
-            self._not_before[batch.id] = started.retry_at
+            again = house.now() + ASK_AGAIN_MICROS
+            self._not_before[batch.id] = min(started.retry_at, again)
         if not started.left:
             await house.write(batches.conclude, batch.id, "completed")
             return True

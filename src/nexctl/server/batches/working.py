@@ -118,8 +118,8 @@ class Work:
         while True:
             try:
                 await self._house.write(operation, *args)
-            except Unavailable:
-                self._house.alarm("a batch line's result cannot be stored now")
+            except Unavailable as error:
+                self._house.alarm("a batch line's result cannot be stored now", error)
                 await asyncio.sleep(STORED_AGAIN_SECONDS)
             else:
                 return

@@ -365,9 +365,9 @@ async def release(call: Call, held: Held, why: str) -> None:
             await house.ledger.release_later(hold_id, why)
         else:
             house.ledger.release(hold_id, why)
-    except Unavailable:
+    except Unavailable as error:
         # That is owed now; the caller is told what happened.
-        house.alarm(f"request {held.request_id}: its hold could not be given back now")
+        house.alarm(f"request {held.request_id}: its hold could not be given back now", error)
 
 
 def rate_headers(held: Held) -> tuple[tuple[bytes, bytes], ...]:

@@ -111,7 +111,7 @@ class Slot:
                 *(call.customer.id, self.scope, sealed, self._lasts, self.full),
             )
         except NexctlError as error:
-            call.house.alarm(f"semantic cache: {error.message}")
+            call.house.alarm(f"semantic cache: {error.message}", error)
 
 
 async def found(job: Job, voice: Voice) -> Answer | Streamed | None:

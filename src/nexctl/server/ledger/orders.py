@@ -215,10 +215,19 @@ def open_checkout(
     return there(tx, order)
 
 
-def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None, by: str) -> Order:
+def submit(
+    tx: Transaction,
+    order: str,
+    *,
+    transaction: str,
+    sender: str | None,
+    by: str,
+    written: str | None = None,
+) -> Order:
     """The customer says that a manual order is paid; `transaction` is already normalised.
 
-    A transaction is good for one order: state_conflict where another has it.
+    A transaction is good for one order: state_conflict where another has it. `written` is how
+    people read it.
     """
     found = locked_one(tx, order)
     _not_taken(tx, found, transaction)
@@ -226,12 +235,17 @@ def submit(tx: Transaction, order: str, *, transaction: str, sender: str | None,
         tx,
         found,
         "submitted",
-        transaction_ref=transaction,
+        **_referring(found, transaction, written),
         sender=sender,
         submitted_by=by,
         submitted_at=tx.clock.now(),
     )
     return there(tx, order)
+
+
+def _referring(found: Order, transaction: str, written: str | None) -> dict[str, str]:
+    details = {**found.details, "transaction": written}
+    return {"transaction_ref": transaction, "details": msgspec.json.encode(details).decode()}
 
 
 def _not_taken(tx: Transaction, found: Order, transaction: str) -> None:
@@ -265,7 +279,13 @@ def review(tx: Transaction, order: str, reason: str) -> Order:
 
 
 def approve(
-    tx: Transaction, order: str, *, by: str, transaction: str | None = None, note: str | None = None
+    tx: Transaction,
+    order: str,
+    *,
+    by: str,
+    transaction: str | None = None,
+    written: str | None = None,
+    note: str | None = None,
 ) -> tuple[Order, Credit]:
     """The operator has seen the money of a manual order: credit it, now and once."""
     found = locked_one(tx, order)
@@ -274,7 +294,7 @@ def approve(
     fields: dict[str, Any] = {"decided_by": by, "decided_at": tx.clock.now(), "note": note}
     if transaction is not None:
         _not_taken(tx, found, transaction)
-        fields["transaction_ref"] = transaction
+        fields |= _referring(found, transaction, written)
     move(tx, found, "approved", **fields)
     made = credit(tx, locked_one(tx, order))
     return there(tx, order), made

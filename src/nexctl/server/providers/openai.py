@@ -27,6 +27,10 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_EVENT = 16 * 1024 * 1024
 
 
+class _Whole(bytes):
+    """A whole answer where events were asked for."""
+
+
 class _Vector(msgspec.Struct):
     index: int
     embedding: list[float] | str  # not money: a vector
@@ -105,7 +109,8 @@ class OpenAI:
                     said = heard.read(data)
                 except (msgspec.DecodeError, ValueError, RecursionError):
                     raise Fault("upstream_error", "an event that is none") from None
-                if said.error is not None:
+                whole = isinstance(data, _Whole)
+                if said.error is not None or (whole and not said.choices):
                     raise Fault("upstream_error", "an error in its stream")
                 yield Chunk(
                     id=work.request_id,
@@ -119,6 +124,8 @@ class OpenAI:
                     ],
                     usage=heard.usage(said.usage),
                 )
+                if whole:
+                    return
             raise Fault("upstream_error", "its stream broke off")
         except TimeoutError:
             raise Fault("upstream_timeout", "its stream stood still") from None
@@ -198,10 +205,13 @@ async def _events(
     answer: Connection,
     seconds: float,  # not money: seconds
 ) -> AsyncIterator[bytes]:
-    """The data of each server-sent event; comments keep nobody waiting longer for the first."""
+    """The data of each server-sent event; comments keep nobody waiting longer for the first.
+
+    A server that knows no streams answers whole: a body that begins as an object is one.
+    """
     until = time.monotonic() + seconds
     waiting = True
-    rest, begun = b"", False
+    rest, begun, whole = b"", False, False
     data: list[bytes] = []
     size = 0
     async for piece in answer.pieces(seconds):
@@ -210,9 +220,14 @@ async def _events(
         rest += piece
         if len(rest) > MOST_EVENT:
             raise Fault("upstream_error", "an event that is too large")
+        if not begun:
+            rest = rest.removeprefix(codecs.BOM_UTF8)
+            start = rest.lstrip()[:1]
+            whole = start == b"{"
+            if whole or not start or codecs.BOM_UTF8.startswith(rest):
+                continue
+            begun = True
         *lines, rest = rest.replace(b"\r\n", b"\n").split(b"\n")
-        if lines and not begun:
-            lines[0], begun = lines[0].removeprefix(codecs.BOM_UTF8), True
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[5:].strip())
@@ -223,5 +238,7 @@ async def _events(
                 waiting = False
                 yield b"\n".join(data)
                 data, size = [], 0
-    if data:
+    if whole:
+        yield _Whole(rest)
+    elif data:
         yield b"\n".join(data)

@@ -151,10 +151,12 @@ def _place(tx: Transaction, call: Call, parent: Key | None) -> tuple[str | None,
     body, account = call.body, call.customer.id
     if body.project is None and body.member_id is None:
         return (parent.project, parent.member) if parent is not None else (None, None)
+    given = "project" if body.project is not None else "member_id"
     if parent is not None:
-        raise Refuse("invalid_request", "a sub-key counts as its parent does", param="project")
+        raise Refuse("invalid_request", "a sub-key counts as its parent does", param=given)
     if orgs.get(tx, account) is None:
-        raise Refuse("invalid_request", "only an organisation's keys count so", param="project")
+        why = "only an organisation's keys count for a project or a member"
+        raise Refuse("invalid_request", why, param=given)
     project = None
     if body.project is not None:
         found = orgs.project(tx, account, body.project)

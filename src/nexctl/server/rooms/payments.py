@@ -12,7 +12,7 @@ from nexctl.server.ledger import customers, orders, refunds
 from nexctl.server.payments import outbox, providers
 from nexctl.server.payments.methods import MANUAL
 from nexctl.server.refusing import Refuse
-from nexctl.server.rooms.topups import fields, normal, outside, page, submitted
+from nexctl.server.rooms.topups import fields, normal, outside, page, submitted, written
 from nexctl.server.shapes import units_of
 from nexctl.wire import admin as wire
 
@@ -55,10 +55,10 @@ def _approve(tx: Transaction, call: Call) -> wire.Payment:
         return _payment(tx, call, accepted)
     if found.provider != MANUAL:
         raise Refuse("state_conflict", "this order is credited by its provider's event")
-    transaction = normal(body.transaction) if body.transaction else None
-    done, _ = orders.approve(
-        tx, found.id, by=call.caller.id, transaction=transaction, note=body.note
-    )
+    named: dict[str, str] = {}
+    if body.transaction:
+        named = {"transaction": normal(body.transaction), "written": written(body.transaction)}
+    done, _ = orders.approve(tx, found.id, by=call.caller.id, note=body.note, **named)
     return _payment(tx, call, done)
 
 
@@ -116,7 +116,7 @@ def _payment(tx: Transaction, call: Call, row: Order) -> wire.Payment:
         customer_name=customer.name if customer else None,
         provider=row.provider,
         provider_payment_id=row.payment_id,
-        transaction=row.transaction,
+        transaction=row.details.get("transaction") or row.transaction,
         sender=row.sender,
         submitted_by=row.submitted_by,
         submitted_at=instant(row.submitted_at),

@@ -172,7 +172,8 @@ def apply(tx: Transaction, call: Call) -> wire.PricesApplied:
         raise Refuse(
             "price_not_accepted",
             f"{len(doubtful)} of these changes must be accepted, the first is "
-            f"{first.model or 'the book'} {first.meter}: {first.before} -> {first.after or 'none'}",
+            f"{first.model or 'the book'} {first.meter}: "
+            f"{changes.told(first.before or 'none')} -> {changes.told(first.after or 'none')}",
             details={"accept": accept, "changes": [one._asdict() for one in doubtful][:20]},
         )
     if body.accept is not None and body.accept != accept:

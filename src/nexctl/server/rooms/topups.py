@@ -292,6 +292,7 @@ def submitted(tx: Transaction, call: Call, found: Order) -> Order:
         tx,
         found.id,
         transaction=reference,
+        written=written(body.transaction),
         sender=body.sender,
         by=call.caller.id,
     )
@@ -310,6 +311,13 @@ def normal(transaction: str) -> str:
     if len(text) < 4 or not text.isprintable():
         raise Refuse("invalid_request", "that is no reference", param="transaction")
     return text.casefold()
+
+
+def written(transaction: str) -> str:
+    """A reference as people read it: a hash in its one spelling, other words as they were typed."""
+    known = normal(transaction)
+    text = " ".join(unicodedata.normalize("NFKC", transaction).split())
+    return known if _HASH.fullmatch(known) else text
 
 
 def _owned(tx: Transaction, call: Call) -> Order:

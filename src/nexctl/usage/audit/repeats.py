@@ -17,6 +17,8 @@ from itertools import accumulate, chain, pairwise, repeat
 from operator import attrgetter, xor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nexctl.usage.audit.terms import Finding
+
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
 
@@ -176,3 +178,60 @@ def content(row: Row) -> tuple[Any, ...]:
     """What a row metered and charged."""
     found: tuple[Any, ...] = _content(row)
     return found
+
+
+# What a list that has a line for each meter of a request puts on lines of its own.
+_METERED = (
+    "input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "images",
+    "videos", "seconds", "gpu_seconds",
+)  # fmt: skip
+
+
+class Others:
+    """Charged rows with one request id whose counts or charges differ.
+
+    Suspicious is only a second row of one customer and model that bills a meter which another one
+    bills: not a line for each meter, a sum of several requests, a batch's line, what was given
+    back, or a list without customers, of whom two may use one id.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        self._refunded: set[tuple[Any, Any]] = set()
+
+    def add(self, place: int, row: Row, billed: int) -> None:
+        """One row that is no copy of another; rows come in the file's order."""
+        if row.customer_id is None:
+            return
+        if billed < 0:
+            self._refunded.add((row.customer_id, row.request_id))
+        elif billed and row.requests in (None, 1) and not row.batch_id and row.status != "error":
+            model = row.model_served or row.model_requested
+            key = (row.customer_id, row.request_id, row.endpoint, model)
+            meters = sum(1 << n for n, name in enumerate(_METERED) if getattr(row, name))
+            kept = (place, meters, billed, row.currency, row.created_at)
+            self._rows.setdefault(key, []).append(kept)
+
+    def suspicious(self) -> Iterator[Finding]:
+        """What is worth a question. Its price may be right: what it comes to is not known."""
+        for (customer, request, _, model), rows in self._rows.items():
+            if (customer, request) in self._refunded:
+                continue
+            known, first = 0, rows[0][0]
+            for place, meters, billed, currency, created_at in rows:
+                if meters & known:
+                    yield Finding(
+                        "duplicate",
+                        "warning",
+                        place,
+                        request,
+                        billed,
+                        None,
+                        f"the same request is billed in row {first} already, with other counts or "
+                        "another charge; whether both are owed cannot be told from the list",
+                        currency=currency,
+                        model=model,
+                        created_at=created_at,
+                        customer_id=customer,
+                    )
+                known |= meters

@@ -265,6 +265,7 @@ def _find_repeats(
     by_row = {one.row: one for one in gathered.kept if one.rule not in NO_CHARGE}
     for suspects in spill.suspects(left_out):
         seen: dict[tuple[Any, Any, Any], int] = {}
+        others = repeats.Others()
         chosen = [pair for pair in gathered.bases if pair[0].number in suspects]
         asked = [(block, suspects[block.number]) for block, _ in chosen]
         for (_, base), (_, rows) in zip(
@@ -276,6 +277,12 @@ def _find_repeats(
                 first = seen.setdefault(key, place)
                 if first != place:
                     _put_repeat(gathered, row, place, first, by_row)
+                elif row.charge is not None:
+                    others.add(place, row, amounts([row.charge])[0])
+        for finding in others.suspicious():
+            # Whatever else is wrong with a row is certain.
+            if finding.row not in by_row:
+                gathered.put(finding)
 
 
 def _put_repeat(

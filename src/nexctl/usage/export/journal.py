@@ -25,7 +25,8 @@ _BLOCK = 1 << 20
 class State(msgspec.Struct):
     """How far an export is, after a page. Amounts are decimal text.
 
-    `cursor` asks for the next page, `ended` says that there is none. `ledger` is what `gaps` knows.
+    `cursor` asks for the next page, `ended` says that there is none. `ledger` is what `gaps` knows,
+    `uncharged` how many records of a group came without a charge.
     """
 
     rows: int = 0
@@ -40,6 +41,7 @@ class State(msgspec.Struct):
     sums: dict[str, str] = msgspec.field(default_factory=dict)
     books: list[str] = msgspec.field(default_factory=list)
     groups: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    uncharged: dict[str, int] = msgspec.field(default_factory=dict)
     ledger: Any = None
     sealed: dict[str, Any] | None = None
 

@@ -244,13 +244,22 @@ def _count(ask: Ask, state: State, batch: Batch) -> None:
         state.books = sorted(books | set(state.books))
     if ask.totals:
         _group(state.groups, batch)
+    if None in (charges := batch.column("charge")):
+        for row, charge in zip(batch.rows, charges, strict=True):
+            if charge is None:
+                name = _group_of(row)
+                state.uncharged[name] = state.uncharged.get(name, 0) + 1
+
+
+def _group_of(row: Any) -> str:
+    return f"{row.model_served or row.model_requested or ''}\t{row.currency or ''}"
 
 
 def _group(groups: dict[str, list[str]], batch: Batch) -> None:
-    """Totals by model and currency: requests, input, cached input, output, charge."""
+    """Totals by model and currency: requests, input, cached input, output, charges known."""
     found: dict[str, list[Any]] = {}
     for row in batch.rows:
-        name = f"{row.model_served or row.model_requested or ''}\t{row.currency or ''}"
+        name = _group_of(row)
         sums = found.get(name)
         if sums is None:
             before = groups.get(name, ["0"] * 5)
@@ -285,6 +294,7 @@ def manifest_of(ask: Ask, state: State, name: str, digest: str, size: int) -> di
         "closed": _is_closed(ask, state),
         "rows": state.rows,
         "sums": state.sums,
+        "unknown_charges": sum(state.uncharged.values()),
         "first_sequence": state.first,
         "last_sequence": state.last,
         "after_sequence": ask.after,
@@ -297,7 +307,7 @@ def manifest_of(ask: Ask, state: State, name: str, digest: str, size: int) -> di
         "exported_at": ask.exported_at,
     }
     if ask.totals:
-        manifest["totals"] = totals_of(state.groups)
+        manifest["totals"] = totals_of(state.groups, state.uncharged)
     return manifest
 
 
@@ -330,11 +340,12 @@ def _balance(found: Found) -> dict[str, Any]:
         }
 
 
-def totals_of(groups: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Totals by model, dearest first."""
+def totals_of(groups: dict[str, list[str]], uncharged: dict[str, int]) -> list[dict[str, Any]]:
+    """Totals by model, dearest first; last those whose charge is unknown, for a record's is."""
     rows = []
     for name, (requests, given, cached, output, charge) in groups.items():
         model, _, currency = name.partition("\t")
+        unknown = uncharged.get(name, 0)
         rows.append(
             {
                 "model": model or None,
@@ -342,8 +353,13 @@ def totals_of(groups: dict[str, list[str]]) -> list[dict[str, Any]]:
                 "input_tokens": int(given),
                 "cached_input_tokens": int(cached),
                 "output_tokens": int(output),
-                "charge": charge,
+                "charge": None if unknown else charge,
                 "currency": currency or None,
+                "known_charge": charge,
+                "unknown_charges": unknown,
             }
         )
-    return sorted(rows, key=lambda row: (-Decimal(row["charge"]), row["model"] or ""))
+    return sorted(
+        rows,
+        key=lambda row: (row["charge"] is None, -Decimal(row["known_charge"]), row["model"] or ""),
+    )
