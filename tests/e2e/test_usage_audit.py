@@ -159,6 +159,15 @@ def test_malformed_input_is_exit_2_with_its_line(
     assert "Traceback" not in done.err
 
 
+def test_a_parquet_is_named_where_it_is_malformed(nexctl: Nexctl, tmp_path: Path) -> None:
+    """It is audited by way of a file of rows, whose name says nothing to anybody."""
+    duckdb = pytest.importorskip("duckdb")
+    path = str(tmp_path / "u.parquet")
+    duckdb.sql("SELECT 'x' AS request_id, 1 AS charge").write_parquet(path)
+    done = nexctl("usage", "audit", path)
+    assert (done.exit, "u.parquet, line 1: created_at" in done.err) == (2, True)
+
+
 def test_an_empty_list_has_no_price_book_and_no_currency(nexctl: Nexctl, tmp_path: Path) -> None:
     empty = tmp_path / "empty.csv"
     nexctl("usage", "export", empty, "--month", "2020-01")
@@ -173,3 +182,22 @@ def test_what_is_not_there_is_told(nexctl: Nexctl, used: Path, tmp_path: Path) -
     assert nexctl("usage", "audit", tmp_path).exit == 2
     assert nexctl("usage", "audit", used, "--batch", "no-such-batch").exit == 3
     assert nexctl("usage", "audit", "--map", "charge=Cost").exit == 2
+
+
+def test_a_total_that_lacks_a_charge_agrees_with_no_invoice(nexctl: Nexctl, used: Path) -> None:
+    changed(used, 1, charge=None)
+    billed = nexctl("usage", "audit", used, "-o", "json").data["totals"]["billed"]
+    done = nexctl("usage", "audit", used, "--against", billed, "-o", "json")
+    assert (done.exit, done.data["against"]["differs"]) == (9, True)
+    shown = nexctl("usage", "audit", used, "--against", billed).out
+    assert "differs by what a row without a charge would add" in shown
+
+
+def test_a_window_is_not_taken_of_a_file(nexctl: Nexctl, used: Path) -> None:
+    for window in (("--month", "2026-10"), ("--from", "2026-10-01"), ("--to", "2026-10-01")):
+        done = nexctl("usage", "audit", used, *window)
+        assert (done.exit, "are of a gateway" in done.err) == (2, True)
+    # Of the gateway that it is compared with it is.
+    nexctl("gateway", "init", "other")
+    done = nexctl("usage", "audit", used, "--against", "other", "--month", "2020-01", "-o", "json")
+    assert (done.exit, done.data["against"]["rows_against"]) == (9, 0)

@@ -58,6 +58,9 @@ def test_a_charge_that_is_not_given_is_not_0() -> None:
     assert [gap["billed"] for gap in by_day["gaps"]] == [None]
     # What one list has without a charge, the other one not at all.
     assert compare.lists(here[:2], here[:1], "theirs")["differs"]
+    # What neither gives is nothing that they agree on.
+    (gap,) = compare.lists(here[:2], here[:2], "theirs")["gaps"]
+    assert (gap["request"], gap["billed"], gap["against"], gap["difference"]) == ("b", *[None] * 3)
 
 
 def test_days_are_those_of_utc() -> None:

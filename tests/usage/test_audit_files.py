@@ -142,6 +142,36 @@ def test_a_cell_may_go_over_lines_wherever_the_file_is_cut(
     assert (report.rows, report.clean) == (200, True)
 
 
+@pytest.mark.parametrize(
+    "text", ["{a}\n\n{b}\n{c}", "{over}\n{b}\n{c}", "{a}\n{b}\n\n{c}", "\n{a}\r\n{b}\n{c}"]
+)
+def test_a_finding_names_its_own_row_whatever_stands_between_the_rows(
+    tmp_path: Path, text: str
+) -> None:
+    """As many line ends as rows: the last row lacks its own, another one makes up for it."""
+    cells = "2026-11-26T12:00:00Z,nex-pro,1000,100,USD"
+    made = {name: f"{cells},0.00014,{name}" for name in "ab"}
+    lines = text.format(**made, c=f"{cells},0.00015,c", over=f'{cells},0.00014,"o\nver"')
+    path = tmp_path / "usage.csv"
+    head = "created_at,model_served,input_tokens,output_tokens,currency,charge,request_id\n"
+    path.write_bytes((head + lines).encode())
+    (finding,) = audited(path, "nextoken").findings
+    assert (finding.row, finding.request_id, finding.billed) == (3, "c", 150_000_000)
+
+
+@pytest.mark.parametrize("cell", ["WAHR", "1", "yes"])
+def test_what_is_neither_true_nor_false_is_refused_by_its_line(tmp_path: Path, cell: str) -> None:
+    """A hit costs a twentieth: billed in full, it must not pass for no hit."""
+    path = tmp_path / "usage.csv"
+    names = "created_at,model_served,input_tokens,output_tokens,charge,currency,semantic_cache_hit"
+    line = "2026-11-26T12:00:00Z,nex-pro,1000,100,0.00014,USD"
+    path.write_text(f"{names}\n{line},\n{line},FALSE\n")
+    assert audited(path, "nextoken").clean
+    path.write_text(f"{names}\n{line},\n{line},{cell}\n")
+    with pytest.raises(UsageError, match=f"line 3: '{cell}' is neither true nor false"):
+        audited(path, "nextoken")
+
+
 def test_all_three_styles_of_a_csv_are_audited_alike(tmp_path: Path) -> None:
     from nexctl.usage.styles import STYLES
 
@@ -175,6 +205,52 @@ def test_the_price_in_force_then_is_taken(tmp_path: Path) -> None:
     )
     assert rules(swapped) == ["rate", "rate"]
     assert all("prices in force on" in one.explanation for one in swapped.findings)
+
+
+def test_a_row_billed_twice_is_expected_at_nothing_whatever_else_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its other finding is taken back, also where that was only counted; not one that it has not.
+
+    o3 was 10 and 40 per million until 2025-06-10 in UTC, whatever the day where the row was made.
+    """
+    dear = [
+        {**ROW, "request_id": f"r{n}", "model_served": "o3", "charge": "0.00317"} for n in "123"
+    ]
+    right = {**ROW, "request_id": "r4", "model_served": "o3", "charge": "0.014"}
+    right["created_at"] = "2025-06-10T03:30:00+08:00"
+    drawn = {**dear[0], "balance_delta": "-1"}
+    path = jsonl(tmp_path / "usage.jsonl", *dear, right, drawn, dear[2], right)
+    for most in (2_000, 1):
+        monkeypatch.setattr("nexctl.usage.audit.check.MOST_FINDINGS", most)
+        report = audited(path, "openai")
+        assert report.counts == {"rate": 3, "duplicate": 3, "balance": 1}
+        (total,) = report.totals
+        # 0.0028 three times, and 0.014.
+        assert (total.billed, total.expected) == (43_850_000_000, 22_400_000_000)
+
+
+def test_a_row_billed_twice_is_no_part_of_what_the_whole_file_reads_otherwise(
+    tmp_path: Path,
+) -> None:
+    """NexRelay counts cached tokens beside input, this list counts them inside."""
+    row = {**ROW, "model_served": "gpt-5.2", "currency": "credits", "price_book": "nexrelay"}
+    row |= {"cached_input_tokens": 500, "charge": "650"}  # 500 + 100 + 50; the book: 1,150
+    rows = [{**row, "request_id": f"r{n}"} for n in range(5)]
+    report = audited(jsonl(tmp_path / "usage.jsonl", *rows, rows[2]))
+    assert report.counts == {"reading": 1, "duplicate": 1}
+    (total,) = report.totals
+    assert (total.billed, total.expected) == (6 * 650 * 10**12, 5 * 1_150 * 10**12)
+    assert report.findings[0].billed == 5 * 650 * 10**12
+
+
+def test_a_row_billed_twice_is_no_part_of_a_drift(tmp_path: Path) -> None:
+    dear = [{**ROW, "request_id": f"r{n}", "charge": "0.00017"} for n in range(14)]
+    report = audited(jsonl(tmp_path / "usage.jsonl", *dear, dear[3]))
+    assert report.counts == {"drift": 1, "duplicate": 1}
+    drift, twice = report.findings
+    assert (drift.billed, twice.billed) == (14 * 170_000_000, 170_000_000)
+    assert report.totals[0].expected == 14 * 140_000_000
 
 
 def test_before_the_first_price_it_is_assumed_and_said(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from nexctl.usage.readers.foreign import (
     records,
     whole,
 )
-from nexctl.usage.readers.mapped import parse_map
 from nexctl.usage.readers.spool import spooled
 from nexctl.usage.reading import open_export
 
@@ -92,6 +92,60 @@ def test_new_api_logs_are_read_with_their_quota_and_ratios(tmp_path: Path) -> No
     # The id of a user's own list repeats, so it is no request id.
     assert row.request_id is None
     assert audited(found).clean
+
+
+def test_what_new_api_gave_back_is_taken_off_what_it_billed(tmp_path: Path) -> None:
+    found = known(put(tmp_path / "log.json", [NEW_API, {**NEW_API, "type": 6, "quota": 100}]))
+    assert [row.charge for row in found.rows()] == ["0.00045", "-0.0002"]
+    report = audited(found)
+    assert (report.clean, report.totals[0].billed) == (True, 250_000_000)
+    assert any("gives back 0.0002 USD" in said for said in report.says)
+
+
+def test_tokens_of_sound_and_pictures_are_never_priced_as_text(tmp_path: Path) -> None:
+    """No column tells them apart, so that what is billed for them cannot be followed."""
+    heard = {"prompt_tokens_details": {"audio_tokens": 300, "cached_tokens": 0}}
+    drawn = {"completion_tokens_details": {"image_tokens": 400, "reasoning_tokens": 0}}
+    silent = {"prompt_tokens_details": {"audio_tokens": 0}, "completion_tokens_details": None}
+    logs = [
+        {**LITELLM, "request_id": str(number), "metadata": {"usage_object": used}}
+        for number, used in enumerate((heard, drawn, silent))
+    ]
+    said = {**NEW_API, "other": json.dumps({"audio": True, "audio_input": 0, "audio_output": 9})}
+    for found, rules in ((logs, ["usage_missing"] * 2), ([said], ["usage_missing"])):
+        report = audited(known(put(tmp_path / "log.json", found)))
+        assert [one.rule for one in report.findings] == rules
+        assert {one.expected for one in report.findings} == {None}
+
+
+def test_lines_that_end_in_cr_alone_are_told_in_plain_words(tmp_path: Path) -> None:
+    path = tmp_path / "mac.csv"
+    path.write_bytes(b"created_at,charge\r2026-10-01T00:00:00Z,1\r")
+    with pytest.raises(UsageError, match="its lines end in CR alone"):
+        recognised(str(path))
+
+
+def test_what_is_read_only_once_is_refused(tmp_path: Path) -> None:
+    """A list is looked at before it is read: of a pipe the rest would be taken for all of it."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes with names here")
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    # Opened for both, so that nobody waits for the other end.
+    held = os.open(pipe, os.O_RDWR)
+    try:
+        with pytest.raises(UsageError, match="it is a pipe or a device"):
+            any_rows(pipe)
+    finally:
+        os.close(held)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"success": true, "data": {"items": [], "total": 0}}'])
+def test_an_answer_without_a_record_is_an_empty_list(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(text)
+    report = audited(known(path))
+    assert (report.rows, report.clean) == (0, True)
 
 
 def test_a_group_that_the_book_has_as_a_tier_is_priced_by_it(tmp_path: Path) -> None:
@@ -281,97 +335,6 @@ def test_openrouter_activity_is_audited_by_the_day_and_said_so(tmp_path: Path) -
     dear = known(put(tmp_path / "dear.json", {"data": [{**OPENROUTER, "usage": 0.5}]}))
     (finding,) = audited(dear).findings
     assert (finding.rule, finding.expected) == ("rate", 4_500_000_000)
-
-
-@pytest.mark.parametrize(
-    ("lines", "words"),
-    [
-        (("2026-10-01;1.000;0,50",), "In: '1.000' may be thousands or decimals"),
-        (("2026-10-01;1000;1.234,50",), "Cost: '1.234,50' is written otherwise"),
-        (("2026-10-01;1000;0,50", "2026-10-01;1000;1.234"), "line 3: Cost: '1.234' is written"),
-        (("2026-10-01;1000;(1,00)",), "Cost: '(1.00)' is no amount"),
-        (("01.10.2026;1000;1,00",), "Date: '01.10.2026' is no time like"),
-    ],
-)
-def test_a_number_that_may_be_read_in_two_ways_is_refused(
-    tmp_path: Path, lines: tuple[str, ...], words: str
-) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("\n".join(("Date;In;Cost", *lines)))
-    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost",))
-    with pytest.raises(UsageError) as refused:
-        list(known(path, mapped).rows())
-    assert words in refused.value.message
-
-
-def test_a_point_may_be_the_decimal_sign_between_semicolons(tmp_path: Path) -> None:
-    path = tmp_path / "swiss.csv"
-    path.write_text("Date;In;Cost\n2026-10-01;1000.0;1.234\n2026-10-01;1000;2")
-    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost",))
-    rows = known(path, mapped).rows()
-    assert [(row.input_tokens, row.charge) for row in rows] == [(1000, "1.234"), (1000, "2")]
-
-
-def test_a_mapped_column_stands_once(tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("Date,Note,Note,Cost\n2026-10-01,a,b,1\n")
-    assert len(list(known(path, parse_map(("created_at=Date,charge=Cost",))).rows())) == 1
-    path.write_text("Date,Cost,Cost\n2026-10-01,1,2\n")
-    with pytest.raises(UsageError, match="two columns 'Cost'"):
-        known(path, parse_map(("created_at=Date,charge=Cost",)))
-
-
-def test_another_csv_is_read_by_a_map(tmp_path: Path) -> None:
-    path = tmp_path / "bill.csv"
-    path.write_text(
-        "Date;Model;In;Out;Cost\n2026-11-21;gpt-4o-mini;1000;500;0.00045\n"
-        "2026-11-21 10:00:00;gpt-4o-mini;1000;500;0.00046\n"
-    )
-    mapped = parse_map(
-        (
-            "created_at=Date,model_served=Model,input_tokens=In",
-            "output_tokens=Out,charge=Cost,currency=@USD",
-        )
-    )
-    report = audited(known(path, mapped))
-    assert (report.rows, [one.row for one in report.findings]) == (2, [2])
-    with pytest.raises(UsageError, match="no column 'Price'"):
-        recognised(str(path), {"charge": "Price"})
-    with pytest.raises(UsageError, match="--map"):
-        parse_map(("cost=Cost",))
-
-
-def test_commas_are_decimal_where_semicolons_part_the_cells(tmp_path: Path) -> None:
-    path = tmp_path / "bill.csv"
-    mapped = parse_map(("created_at=Date,input_tokens=In,charge=Cost,model_served=Model",))
-    path.write_text("Date;Model;In;Cost\n20261121;m;1000;0,00045\n")
-    (row,) = known(path, mapped).rows()
-    # Eight digits are a day, not a second of 1970.
-    assert (row.charge, row.created_at) == ("0.00045", "2026-11-21T00:00:00Z")
-    path.write_text('Date,Model,In,Cost\n2026-11-21,m,1000,"0,00045"\n')
-    with pytest.raises(UsageError, match=r"line 2: Cost: '0,00045' is no amount"):
-        list(known(path, mapped).rows())
-
-
-@pytest.mark.parametrize("status", ["failure", "FAILED", "Error", "500", "429", "false"])
-def test_what_another_list_calls_a_failure_is_one(tmp_path: Path, status: str) -> None:
-    path = tmp_path / "bill.csv"
-    path.write_text(
-        "Date,Model,State,In,Out,Cost\n"
-        f"2026-11-21,gpt-4o,{status},1000,0,0\n"
-        f"2026-11-21,gpt-4o,{status},1000,0,0.0025\n"
-        "2026-11-21,gpt-4o,200,1000,0,0.0025\n"
-        "2026-11-21,gpt-4o,success,1000,0,0.0025\n"
-        "2026-11-21,gpt-4o,,1000,0,0.0025\n"
-    )
-    mapped = parse_map(
-        (
-            "created_at=Date,model_served=Model,status=State",
-            "input_tokens=In,output_tokens=Out,charge=Cost",
-        )
-    )
-    report = audited(known(path, mapped))
-    assert [(one.rule, one.row) for one in report.findings] == [("failed_charged", 2)]
 
 
 @pytest.mark.parametrize(

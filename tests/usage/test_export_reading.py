@@ -67,3 +67,27 @@ def test_what_is_no_export_is_refused_with_its_place(tmp_path: Path, text: str, 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         open_export(str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "charge", "read"),
+    [
+        ("1000::double", "0.00000000015::double", (1000, "0.00000000015")),
+        ("1000", "12.50::decimal(38, 12)", (1000, "12.5")),
+        ("NULL::double", "20::double", (None, "20")),
+        ("10.5::double", "1::double", "line 1: '10.5' is not a whole number"),
+    ],
+)
+def test_a_parquet_of_another_program_is_read_or_refused(
+    tmp_path: Path, counts: str, charge: str, read: tuple[int | None, str] | str
+) -> None:
+    """Tables hold counts as doubles where some are missing, and small amounts with an exponent."""
+    duckdb = pytest.importorskip("duckdb")
+    file = str(tmp_path / "u.parquet")
+    duckdb.sql(f"SELECT {counts} AS input_tokens, {charge} AS charge").write_parquet(file)
+    if isinstance(read, str):
+        with pytest.raises(UsageError, match=read):
+            list(rows(file))
+    else:
+        (row,) = rows(file)
+        assert (row.input_tokens, row.charge) == read

@@ -96,6 +96,11 @@ def _report(app: App, given: dict[str, Any]) -> Report:
     mapped = parse_map(given["map"]) if given["map"] else None
     if given["wallet"] is not None and given["file"] is not None:
         raise UsageError("--wallet is of a gateway, not of a FILE", hint="leave one of them out")
+    if window != window_in({}) and given["file"] is not None and not _is_profile(app, given):
+        raise UsageError(
+            "--month, --from and --to are of a gateway, not of a FILE",
+            hint="leave them out: every line of FILE is audited",
+        )
     if mapped and given["file"] is None:
         raise UsageError("--map goes with a FILE", hint="nexctl usage audit FILE --map charge=Cost")
     with contextlib.ExitStack() as stack:
@@ -128,6 +133,12 @@ def _report(app: App, given: dict[str, Any]) -> Report:
             found = _against(app, given["against"], task, report, window)
             report = report._replace(against=found)
     return report
+
+
+def _is_profile(app: App, given: dict[str, Any]) -> bool:
+    """Whether the other list is a profile's gateway, of which a window may be taken."""
+    other = given["against"]
+    return other in app.config.profiles and not os.path.exists(other)
 
 
 def _shelf(app: App, book: str | None) -> Any:
@@ -219,7 +230,8 @@ def _against(app: App, other: str, task: Task, report: Report, window: Window) -
                 hint=", ".join(total.currency for total in totals),
             )
         billed, currency = (totals[0].billed, totals[0].currency) if totals else (0, "")
-        return compare.with_amount(billed, currency, parse_units(other))
+        unknown = any(one.rule == "unpriced" and one.billed is None for one in report.findings)
+        return compare.with_amount(billed, currency, parse_units(other), unknown=unknown)
     with _other_list(app, other, window) as there:
         here = _rows(task.path, task.batch_id)
         return compare.lists(here, _rows(there.path, task.batch_id), there.name)
@@ -234,7 +246,7 @@ def _other_list(app: App, other: str, window: Window) -> Iterator[Readable]:
     if other not in app.config.profiles:
         raise UsageError(
             f"--against: {other!r} is no file, no profile and no amount",
-            hint="nexctl profile list",
+            hint="an amount stands plainly, like 1234.50; 'nexctl profile list' shows the profiles",
             code="unknown_list",
         )
     import copy

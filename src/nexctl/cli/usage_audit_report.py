@@ -171,6 +171,8 @@ def _against(report: Report, screen: Screen) -> None:
     if found["kind"] == "amount":
         unit = f" {found['currency']}" if found["currency"] else ""
         verdict = "agrees" if not found["differs"] else f"differs by {found['difference']}{unit}"
+        if found["differs"] and found["difference"] == "0":
+            verdict = "differs by what a row without a charge would add"
         screen.line(f"invoice {found['against']}{unit}: billed {found['billed']}, {verdict}")
         return
     screen.line(

@@ -56,23 +56,21 @@ def instant(at: Any) -> str | None:
     """
     if at is None:
         return None
-    if isinstance(at, str):
-        import datetime
+    given = at
+    try:
+        if isinstance(at, str):
+            import datetime
 
-        try:
-            at = (
-                datetime.date.fromisoformat(at)
-                if len(at) == 10
-                else datetime.datetime.fromisoformat(at)
-            )
-        except ValueError:
-            raise UsageError(
-                f"{at[:40]!r} is not a date", hint="write it like 2026-11-20", code="bad_date"
-            ) from None
-    if not hasattr(at, "hour"):
-        return str(at.isoformat())
-    offset = at.utcoffset()
-    moment = at if offset is None else (at - offset)
+            kind = datetime.date if len(at) == 10 else datetime.datetime
+            at = kind.fromisoformat(at)
+        if not hasattr(at, "hour"):
+            return str(at.isoformat())
+        offset = at.utcoffset()
+        moment = at if offset is None else (at - offset)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{str(given)[:40]!r} is not a date", hint="write it like 2026-11-20", code="bad_date"
+        ) from None
     return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 

@@ -377,18 +377,28 @@ def _parquet_rows(path: str, columns: tuple[str, ...]) -> Iterator[Row]:
     make = _row_maker(columns)
     with duckdb.connect() as connection:
         found = connection.execute(f"SELECT {shown} FROM read_parquet($path)", {"path": path})  # noqa: S608
+        number = 0
         while batch := found.fetchmany(2048):
             for cells in batch:
-                yield make([_plain(name, cell) for name, cell in zip(columns, cells, strict=True)])
+                number += 1
+                texts = [_plain(name, cell) for name, cell in zip(columns, cells, strict=True)]
+                try:
+                    row = make(texts)
+                except (ValueError, msgspec.DecodeError) as error:
+                    raise _malformed(path, number, str(error)) from None
+                yield row
 
 
 def _plain(name: str, cell: str | None) -> str:
-    """A decimal of fixed scale as the export's text has it: without needless zeros."""
+    """A decimal of fixed scale as the export's text has it: without needless zeros.
+
+    A count may come from a column of doubles, as tables have it where some counts are missing.
+    """
     if cell is None:
         return ""
-    if _KINDS[name] == "decimal" and "." in cell:
+    if _KINDS[name] == "decimal" and "." in cell and "e" not in cell:
         return cell.rstrip("0").rstrip(".")
-    return cell
+    return cell.removesuffix(".0") if _KINDS[name] == "whole" else cell
 
 
 def _malformed(path: str, number: int, why: str) -> UsageError:

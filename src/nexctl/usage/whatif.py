@@ -211,6 +211,9 @@ class WhatIf:
     def _add(self, row: Any, charge: tuple[str, int] | None) -> None:
         created = row.created_at
         if created is not None:
+            if not created.endswith("Z") or created[7:8] != "-":
+                # Months and days are those of UTC, in whatever zone a list tells its times.
+                created = books.instant(created)
             if self.first is None or created < self.first:
                 self.first = created
             if self.last is None or created > self.last:
@@ -232,6 +235,8 @@ class WhatIf:
 
     def _counted(self, row: Any) -> Counted | str | None:
         """A record's quantities, why it has none that count, None of one that failed."""
+        if row.created_at is None and not (row.model_served or row.model_requested):
+            return "it names no time and no model, as a line of totals does"
         if recorded.refunded(row):
             return "a refund, which no price tells"
         if recorded.failed(row):
@@ -274,8 +279,6 @@ class WhatIf:
     def _moment(self, created: str | None) -> str | None:
         if created is None:
             return None
-        if not created.endswith("Z"):
-            created = books.instant(created) or created
         if self._grain is None or len(created) < 16:
             return books.instant(created[:10])
         minute = created[14:16]

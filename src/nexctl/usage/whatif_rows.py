@@ -140,7 +140,8 @@ def billed(row: Any) -> tuple[str, int] | None:
 
 def refunded(row: Any) -> bool:
     """Whether a record gives money back: no request that another gateway would charge."""
-    return str(row.charge or "").startswith("-")
+    text = str(row.charge or "")
+    return text.startswith("-") and bool(text.strip("-0."))
 
 
 def failed(row: Any) -> bool:

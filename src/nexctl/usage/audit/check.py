@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from nexctl.pricing.exact import ratio_of, rounded
 from nexctl.usage.audit import chain, prices
 from nexctl.usage.audit.explain import Explainer, Judged, Later, Line, line_of
+from nexctl.usage.audit.infer import conditions_of
 from nexctl.usage.audit.prices import (
     CACHED,
     INPUT,
@@ -28,8 +29,9 @@ from nexctl.usage.audit.prices import (
     Plan,
 )
 from nexctl.usage.audit.terms import Finding
-from nexctl.usage.readers.blocks import Batch
+from nexctl.usage.readers.blocks import Batch, utc
 from nexctl.usage.readers.numbers import NANO, amounts, read_amounts
+from nexctl.usage.reading import Row, _truth
 
 # Findings that one block keeps; beyond, only their count and sum are.
 MOST_FINDINGS = 2_000
@@ -195,9 +197,7 @@ class Checker:
         else:
             usage = _usage(batch, index)
             line = Line(index, Later(batch.detail, index), found.billed(index), usage, False)
-        judged = self.explainer.judge(plan, line)
-        if judged.finding is not None and plan.book is not None and plan.book.id in self.disputed:
-            judged = self._by_the_book(plan, line, judged)
+        judged = self._judged(plan, line)
         if judged.note is not None:
             found.notes.append(judged.note)
         if judged.finding is not None:
@@ -210,6 +210,17 @@ class Checker:
                     other[0] += self.explainer.other_reading(plan, line, "cached_inside")
                 if line.usage[REASONING]:
                     other[1] += self.explainer.other_reading(plan, line, "reasoning_inside")
+
+    def alone(self, row: Row, place: int, billed: int) -> Finding | None:
+        """What is found of one row, where its finding may have been counted and not kept."""
+        plan = self.explainer.plan(conditions_of(row))
+        return self._judged(plan, line_of(place, row, billed)).finding
+
+    def _judged(self, plan: Plan, line: Line) -> Judged:
+        judged = self.explainer.judge(plan, line)
+        if judged.finding is not None and plan.book is not None and plan.book.id in self.disputed:
+            return self._by_the_book(plan, line, judged)
+        return judged
 
     def _by_the_book(self, plan: Plan, line: Line, judged: Judged) -> Judged:
         """A row that follows the book itself is never a finding, however the others read."""
@@ -237,18 +248,37 @@ class Checker:
             plan = plan_of(fast[index])
             if index in skipped or plan.book is None or found.billed(index) < 0:
                 continue
-            twin = self._twin(plan)
-            if (twin.reading, twin.rounding) == (plan.reading, plan.rounding):
-                continue
             usage = _usage(found.batch, index)
-            form = prices.form_for(twin, twin.forms[0], usage) if twin.forms else None
-            wanted = prices.expected(twin, form, usage) if form is not None else None
+            wanted = self._otherwise(plan, usage, found.batch.created[index])
             if wanted is None or wanted == found.billed(index):
                 continue
             sums = found.reference.setdefault((plan.book.id, plan.unit), [0, 0, 0])
             sums[0] += 1
             sums[1] += found.billed(index)
             sums[2] += wanted
+
+    def by_the_book(self, row: Row, place: int, billed: int) -> tuple[tuple[str, str], int] | None:
+        """What an agreeing row comes to as its book says, where that is something else.
+
+        With the (book, currency) that it is counted under in `reference`.
+        """
+        plan = self.explainer.plan(conditions_of(row))
+        if self.reference is None or plan.book is None:
+            return None
+        usage = line_of(place, row, billed).usage
+        wanted = self._otherwise(plan, usage, utc(row.created_at or ""))
+        if wanted is None or wanted == billed:
+            return None
+        return (plan.book.id, plan.unit), wanted
+
+    def _otherwise(self, plan: Plan, usage: tuple[int, ...], created: str | None) -> int | None:
+        """What a row comes to as its book says; None where the plan reads as the book does."""
+        twin = self._twin(plan)
+        if (twin.reading, twin.rounding) == (plan.reading, plan.rounding) or not twin.forms:
+            return None
+        if twin.instants and self.reference is not None:
+            twin = self.reference.plan(twin.conditions, created)
+        return prices.expected(twin, prices.form_for(twin, twin.forms[0], usage), usage)
 
 
 class _Found:
@@ -337,7 +367,7 @@ class _Plans(dict[tuple[Any, ...], tuple[Any, ...]]):
                 known(served) or None,
                 known(requested) or None,
                 known(tier) or None,
-                hit if hit is None or isinstance(hit, bool) else hit.lower() == "true",
+                _truth(hit) if hit and isinstance(hit, str) else hit or None,
                 batch,
                 known(currency) or None,
                 known(status) or None,

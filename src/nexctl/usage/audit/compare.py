@@ -23,8 +23,10 @@ MOST_GAPS = 1_000
 _BY = ("day", "model", "key")
 
 
-def with_amount(billed: int, currency: str, invoiced: int) -> dict[str, Any]:
-    """A list's total against an invoice's, in pico."""
+def with_amount(
+    billed: int, currency: str, invoiced: int, *, unknown: bool = False
+) -> dict[str, Any]:
+    """A list's total against an invoice's, in pico. One with an unknown charge never agrees."""
     return {
         "kind": "amount",
         "by": "total",
@@ -34,7 +36,7 @@ def with_amount(billed: int, currency: str, invoiced: int) -> dict[str, Any]:
         "currency": currency,
         "gaps": [],
         "gaps_left_out": 0,
-        "differs": billed != invoiced,
+        "differs": billed != invoiced or unknown,
     }
 
 
@@ -116,7 +118,7 @@ def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> di
         for side in (0, 1):
             sums[side] += known[side] or 0
         pair = [None if side in unknown else known[side] for side in (0, 1)]
-        if pair[0] == pair[1] and None not in known:
+        if pair[0] == pair[1] and None not in pair:
             continue
         count += 1
         size = abs((pair[0] or 0) - (pair[1] or 0))
@@ -140,7 +142,9 @@ def _joined(base: sqlite3.Connection, by: str, rows: list[int], name: str) -> di
                 **dict(zip(fields, key, strict=True)),
                 "billed": amount(one),
                 "against": amount(other),
-                "difference": amount((one or 0) - (other or 0)),
+                "difference": None
+                if one is None and other is None
+                else amount((one or 0) - (other or 0)),
             }
             for _, _, key, one, other in sorted(gaps, reverse=True)
         ],

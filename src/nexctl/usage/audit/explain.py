@@ -27,6 +27,7 @@ from nexctl.usage.audit.prices import (
     Pricing,
 )
 from nexctl.usage.audit.terms import Finding, Reading, amount, rate_per
+from nexctl.usage.readers.blocks import utc
 
 if TYPE_CHECKING:
     from nexctl.usage.reading import Row
@@ -112,7 +113,7 @@ class Explainer:
         if plan.agrees:
             plan = self._agreed(plan, line)
         if plan.instants:
-            plan = self._plan(plan.conditions, line.row.created_at)
+            plan = self.plan(plan.conditions, utc(line.row.created_at or ""))
         if plan.conditions.status == "error":
             return self._failed(plan, line)
         if line.missing or not any(line.usage[:5] + line.usage[6:]):
@@ -151,19 +152,19 @@ class Explainer:
 
     def _agreed(self, plan: Plan, line: Line) -> Plan:
         """The plan at the percent that was agreed: the record's multiplier tells it."""
-        plain = self._plan(plan.conditions._replace(tier=None))
+        plain = self.plan(plan.conditions._replace(tier=None))
         percent = prices.agreed_percent(plain, line.row.multiplier)
         if percent is None:
             return plan
         told = (plan.conditions.tier or "", percent)
         self.agreed[told] = self.agreed.get(told, 0) + 1
-        return self._plan(plan.conditions._replace(agreed=percent))
+        return self.plan(plan.conditions._replace(agreed=percent))
 
     def _kept_longer(self, plan: Plan, line: Line) -> bool:
         """Whether it comes to that where the cache keeps longer what is written: no record says."""
         if line.usage[WRITE] and plan.model is not None:
             for name in plan.model.lifetimes:
-                other = self._plan(plan.conditions._replace(lasting=name))
+                other = self.plan(plan.conditions._replace(lasting=name))
                 if _comes_to(other, line) == line.billed:
                     self.lasting[name] = self.lasting.get(name, 0) + 1
                     return True
@@ -189,7 +190,8 @@ class Explainer:
                 return Judged(None, None, wanted)
         if line.billed == 0:
             return Judged(None, None, 0)
-        what = "no counts are given" if line.missing else "every count is 0"
+        none = line.missing or len(line.untold) > 1
+        what = "no counts are given" if none else "every count is 0"
         words = f"{what}, so the billed amount cannot be followed"
         return Judged(_finding("usage_missing", plan, line, None, words), None, None)
 
@@ -329,13 +331,13 @@ class Explainer:
                 told = f"billing tier {name}" if name else "no billing tier"
                 said = f"the record says {given.tier}" if given.tier else "the record names none"
                 words = f"it comes to that with {told}; {said}"
-                yield "tier", words, self._plan(given._replace(tier=name))
+                yield "tier", words, self.plan(given._replace(tier=name))
         how = "without" if given.batch else "with"
         words = f"it comes to that {how} the batch price"
-        yield "multiplier", words, self._plan(given._replace(batch=not given.batch))
+        yield "multiplier", words, self.plan(given._replace(batch=not given.batch))
         how = "without" if given.hit else "with"
         words = f"it comes to that {how} the price of a semantic-cache hit"
-        yield "multiplier", words, self._plan(given._replace(hit=not given.hit))
+        yield "multiplier", words, self.plan(given._replace(hit=not given.hit))
 
     def _other_models(self, plan: Plan) -> Iterator[tuple[str, str, Plan]]:
         book, model = plan.book, plan.model
@@ -346,7 +348,7 @@ class Explainer:
         for name in (*first, *list(book.models)[:MOST_MODELS]):
             if name == model.id:
                 continue
-            other = self._plan(plan.conditions._replace(served=name, requested=None))
+            other = self.plan(plan.conditions._replace(served=name, requested=None))
             if other.model is None or other.model.id == model.id:
                 continue
             words = (
@@ -372,7 +374,7 @@ class Explainer:
         for day in sorted(day[:10] for day in days if day):
             for near in (day, _before(day)):
                 if near != (own or "")[:10]:
-                    other = self._plan(plan.conditions._replace(day=near))
+                    other = self.plan(plan.conditions._replace(day=near))
                     yield "rate", f"it comes to that by the prices in force on {near}", other
 
     def other_reading(self, plan: Plan, line: Line, field: str) -> int:
@@ -396,11 +398,12 @@ class Explainer:
         if plan.book is None:
             return plan
         moment = plan.pricer.at if plan.pricer is not None else None
-        return self._plan(plan.conditions, moment, reading)
+        return self.plan(plan.conditions, moment, reading)
 
-    def _plan(
+    def plan(
         self, conditions: Conditions, moment: str | None = None, reading: Reading | None = None
     ) -> Plan:
+        """The plan for these conditions, kept."""
         key = (conditions, moment, reading)
         found = self._plans.get(key)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,17 @@ class Gathered:
         if len(self.kept) < MOST_KEPT:
             self.kept.append(finding)
 
+    def take_out(self, key: tuple[str, str], billed: int, wanted: int) -> None:
+        """Undo a row's share in what the whole file comes to as its book says."""
+        sums = self.reference[key]
+        for place, value in enumerate((1, billed, wanted)):
+            sums[place] -= value
+
+    @property
+    def cut(self) -> bool:
+        """Whether some findings were only counted."""
+        return sum(self.counts.values()) > len(self.kept)
+
     def take_back(self, finding: Finding) -> None:
         """Undo a finding, for another one says more about its row."""
         unit = finding.currency or ""
@@ -103,7 +115,14 @@ class Gathered:
         self._count(finding.rule, unit, -1, None if known is None else -known)
         if finding.expected is None and finding.billed is not None:
             self.unknown[unit] -= finding.billed
-        self.kept.remove(finding)
+        for cause in finding.causes:
+            held = self._drifts.get((finding.model or "", *cause))
+            if held is not None:
+                held.rows -= 1
+                held.billed -= finding.billed or 0
+                held.expected -= finding.expected or 0
+        with contextlib.suppress(ValueError):
+            self.kept.remove(finding)
 
     def _count(self, rule: str, unit: str, count: int, difference: int | None) -> None:
         """Count findings of a rule. A difference that nobody knows is no sum of 0."""

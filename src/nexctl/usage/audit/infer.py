@@ -14,6 +14,7 @@ from nexctl.usage.audit import prices
 from nexctl.usage.audit.explain import line_of
 from nexctl.usage.audit.prices import CACHED, REASONING, WRITE, Conditions, Pricing, Shelf
 from nexctl.usage.audit.terms import MODES, PICO, Reading, Rounding
+from nexctl.usage.readers.blocks import utc
 
 if TYPE_CHECKING:
     from nexctl.pricing.book import Book
@@ -103,7 +104,7 @@ def infer(
 def conditions_of(row: Row) -> Conditions:
     """What decides a row's price."""
     return Conditions(
-        (row.created_at or "")[:10],
+        (utc(row.created_at or "") or "")[:10],
         row.model_served or None,
         row.model_requested or None,
         row.tier or None,
@@ -131,7 +132,7 @@ def _plan(
         found = plans[conditions, reading] = pricing.plan(conditions)
     if found.instants:
         return Pricing(shelf, {found.book.id: found.reading} if found.book else {}).plan(
-            conditions, row.created_at
+            conditions, utc(row.created_at or "")
         )
     return found
 

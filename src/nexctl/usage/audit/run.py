@@ -11,7 +11,7 @@ import msgspec
 from nexctl.errors import UsageError
 from nexctl.usage.audit import infer, repeats
 from nexctl.usage.audit.check import Checker
-from nexctl.usage.audit.gather import Gathered
+from nexctl.usage.audit.gather import NO_CHARGE, Gathered
 from nexctl.usage.audit.prices import Pricing, Shelf
 from nexctl.usage.audit.report import Report
 from nexctl.usage.audit.terms import Finding, Reading, Rounding
@@ -262,7 +262,7 @@ def _find_repeats(
     rules: Rules, spill: repeats.Spill, left_out: set[int], gathered: Gathered, processes: int
 ) -> None:
     """Read the blocks again that hold suspicious hashes, and compare the rows themselves."""
-    by_row = {finding.row: finding for finding in gathered.kept if finding.row}
+    by_row = {one.row: one for one in gathered.kept if one.rule not in NO_CHARGE}
     for suspects in spill.suspects(left_out):
         seen: dict[tuple[Any, Any, Any], int] = {}
         others = repeats.Others()
@@ -292,8 +292,13 @@ def _put_repeat(
     if billed <= 0:
         return
     before = by_row.pop(place, None)
-    if before is not None and before.rule not in ("balance", "sequence_gap"):
+    if before is None and gathered.cut:
+        before = _mine[0].checker.alone(row, place, billed)
+    if before is not None:
         gathered.take_back(before)
+    elif (told := _mine[0].checker.by_the_book(row, place, billed)) is not None:
+        key, wanted = told
+        gathered.take_out(key, billed, wanted)
     gathered.put(
         Finding(
             "duplicate",

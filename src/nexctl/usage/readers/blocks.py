@@ -103,6 +103,7 @@ class Batch:
     def __init__(self, count: int) -> None:
         self.count = count
         self.complete = False
+        self.rare = None
 
 
 def utc(text: str) -> str | None:
@@ -220,8 +221,7 @@ class Reader:
         names = source.header
         self._places = {name: names.index(name) for name in names}
         self._wanted = [name for name in _WANTED if name in self._places]
-        columns = tuple(name for name in names if name in Row.__struct_fields__)
-        self._columns = columns
+        self._columns = columns = tuple(name for name in names if name in Row.__struct_fields__)
         self._make = _row_maker(columns) if columns else None
 
     def known(self, cell: Any) -> Any:
@@ -257,12 +257,12 @@ class Reader:
                 try:
                     self._check(self._full(line), number)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise _malformed(self.source.path, number, str(error)) from None
+                    raise _malformed(self.source.name, number, str(error)) from None
             return
         self._careful_cells(data, first_line)
 
     def _careful_cells(self, data: bytes, first_line: int) -> None:
-        path = self.source.path
+        path = self.source.name
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -285,21 +285,21 @@ class Reader:
         from nexctl.money import parse_units
 
         if not row.created_at:
-            raise _malformed(self.source.path, number, "created_at: a time is missing")
+            raise _malformed(self.source.name, number, "created_at: a time is missing")
         if utc(row.created_at) is None:
             words = f"created_at: {row.created_at[:40]!r} is no time like 2026-10-31T12:00:00Z"
-            raise _malformed(self.source.path, number, words)
+            raise _malformed(self.source.name, number, words)
         for name in ("charge", "balance_delta", "balance_after"):
             text = getattr(row, name)
             if text is not None:
                 try:
                     parse_units(plain(text), what=name)
                 except UsageError as error:
-                    raise _malformed(self.source.path, number, error.message) from None
+                    raise _malformed(self.source.name, number, error.message) from None
         for name in _COUNTS:
             count = getattr(row, name)
             if count is not None and count < 0:
-                raise _malformed(self.source.path, number, f"{name}: {count} is no quantity")
+                raise _malformed(self.source.name, number, f"{name}: {count} is no quantity")
 
     # ------------------------------------------------------------- JSONL
 
@@ -329,7 +329,6 @@ class Reader:
         found.cached = [row.cached_input_tokens for row in rows]
         found.out = [row.output_tokens for row in rows]
         found.reasoning = [row.reasoning_tokens for row in rows]
-        found.rare = None
         found.complete = bool(rows) and type(rows[0]) is _Slim
         if found.complete:
             found.requests, found.write = [1] * len(rows), [0] * len(rows)
@@ -369,9 +368,7 @@ class Reader:
             setattr(found, name, counts(columns[field]))
         odd = [columns[field] for field in _RARE if field in self._places]
         odd = [column for column in odd if column.count("0") < len(column)]
-        if not any("".join(column).strip("0") for column in odd):
-            found.rare = None
-        else:
+        if any("".join(column).strip("0") for column in odd):
             found.rare = [
                 any(cell not in (None, "", "0") for cell in row) for row in zip(*odd, strict=True)
             ]
@@ -379,10 +376,13 @@ class Reader:
         lines: list[bytes] = []
 
         def detail(index: int) -> Row:
-            # Whole rows are wanted rarely, so they are read again then; alone where they can be.
+            # Whole rows are wanted rarely, so they are read again then; alone where each line is
+            # a row, for which the last one has to be ended and none may be empty.
             place = index if kept is None else kept[index]
-            if not whole and not lines and data.count(b"\n") == count and kept is None:
-                lines.extend(data.split(b"\n"))
+            if not whole and not lines and kept is None:
+                split = data.split(b"\n")
+                if len(split) == count + 1 and not split[-1] and all(map(bytes.strip, split[:-1])):
+                    lines.extend(split)
             if lines:
                 return self._row(next(self._cells(lines[place].decode("utf-8"))))
             if not whole:

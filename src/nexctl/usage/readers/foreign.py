@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
@@ -36,8 +37,9 @@ MOST_DOCUMENT = 512 * 1024 * 1024
 MAPPED = "a mapped file"
 _PICO = Decimal("0.000000000001")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", re.ASCII)
-# So many digits and no more are a day like 20261031; Unix seconds have been longer since 1973.
-_DAY_DIGITS = 8
+# Digits of a Unix time of today, and how many of its units are a second. 20261031 is a day, and
+# 20261031120000 is none of these.
+_UNIX = {10: 1, 13: 1000}
 
 Record = Mapping[str, Any]
 
@@ -73,7 +75,8 @@ class Foreign(NamedTuple):
             ) as error:
                 raise UsageError(
                     f"{os.path.basename(self.path)}, {place}: {_plain(error)}",
-                    hint="numbers stand plainly, without signs of thousands or of currency: 1234.50"
+                    hint="numbers stand plainly: 1234.50, without signs of thousands or of "
+                    "currency; a line of totals is no record"
                     if self.kind == MAPPED
                     else f"it was taken for {self.kind}; --map names the columns of another file",
                     code="malformed",
@@ -107,6 +110,8 @@ def recognised(path: str, mapped: Mapping[str, str] | None = None) -> Foreign | 
         )
         convert = partial(mapping.row_of, mapped=mapped, commas=mapping.Commas() if comma else None)
         return Foreign(path, MAPPED, "request", None, (), convert)
+    if first is None and head.removeprefix(BOM).lstrip()[:1] in (b"[", b"{"):
+        return Foreign(path, "an empty list", "request", None, (), lambda _: None)
     if first is None or "charge" in first:
         return None
     names = set(first)
@@ -144,9 +149,16 @@ def records(path: str) -> Iterator[tuple[str, Record]]:
 
 
 def opened(path: str) -> io.BufferedReader:
-    """The file as bytes. UsageError where it cannot be read."""
+    """The file as bytes. UsageError where it cannot be read, or only once as a pipe is."""
     try:
-        return open(path, "rb")
+        stream = open(path, "rb")  # noqa: SIM115
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise UsageError(
+                f"{path}: it is a pipe or a device, which is read only once",
+                hint="write it into a file first, and name that",
+            )
+        return stream
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror or error}",
@@ -279,6 +291,8 @@ def _plain(error: Exception) -> str:
         return f"{error.args[0]} is missing"
     if isinstance(error, UnicodeDecodeError):
         return "it is not written in UTF-8; save it so"
+    if isinstance(error, csv.Error) and "new-line" in str(error):
+        return "its lines end in CR alone; save it as CSV with LF or CRLF"
     return str(error)[:200] or type(error).__name__
 
 
@@ -295,7 +309,7 @@ def money(value: Any) -> str | None:
     found = _number(value)
     if found is None or abs(found) >= 10**12:
         raise ValueError(f"{str(value)[:40]!r} is no amount")
-    text = f"{found.quantize(_PICO):f}"
+    text = f"{found.quantize(_PICO) or Decimal(0):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -312,8 +326,8 @@ def whole(value: Any) -> int | None:
 def moment(value: Any) -> str:
     """A time as RFC 3339 UTC: from ISO text (naive is UTC), a date, Unix seconds or their 1000."""
     text = str(value).strip()
-    if text.isascii() and text.isdigit() and len(text) > _DAY_DIGITS:
-        seconds = int(text) // (1000 if len(text) > 11 else 1)
+    if text.isascii() and text.isdigit() and len(text) in _UNIX:
+        seconds = int(text) // _UNIX[len(text)]
         found = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     else:
         try:
@@ -336,17 +350,18 @@ def inner(value: Any) -> dict[str, Any]:
 
 
 def _new_api(record: Record) -> Row | None:
-    """A log of new-api: type 2 is a charge, 5 an error; others are no requests."""
+    """A log of new-api: type 2 is a charge, 5 an error, 6 a refund; others are no requests."""
     kind = str(record.get("type", "2"))
-    if kind not in ("2", "5"):
+    if kind not in ("2", "5", "6"):
         return None
     other = inner(record.get("other"))
-    quota = whole(record["quota"]) or 0
+    quota = (whole(record["quota"]) or 0) * (-1 if kind == "6" else 1)
     ratio = money(other.get("model_ratio"))
     completion = money(other.get("completion_ratio"))
     into = None if ratio is None else Decimal(ratio) * 2
     out = None if into is None or completion is None else into * Decimal(completion)
-    prompt = whole(record.get("prompt_tokens"))
+    mixed = other.get("audio_input") or other.get("audio_output")
+    prompt = None if mixed else whole(record.get("prompt_tokens"))
     cached, written = whole(other.get("cache_tokens")), whole(other.get("cache_creation_tokens"))
     if other.get("claude") and prompt is not None:
         # Only of Claude's own format the prompt is what no cache held.
@@ -361,9 +376,9 @@ def _new_api(record: Record) -> Row | None:
         model_served=record["model_name"],
         status="error" if kind == "5" else "ok",
         input_tokens=prompt,
-        output_tokens=whole(record.get("completion_tokens")),
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
+        output_tokens=None if mixed else whole(record.get("completion_tokens")),
+        cached_input_tokens=None if mixed else cached,
+        cache_write_tokens=None if mixed else written,
         rate_input=money(into),
         rate_output=money(out),
         multiplier=money(other.get("group_ratio")),
@@ -382,6 +397,13 @@ def _litellm(record: Record) -> Row | None:
     failed = str(record.get("status") or details.get("status") or "success") == "failure"
     kept = str(record.get("cache_hit") or "").lower() == "true"
     cached = used.get("cache_read_input_tokens")
+    images = completion.get("image_tokens")
+    mixed = prompt.get("audio_tokens") or completion.get("audio_tokens") or images
+
+    def counted(value: Any) -> int | None:
+        # No column tells tokens of sound and of pictures from text, and they have other prices.
+        return 0 if kept else None if mixed else whole(value)
+
     return Inside(
         created_at=moment(record["startTime"]),
         request_id=record.get("request_id") or None,
@@ -394,11 +416,11 @@ def _litellm(record: Record) -> Row | None:
         provider=record.get("custom_llm_provider") or None,
         status="error" if failed else "ok",
         requests=0 if kept else 1,
-        input_tokens=0 if kept else whole(record.get("prompt_tokens")),
-        output_tokens=0 if kept else whole(record.get("completion_tokens")),
-        cached_input_tokens=0 if kept else whole(cached or prompt.get("cached_tokens")),
-        cache_write_tokens=0 if kept else whole(used.get("cache_creation_input_tokens")),
-        reasoning_tokens=0 if kept else whole(completion.get("reasoning_tokens")),
+        input_tokens=counted(record.get("prompt_tokens")),
+        output_tokens=counted(record.get("completion_tokens")),
+        cached_input_tokens=counted(cached or prompt.get("cached_tokens")),
+        cache_write_tokens=counted(used.get("cache_creation_input_tokens")),
+        reasoning_tokens=counted(completion.get("reasoning_tokens")),
         charge=money(record["spend"]),
         currency="USD",
     )

@@ -117,8 +117,14 @@ def row_of(record: Record, mapped: Mapping[str, str], commas: Commas | None) -> 
 
 
 def _truth(value: Any) -> bool | None:
-    text = str(value).lower()
-    return None if value in (None, "") else text in ("true", "1", "yes")
+    if value is None or value == "":
+        return None
+    text = str(value).strip().lower()
+    if text in ("true", "1", "yes", "hit"):
+        return True
+    if text in ("false", "0", "no", "miss"):
+        return False
+    raise ValueError(f"{str(value)[:40]!r} is neither true nor false")
 
 
 def _text(value: Any) -> str | None:
