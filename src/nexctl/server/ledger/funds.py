@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexctl.server.ledger import ids, lots, settings
+from nexctl.server.ledger import bonuses, ids, lots, settings
 from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
 from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.errors import Refused
@@ -263,10 +263,7 @@ def _order_lots(
     if bonus_lot is None:
         return paid, 0, 0
     amount, left = _remaining(tx, wallet, bonus_lot)
-    back = tx.one(
-        "SELECT 1 FROM entries WHERE wallet=? AND kind='bonus_reversal' AND reverses=?",
-        *(wallet, bonus_lot),
-    )
+    back = bonuses.is_ended(tx, wallet, bonus_lot)
     return paid, 0 if back else max(0, amount - left - clawed), 0 if back else left
 
 
