@@ -350,9 +350,9 @@ def dispute(
     freeze: bool = True,
     clawed: int = 0,
 ) -> Credit:
-    """A bank has taken a payment back: take what is left of it, the rest becomes debt; freeze.
+    """A bank has taken a payment back: take what is left of it, the rest becomes debt.
 
-    Its bonus goes with it, the consumed part as debt too.
+    It freezes every wallet of the account. Its bonus goes with it, the consumed part as debt too.
     """
     head = locked(tx, wallet)
     before = head.balance
@@ -382,7 +382,12 @@ def dispute(
         lifetime=-amount,
     )
     if freeze:
-        tx.run("UPDATE wallets SET state='frozen' WHERE id=?", wallet)
+        # All of its account's: credits may have been moved to another one.
+        tx.run(
+            "UPDATE wallets SET state='frozen' "
+            "WHERE customer_id=(SELECT customer_id FROM wallets WHERE id=?)",
+            wallet,
+        )
     return Credit(wallet, head.seq, head.balance - before, head.balance)
 
 
