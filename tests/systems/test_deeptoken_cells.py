@@ -118,6 +118,7 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
         done = shop(*command)
         assert done.exit == 0, done
     assert shop("routes", "remove", "a", "--yes").exit == 0
+    assert shop.wallet()["tier"] is None, "no discount was agreed"
 
 
 def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_shop: Open) -> None:
