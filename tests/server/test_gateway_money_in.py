@@ -265,6 +265,20 @@ def test_what_goes_back_by_hand_is_an_amount_that_a_transfer_carries(
     assert rig.ask("GET", "/v1/invoices").body["data"][0]["total"] == left
 
 
+def test_what_a_bank_took_back_is_not_paid_under_a_contract(make: Callable[..., Rig]) -> None:
+    rig = make(book="deeptoken", plan=None)
+    path = f"/admin/v1/customers/{rig.made.customer}/contract"
+    terms = {"amount": "60000", "starts": "2020-01-01", "ends": "2099-01-01"}
+    assert rig.ask("PUT", path, terms, key=rig.operator).status == 200
+    made = order(rig, amount="6000", pack="commit")["id"]
+    deliver(rig, made)
+    assert rig.ask("GET", path, key=rig.operator).body["paid"] == "6000"
+    for kind, paid in (("payment.disputed", "0"), ("payment.dispute_won", "6000")):
+        target, headers, body = sandbox.signed_event(rig.house, made, kind)
+        assert rig.raw("POST", target, body, headers=headers).status == 200
+        assert rig.ask("GET", path, key=rig.operator).body["paid"] == paid
+
+
 def test_codes_are_redeemed_once(rig: Rig) -> None:
     made = rig.ask("POST", "/admin/v1/codes", {"amount": "5", "count": 3}, key=rig.operator).body
     first, second, third = (row["code"] for row in made["data"])
