@@ -58,6 +58,8 @@ def test_rows_without_a_number_are_shown_and_never_charged(shop: Shop) -> None:
     )
     reasoning = shop.data("prices", "show", "deepseek-reasoning-class", "--on", "deeptoken")
     assert reasoning["rates"]["output"]["words"] == "model based"
+    quote = shop("estimate", "-", "-m", "deepseek-r1", "--on", "deeptoken", stdin="hello")
+    assert (quote.exit, "no price for input" in quote.err) == (2, True), quote.err
     done = shop.chat({"model": "deepseek-r1", "messages": said("hello")})
     assert (done.exit, shop.error(done)["code"]) == (2, "unpriced")
     done = shop.chat({"model": "claude-sonnet-9", "messages": said("hello")})
