@@ -66,18 +66,20 @@ def credit(
         lifetime=lifetime,
         next_expiry=min(head.next_expiry, expires_at or head.next_expiry),
     )
+    head, repaid = _repaid(tx, head, lot, amount, reference)
+    return head, Credit(head.wallet, lot, amount, head.balance, repaid)
+
+
+def _repaid(
+    tx: Transaction, head: Head, lot: int, amount: int, reference: str | None
+) -> tuple[Head, int]:
+    """Pay open debt from what a lot has just brought."""
     repaid = min(head.debt, amount, head.balance - head.held)
-    if repaid > 0:
-        lots.take(tx, head.wallet, lot, repaid)
-        head = post(
-            tx,
-            head,
-            "debt_paid",
-            [(WALLET, lot, -repaid), (DEBT, None, repaid)],
-            reference=reference,
-            reverses=lot,
-        )
-    return head, Credit(head.wallet, lot, amount, head.balance, max(0, repaid))
+    if repaid <= 0:
+        return head, 0
+    lots.take(tx, head.wallet, lot, repaid)
+    lines: list[Line] = [(WALLET, lot, -repaid), (DEBT, None, repaid)]
+    return post(tx, head, "debt_paid", lines, reference=reference, reverses=lot), repaid
 
 
 def topup(
@@ -234,7 +236,8 @@ def reverse_usage(
         note=note,
         reverses=seq,
     )
-    return Credit(wallet, lot, amount, head.balance)
+    head, repaid = _repaid(tx, head, lot, amount, by)
+    return Credit(wallet, lot, amount, head.balance, repaid)
 
 
 def refundable(
