@@ -42,6 +42,11 @@ def paid(rig: Rig, order: dict[str, Any]) -> dict[str, Any]:
     return dict(rig.ask("GET", f"/v1/wallet/top-ups/{order['id']}").body)
 
 
+def told(rig: Rig, order: dict[str, Any], kind: str) -> None:
+    path, headers, body = sandbox.signed_event(rig.house, order["id"], kind)
+    assert rig.raw("POST", path, body, headers=headers).status == 200
+
+
 def topup(rig: Rig, amount: str, **fields: Any) -> dict[str, Any]:
     return paid(rig, ordered(rig, amount, **fields))
 
@@ -123,6 +128,18 @@ def test_loyalty_that_was_burnt_comes_off_the_refund_that_ends_it(shop: Rig) -> 
     assert (got.details["refundable"], got.details["currency"]) == ("950", "USD")
     assert refund(shop, lifting).body["refunded"] == "950"
     assert shop.wallet()["balance"] == "1000"
+    assert proved(shop)
+
+
+@pytest.mark.parametrize("won", [False, True])
+def test_a_bonus_that_a_dispute_has_ended_is_not_taken_again(shop: Rig, won: bool) -> None:
+    lifting, bonus = topup(shop, "1000"), topup(shop, "1000")
+    told(shop, bonus, "payment.disputed")
+    if won:
+        told(shop, bonus, "payment.dispute_won")
+    assert refund(shop, lifting).body["refunded"] == "1000"
+    wallet = shop.wallet()
+    assert (wallet["balance"], wallet["debt"]) == ("1005" if won else "5", "0")
     assert proved(shop)
 
 

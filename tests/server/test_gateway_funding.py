@@ -77,6 +77,10 @@ def test_an_invoice_order_is_for_the_business_pack(make: Callable[..., Rig]) -> 
     assert rig.ask("POST", approve, {}, key=rig.operator).body["state"] == "credited"
     (paper,) = rig.ask("GET", "/v1/invoices").body["data"]
     assert paper["state"] == "paid"
+    # The same transfer is no other order's money, whatever way to pay that was made with.
+    same = ordered(rig, "5000", method="manual")["id"]
+    got = rig.ask("POST", f"/v1/wallet/top-ups/{same}", {"transaction": "wire-77"})
+    assert (got.status, got.code) == (409, "state_conflict")
     other = ordered(rig, "5000", method="invoice")
     reject = f"/admin/v1/payments/{other['id']}/reject"
     rig.ask("POST", reject, {"reason": "not paid"}, key=rig.operator)

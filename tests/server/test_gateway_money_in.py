@@ -12,7 +12,7 @@ from server_kit import Calendar, Got, Rig
 
 from nexctl.safety import signing
 from nexctl.server import upkeep
-from nexctl.server.ledger import verify
+from nexctl.server.ledger import funds, verify
 from nexctl.server.ledger.clock import Clock
 from nexctl.server.payments import included, sandbox
 from nexctl.wire.base import encode
@@ -266,6 +266,41 @@ def test_refunds_give_back_what_is_not_spent(rig: Rig) -> None:
     rest = rig.ask("POST", admin, {}, key=rig.operator).body
     assert (rest["state"], rest["refunded"]) == ("refunded", "50")
     assert rig.wallet()["balance"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("book", "left", "finer"),
+    [("deeptoken", "49.99", "0.001"), ("nexrelay", "28.999999", "0.0000001")],
+)
+def test_what_goes_back_by_hand_is_an_amount_that_a_transfer_carries(
+    make: Callable[..., Rig], book: str, left: str, finer: str
+) -> None:
+    """Cents, or a chain's millionths: an operator cannot send billionths."""
+    rig = make(book=book, plan=None, payments="manual")
+    made = order(rig, amount="29" if book == "nexrelay" else "50")
+    path = f"/admin/v1/payments/{made['id']}"
+    submitted = {"transaction": "our bank's 17", "sender": "T"}
+    assert rig.ask("POST", f"/v1/wallet/top-ups/{made['id']}", submitted).status == 200
+    assert rig.ask("POST", f"{path}/approve", {}, key=rig.operator).status == 200
+    rig.house.ledger.write(funds.adjust, rig.made.customer, -1, note="spent", by="test")
+    got = rig.ask("POST", f"{path}/refund", {"amount": finer}, key=rig.operator)
+    assert (got.status, got.body["error"]["param"]) == (400, "amount")
+    assert rig.ask("POST", f"{path}/refund", {}, key=rig.operator).body["refunded"] == left
+    assert rig.ask("GET", "/v1/invoices").body["data"][0]["total"] == left
+
+
+def test_what_a_bank_took_back_is_not_paid_under_a_contract(make: Callable[..., Rig]) -> None:
+    rig = make(book="deeptoken", plan=None)
+    path = f"/admin/v1/customers/{rig.made.customer}/contract"
+    terms = {"amount": "60000", "starts": "2020-01-01", "ends": "2099-01-01"}
+    assert rig.ask("PUT", path, terms, key=rig.operator).status == 200
+    made = order(rig, amount="6000", pack="commit")["id"]
+    deliver(rig, made)
+    assert rig.ask("GET", path, key=rig.operator).body["paid"] == "6000"
+    for kind, paid in (("payment.disputed", "0"), ("payment.dispute_won", "6000")):
+        target, headers, body = sandbox.signed_event(rig.house, made, kind)
+        assert rig.raw("POST", target, body, headers=headers).status == 200
+        assert rig.ask("GET", path, key=rig.operator).body["paid"] == paid
 
 
 def test_codes_are_redeemed_once(rig: Rig) -> None:

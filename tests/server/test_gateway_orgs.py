@@ -320,6 +320,30 @@ def test_a_batch_counts_for_its_keys_project_and_is_paid_from_its_pool(acme: Acm
     acme.proved()
 
 
+def test_a_suspended_members_batch_for_the_organisation_begins_nothing_more(acme: Acme) -> None:
+    from nexctl.server.batches import working
+    from nexctl.server.ledger import batches
+
+    acme.credit(acme.id, "5")
+    body = {"model": MODEL, "max_tokens": 20, "messages": [{"role": "user", "content": "Hi"}]}
+    item = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    made = acme.as_member("admin", "POST", "/v1/batches", {"items": [item]}).body["id"]
+
+    def why() -> str | None:
+        house = acme.rig.house
+        batch = house.read(batches.get, made)
+        assert batch is not None
+        stopped = working.standing(house.read(working.caller_of, batch), house.now())
+        return None if stopped is None else stopped.refusal.code
+
+    assert why() is None
+    path = f"/admin/v1/customers/{acme.customer('admin')}/suspend"
+    for suspended, code in ((True, "customer_suspended"), (False, None)):
+        terms = {"suspended": suspended, "reason": "test"}
+        assert acme.rig.ask("POST", path, terms, key=acme.rig.operator).status == 200
+        assert why() == code
+
+
 def test_a_budget_set_while_a_batch_of_its_project_is_under_way_counts_it(acme: Acme) -> None:
     acme.credit(acme.id, "5")
     project = acme.ask("POST", "/projects", {"name": "search"}).body["id"]

@@ -192,6 +192,11 @@ def test_only_an_unpaid_invoice_is_voided(make: Callable[..., Rig]) -> None:
     (paid_paper,) = [row for row in papers(rig) if row["subject"] == other["id"]]
     path = f"/admin/v1/invoices/{paid_paper['number']}/void"
     assert rig.ask("POST", path, {"reason": "no"}, key=rig.operator).code == "state_conflict"
+    refunded = f"/admin/v1/payments/{other['id']}/refund"
+    assert rig.ask("POST", refunded, {"amount": "1"}, key=rig.operator).status == 200
+    note = next(row["number"] for row in papers(rig) if row["kind"] == "credit_note")
+    got = rig.ask("POST", f"/admin/v1/invoices/{note}/void", {"reason": "no"}, key=rig.operator)
+    assert got.body["error"]["message"] == "only an invoice that counts can be voided"
 
 
 def credited_by_wire(rig: Rig) -> dict[str, Any]:

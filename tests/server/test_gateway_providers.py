@@ -773,6 +773,9 @@ def test_providers_are_set_without_showing_keys(rig: Rig) -> None:
     assert (moved["base_url"], moved["key_source"]) == (other, None)
     named = ask("PATCH", "/admin/v1/providers/up", {"key_env": "UP_KEY"}).body
     assert named["key_source"] == "env UP_KEY"
+    told = ask("GET", "/admin/v1/health").body
+    assert told["status"] == "degraded"
+    assert told["checks"]["providers"] == "up: the variable UP_KEY is not set"
     private = {"id": "in", "kind": "openai", "base_url": "https://10.0.0.1/v1"}
     assert ask("POST", "/admin/v1/providers", private).code == "invalid_request"
     assert ask("POST", "/admin/v1/providers", {**private, "allow_private": True}).status == 200

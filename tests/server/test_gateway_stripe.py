@@ -376,6 +376,11 @@ def test_without_its_secret_nothing_is_taken(tmp_path: Any, peer: Peer) -> None:
     rig.again()
     got = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "50"})
     assert (got.status, got.code) == (400, "payment_method_unavailable")
+    got = rig.ask("POST", "/v1/wallet/top-ups", {"amount": "50", "method": "card"})
+    assert (got.status, got.code) == (400, "payment_method_unavailable")
+    assert rig.ask("GET", "/v1/wallet/top-ups").body["data"] == [], "an order nobody can pay"
+    ways = rig.ask("GET", "/v1/wallet/payment-methods").body["data"]
+    assert {row["id"]: row["enabled"] for row in ways}["card"] is False
     got = rig.raw("POST", "/webhooks/payments/stripe", b"{}", headers={"stripe-signature": "t=1"})
     assert got.status == 400
     rig.close()

@@ -58,6 +58,8 @@ def test_rows_without_a_number_are_shown_and_never_charged(shop: Shop) -> None:
     )
     reasoning = shop.data("prices", "show", "deepseek-reasoning-class", "--on", "deeptoken")
     assert reasoning["rates"]["output"]["words"] == "model based"
+    quote = shop("estimate", "-", "-m", "deepseek-r1", "--on", "deeptoken", stdin="hello")
+    assert (quote.exit, "no price for input" in quote.err) == (2, True), quote.err
     done = shop.chat({"model": "deepseek-r1", "messages": said("hello")})
     assert (done.exit, shop.error(done)["code"]) == (2, "unpriced")
     done = shop.chat({"model": "claude-sonnet-9", "messages": said("hello")})
@@ -118,6 +120,7 @@ def test_nothing_is_gated_and_no_plan_is_chosen(shop: Shop) -> None:
         done = shop(*command)
         assert done.exit == 0, done
     assert shop("routes", "remove", "a", "--yes").exit == 0
+    assert shop.wallet()["tier"] is None, "no discount was agreed"
 
 
 def test_a_commit_contract_is_recorded_opens_larger_orders_and_is_shown(open_shop: Open) -> None:

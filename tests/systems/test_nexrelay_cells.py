@@ -222,6 +222,8 @@ def test_usdt_is_an_exact_amount_a_hash_and_an_approval(open_shop: Open) -> None
     manual.data("admin", "payments", "approve", first["id"], "--yes")
     assert manual.balance() == 29 * MILLION
     assert manual.data("subscription", "show")["plan"] == "pro"
+    assert "fee" not in manual("subscription", "show").out, "a recharge is no fee"
+    assert manual.data("admin", "terms", "show")["unset"] == []
     manual.verified()
 
 

@@ -154,6 +154,31 @@ def test_a_restored_gateway_sends_nothing_that_waited_in_the_backup(open_shop: O
     assert shop.data("admin", "webhooks", "replay", dropped["id"], "--yes")["id"] == dropped["id"]
 
 
+def test_a_restore_names_the_orders_that_moved_money_since_the_backup(open_shop: Open) -> None:
+    """Paid or paid back outside: what the backup does not know, the operator has to make good."""
+    shop = open_shop("deeptoken", "--payments", "manual")
+
+    def paid() -> str:
+        order = str(shop.data("wallet", "topup", "50")["id"])
+        shop.data("wallet", "submit", order, "--transaction", f"wire of {order}")
+        shop.data("admin", "payments", "approve", order, "--yes")
+        return order
+
+    same, refunded = paid(), paid()
+    assert shop("gateway", "backup", "copy.db").exit == 0
+    shop.data("admin", "payments", "refund", refunded, "--amount", "20", "--yes")
+    new = paid()
+    assert shop("gateway", "restore", "copy.db", "--dry-run").exit == 0
+    done = shop("gateway", "restore", "copy.db", "--yes")
+    assert done.exit == 0
+    assert same not in done.out
+    assert "real money moved on 2 orders since" in done.out
+    assert {refunded, new} <= set(done.out.split())
+    again = shop.data("gateway", "restore", "copy.db", "--yes")
+    assert again["orders_since"] == []
+    shop.verified()
+
+
 def rated(shop: Shop) -> None:
     """Sell a hundred credits for a dollar."""
     base = shop.data("admin", "prices", "list")[0]["hash"]

@@ -61,6 +61,7 @@ def test_a_refusal_names_the_option_that_was_typed(
 def test_credits_have_no_money_rate_until_the_operator_sets_one(shop: Shop) -> None:
     refused = shop.refused("wallet", "topup", "10")
     assert refused == (1, "not_offered")
+    assert shop.data("admin", "terms", "show")["unset"] == ["what a credit costs"]
 
 
 def test_packages_are_named_and_their_prices_are_not_made_up(shop: Shop) -> None:

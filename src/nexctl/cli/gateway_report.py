@@ -211,6 +211,13 @@ def restored_view(app: App, path: str, kept: Kept | None) -> View:
                 f"  {plural(dropped, 'delivery', 'deliveries')} that waited will not be sent; "
                 "'nexctl admin webhooks replay' sends one"
             )
+        if kept.orders:
+            screen.line(
+                f"  real money moved on {plural(len(kept.orders), 'order')} since, of which this "
+                "ledger knows nothing; make it good, as with 'nexctl admin customers credit':"
+            )
+            for order in kept.orders:
+                screen.line(f"    {order}")
 
     return View(
         {
@@ -218,6 +225,7 @@ def restored_view(app: App, path: str, kept: Kept | None) -> View:
             "path": path,
             "kept_ended": counts,
             "dropped_deliveries": dropped,
+            "orders_since": list(kept.orders) if kept else None,
             "dry_run": app.dry_run,
         },
         text=write,

@@ -52,9 +52,11 @@ def set_(app: App, plan: str, idempotency_key: str | None) -> View:
 
 def _plan(app: App, found: Subscription, title: str) -> View:
     unit = found.currency
+    # Where the unit is credits a plan has no fee: it follows from what is topped up.
+    unknown = "not published" if found.plan and len(unit) == len("USD") else None
     pairs = (
         ("state", found.state.replace("_", " ")),
-        ("fee", money(found.fee, unit) if found.fee is not None else "not published"),
+        ("fee", money(found.fee, unit) if found.fee is not None else unknown),
         ("tax", money(found.tax, unit) if found.tax is not None else None),
         ("", found.tax_note),
         ("total", money(found.total, unit) if found.total is not None else None),

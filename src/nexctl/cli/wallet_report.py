@@ -176,8 +176,9 @@ def write_preview(app: App, order: TopUp) -> None:
 
 def _totals(order: TopUp) -> str:
     unit = order.credit_unit or order.currency
+    what = "" if unit != order.currency else " of credits"
     return (
-        f"{money(order.credits, unit)} of credits for {money(order.subtotal, order.currency)}"
+        f"{money(order.credits, unit)}{what} for {money(order.subtotal, order.currency)}"
         f" + tax {money(order.tax, order.currency)} + fee {money(order.fee, order.currency)}"
         f", bonus {money(order.bonus, unit)}: total {money(order.total, order.currency)}"
     )

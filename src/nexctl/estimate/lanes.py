@@ -168,7 +168,7 @@ class Track:
                 return self.pricer.charge(usage).units
             return self.pricer.charge_range(usage)[level]
         except UnpricedError as error:
-            self._lane.note(error.message)
+            self._lane.note(error.message, first=True)
             return None
 
 
@@ -313,12 +313,18 @@ class Lane:
             self._fee.merge(taken["provider_fee"])
         if self._dearest:
             self._dearest.merge(taken["dearest"])
-        for note, times in taken["notes"].items():
-            self.notes[note] = self.notes.get(note, 0) + times
+        mine, theirs = self.notes, taken["notes"]
+        both = {note: times + mine.get(note, 0) for note, times in theirs.items()}
+        self.notes = {**both, **{note: mine[note] for note in mine if note not in theirs}}
         self.counted_by(taken["tokenizer"], taken["method"], taken["error"])
 
-    def note(self, text: str) -> None:
-        """Keep a remark; the same remark on many requests is kept once, with its count."""
+    def note(self, text: str, *, first: bool = False) -> None:
+        """Keep a remark; the same remark on many requests is kept once, with its count.
+
+        Why there is no price goes before the others: it is the reason that an error gives.
+        """
+        if first and text not in self.notes:
+            self.notes = {text: 0, **self.notes}
         self.notes[text] = self.notes.get(text, 0) + 1
 
     def _pricer(self, **options: Any) -> engine.Pricer | None:
@@ -327,7 +333,7 @@ class Lane:
                 self.book, self.model, tier=self._ask.tier, byok=self._ask.byok, **options
             )
         except UnpricedError as error:
-            self.note(error.message)
+            self.note(error.message, first=True)
             return None
 
     def _cached_of(self, input_tokens: int) -> int:

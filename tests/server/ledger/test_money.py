@@ -221,6 +221,16 @@ def test_a_debit_is_reversed_by_a_new_entry_at_most_once_whole(hands: Hands) -> 
     assert proved(hands.ledger)
 
 
+def test_what_is_given_back_of_a_debit_pays_the_debt_first(hands: Hands) -> None:
+    """Else a wallet whose overcharge was corrected stays blocked beside the credits it got."""
+    seq = hands.settle(hands.sent(100), 130).seq
+    assert hands.figures == (0, 0, 30)
+    given = hands.ledger.write(funds.reverse_usage, hands.customer, seq, 40, note="wrong", by="op")
+    assert (given.balance, hands.wallet.state) == (10, "active")
+    assert hands.figures == (10, 0, 0)
+    assert proved(hands.ledger)
+
+
 def test_debt_can_be_forgiven(hands: Hands) -> None:
     hands.settle(hands.sent(100), 130)
     assert hands.figures == (0, 0, 30)

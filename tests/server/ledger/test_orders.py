@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nexctl.server.ledger import incoming, orders, refunds, wallets
+from nexctl.server.ledger import incoming, orders, pools, refunds, wallets
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.incoming import Event
 from tests.server.ledger.kit import Hands, proved
@@ -214,6 +214,28 @@ def test_what_a_won_dispute_has_given_back_can_be_refunded(hands: Hands, by_prov
     assert hands.wallet.state == "active"
     assert receive(hands, event(made, "disputed", amount=22)) == "disputed"
     assert hands.figures == (0, 0, 10)
+    assert proved(hands.ledger)
+
+
+def test_a_dispute_freezes_the_wallet_that_its_credits_were_moved_to(hands: Hands) -> None:
+    """Else whoever moves what was bought before the bank takes it back spends it all the same."""
+    made, other = order(hands, bonus=0), order(hands, bonus=0)
+    receive(hands, event(made))
+    receive(hands, event(other))
+    pool = hands.ledger.write(pools.create, hands.customer, "pool").id
+    hands.ledger.write(pools.transfer, hands.customer, hands.customer, pool, 200)
+
+    def states() -> set[str]:
+        names = (hands.customer, pool)
+        return {hands.ledger.read(wallets.show, hands.customer, wallet=n).state for n in names}
+
+    assert receive(hands, event(made, "disputed")) == "disputed"
+    assert receive(hands, event(other, "disputed")) == "disputed"
+    assert states() == {"frozen"}
+    assert receive(hands, event(made, "dispute_won")) == "dispute_won"
+    assert states() == {"frozen"}
+    assert receive(hands, event(other, "dispute_won")) == "dispute_won"
+    assert states() == {"active"}
     assert proved(hands.ledger)
 
 

@@ -43,20 +43,22 @@ def caller_of(tx: Transaction, batch: Batch) -> Caller | None:
     if key is None or customer is None:
         return None
     parent = None if key.parent is None else keys.get(tx, key.parent)
-    seat = None
+    seat, state = None, customer.state
     if key.customer != batch.customer:
         # A member's own key, which acted for an organisation.
-        there = seats.of_member(tx, batch.customer, key)
-        if there is None:
+        there, member = seats.of_member(tx, batch.customer, key), customers.get(tx, key.customer)
+        if there is None or member is None:
             return None
         seat = there.seat
+        if member.state != "active":
+            state = member.state
     elif orgs.get(tx, key.customer) is not None:
         seat = seats.of_own_key(tx, key, parent)
         if seat is None:
             return None
     return Caller(
         *(key.kind, key.id, key.prefix, key.name, key, parent),
-        Holder(customer.id, customer.state, customer.plan),
+        Holder(customer.id, state, customer.plan),
         seat=seat,
         policy=policies.of(customer.policy),
     )

@@ -36,7 +36,8 @@ class Copied(NamedTuple):
 class Kept(NamedTuple):
     """What a restore keeps out of reuse: counts of keys ended, codes used, request ids retired.
 
-    `deliveries` were waiting in the backup and are not sent: they may have arrived since.
+    `deliveries` were waiting in the backup and are not sent: they may have arrived since. `orders`
+    were paid, paid back or disputed since: real money of which the backup knows nothing.
     """
 
     keys: int
@@ -44,6 +45,7 @@ class Kept(NamedTuple):
     requests: int
     copied: Copied
     deliveries: int = 0
+    orders: tuple[str, ...] = ()
 
 
 def backup(ledger: Ledger, path: str) -> Copied:
@@ -168,7 +170,7 @@ def restore(place: str, path: str, *, anchor_key: bytes | None = None) -> Kept:
         if there is None:
             if not isinstance(port, Sqlite):
                 schema.create(port, 0)
-            ended = _Ended({}, [], [], [], [], [], [], [])
+            ended = _Ended({}, [], [], [], [], [], [], [], {})
             return _replace(port, part, ended, anchor_key)
         schema.check_version(there)
         inline.read(_refuse_live)
@@ -243,6 +245,7 @@ class _Ended(NamedTuple):
     promos: list[tuple[str, str, str, int]]
     papers: list[tuple[str, int]]
     calls: list[tuple[str, str, str]]
+    orders: dict[str, tuple[int, int]]
 
 
 def _ended(tx: Transaction) -> _Ended:
@@ -278,7 +281,16 @@ def _ended(tx: Transaction) -> _Ended:
             (r[0], r[1], r[2])
             for r in tx.all("SELECT state, answer, id FROM provider_calls WHERE state<>'waiting'")
         ],
+        _moved(tx),
     )
+
+
+def _moved(tx: Transaction) -> dict[str, tuple[int, int]]:
+    """What was paid back and disputed of every order that was paid with real money."""
+    rows = tx.all(
+        "SELECT id, refunded, disputed FROM orders WHERE credited_at IS NOT NULL AND sandbox=0"
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None) -> Kept:
@@ -290,6 +302,8 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
         while any(inline.write(owners.recover)):
             pass
         keys, codes, requests = inline.write(_keep_ended, ended)
+        known = inline.read(_moved)
+        orders = tuple(sorted(name for name, was in ended.orders.items() if known.get(name) != was))
         copy.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if isinstance(port, Sqlite):
             copy.raw.backup(port.raw)
@@ -302,7 +316,7 @@ def _replace(port: Database, part: str, ended: _Ended, anchor_key: bytes | None)
             rows = {table: len(values) for table, (_, values) in content.items()}
     finally:
         copy.close()
-    return Kept(keys, codes, requests, Copied(port.place, rows), dropped)
+    return Kept(keys, codes, requests, Copied(port.place, rows), dropped, orders)
 
 
 def _begin_again(tx: Transaction) -> int:

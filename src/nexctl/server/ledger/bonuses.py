@@ -98,6 +98,8 @@ def excess(
         level = level_of(details["bonus"].get("levels") or [], facts["before"] - lost)
         still = share(bought, level[2]) if level is not None else 0
         over = facts["loyalty"] - facts["taken"] - still
+        if over > 0 and is_ended(tx, wallet, lot):
+            over = 0  # its own refund or dispute took all of it
         facts["lost"] = lost
         left = 0
         if over > 0:
@@ -105,6 +107,12 @@ def excess(
             left = min(over, remaining, free)
         found.append(Excess(name, wallet, lot, left, max(0, over) - left, details))
     return found
+
+
+def is_ended(tx: Transaction, wallet: str, lot: int) -> bool:
+    """Whether a refund or a dispute of its own top-up has ended a bonus, won back or not."""
+    ended = "SELECT 1 FROM entries WHERE wallet=? AND kind='bonus_reversal' AND reverses=?"
+    return tx.one(ended, wallet, lot) is not None
 
 
 def keep(tx: Transaction, order: str, details: dict[str, Any]) -> None:

@@ -51,16 +51,16 @@ def remove(tx: Transaction, customer: str) -> None:
 
 
 def paid(tx: Transaction, contract: Contract) -> int:
-    """What the customer's orders credited within the term have paid, before tax; refunds are off.
+    """What the customer's orders credited within the term have paid, before tax.
 
-    An order that was refunded in part counts by the share that stayed.
+    An order that was refunded or disputed in part counts by the share that stayed.
     """
     rows = tx.all(
-        "SELECT amount, total, refunded FROM orders WHERE customer_id=? AND currency=? "
+        "SELECT amount, total, refunded+disputed FROM orders WHERE customer_id=? AND currency=? "
         "AND credited_at>=? AND credited_at<?",
         *(contract.customer, contract.currency, contract.starts, contract.ends),
     )
-    return sum(amount * (total - refunded) // total for amount, total, refunded in rows if total)
+    return sum(amount * max(0, total - back) // total for amount, total, back in rows if total)
 
 
 def open_amount(tx: Transaction, customer: str) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nexctl.server.ledger import ids, lots, settings
+from nexctl.server.ledger import bonuses, ids, lots, settings
 from nexctl.server.ledger.chain import DEBT, MOST, WALLET, Head, Line, locked, post
 from nexctl.server.ledger.clock import NEVER
 from nexctl.server.ledger.errors import Refused
@@ -66,18 +66,20 @@ def credit(
         lifetime=lifetime,
         next_expiry=min(head.next_expiry, expires_at or head.next_expiry),
     )
+    head, repaid = _repaid(tx, head, lot, amount, reference)
+    return head, Credit(head.wallet, lot, amount, head.balance, repaid)
+
+
+def _repaid(
+    tx: Transaction, head: Head, lot: int, amount: int, reference: str | None
+) -> tuple[Head, int]:
+    """Pay open debt from what a lot has just brought."""
     repaid = min(head.debt, amount, head.balance - head.held)
-    if repaid > 0:
-        lots.take(tx, head.wallet, lot, repaid)
-        head = post(
-            tx,
-            head,
-            "debt_paid",
-            [(WALLET, lot, -repaid), (DEBT, None, repaid)],
-            reference=reference,
-            reverses=lot,
-        )
-    return head, Credit(head.wallet, lot, amount, head.balance, max(0, repaid))
+    if repaid <= 0:
+        return head, 0
+    lots.take(tx, head.wallet, lot, repaid)
+    lines: list[Line] = [(WALLET, lot, -repaid), (DEBT, None, repaid)]
+    return post(tx, head, "debt_paid", lines, reference=reference, reverses=lot), repaid
 
 
 def topup(
@@ -234,7 +236,8 @@ def reverse_usage(
         note=note,
         reverses=seq,
     )
-    return Credit(wallet, lot, amount, head.balance)
+    head, repaid = _repaid(tx, head, lot, amount, by)
+    return Credit(wallet, lot, amount, head.balance, repaid)
 
 
 def refundable(
@@ -263,10 +266,7 @@ def _order_lots(
     if bonus_lot is None:
         return paid, 0, 0
     amount, left = _remaining(tx, wallet, bonus_lot)
-    back = tx.one(
-        "SELECT 1 FROM entries WHERE wallet=? AND kind='bonus_reversal' AND reverses=?",
-        *(wallet, bonus_lot),
-    )
+    back = bonuses.is_ended(tx, wallet, bonus_lot)
     return paid, 0 if back else max(0, amount - left - clawed), 0 if back else left
 
 
@@ -353,9 +353,9 @@ def dispute(
     freeze: bool = True,
     clawed: int = 0,
 ) -> Credit:
-    """A bank has taken a payment back: take what is left of it, the rest becomes debt; freeze.
+    """A bank has taken a payment back: take what is left of it, the rest becomes debt.
 
-    Its bonus goes with it, the consumed part as debt too.
+    It freezes every wallet of the account. Its bonus goes with it, the consumed part as debt too.
     """
     head = locked(tx, wallet)
     before = head.balance
@@ -385,7 +385,12 @@ def dispute(
         lifetime=-amount,
     )
     if freeze:
-        tx.run("UPDATE wallets SET state='frozen' WHERE id=?", wallet)
+        # All of its account's: credits may have been moved to another one.
+        tx.run(
+            "UPDATE wallets SET state='frozen' "
+            "WHERE customer_id=(SELECT customer_id FROM wallets WHERE id=?)",
+            wallet,
+        )
     return Credit(wallet, head.seq, head.balance - before, head.balance)
 
 

@@ -140,10 +140,11 @@ def _gone_back(tx: Transaction, found: Order, event: Event) -> str:
             sandbox=found.sandbox,
         )
         tx.run("UPDATE orders SET disputed=disputed-? WHERE id=?", event.amount, found.id)
-        # Only disputes freeze a wallet: the last one that is won lets it go.
-        open_ = "SELECT 1 FROM orders WHERE wallet=? AND disputed>0 LIMIT 1"
-        if tx.one(open_, found.wallet) is None:
-            wallets.freeze(tx, found.wallet, frozen=False)
+        # Only disputes freeze wallets: the last one that is won lets them go.
+        open_ = "SELECT 1 FROM orders WHERE customer_id=? AND disputed>0 LIMIT 1"
+        if tx.one(open_, found.customer) is None:
+            for wallet in wallets.of_customer(tx, found.customer):
+                wallets.freeze(tx, wallet, frozen=False)
         return "dispute_won"
     return "noted"
 

@@ -249,9 +249,11 @@ def _referring(found: Order, transaction: str, written: str | None) -> dict[str,
 
 
 def _not_taken(tx: Transaction, found: Order, transaction: str) -> None:
+    # Of any method: a transfer to one bank account may be said to be an invoice's or a top-up's.
     taken = tx.one(
-        "SELECT 1 FROM orders WHERE method=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
-        *(found.method, transaction, found.id),
+        "SELECT 1 FROM orders "
+        "WHERE provider=? AND transaction_ref=? AND state<>'rejected' AND id<>?",
+        *(found.provider, transaction, found.id),
     )
     if taken is not None:
         raise Refused("state_conflict", "that transaction was given for another order")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from nexctl.money import text_of
-from nexctl.server.ledger import bonuses, events, funds, orders
+from nexctl.server.ledger import bonuses, events, funds, orders, wallets
+from nexctl.server.ledger.chain import locked
 from nexctl.server.ledger.errors import Refused
 from nexctl.server.ledger.orders import Order
 from nexctl.server.ledger.port import Transaction
@@ -145,9 +146,11 @@ def _note_refund(tx: Transaction, found: Order, amount: int, by: str, note: str 
 
 
 def disputed(tx: Transaction, found: Order, amount: int) -> None:
-    """A bank has taken a payment back: its credits go, the wallet is frozen."""
+    """A bank has taken a payment back: its credits go, the account's wallets are frozen."""
     if found.paid_lot is None:
         raise AssertionError("a credited order has its lot")
+    for wallet in wallets.of_customer(tx, found.customer):
+        locked(tx, wallet)  # in the one order in which everybody locks them
     funds.dispute(
         tx,
         found.wallet,

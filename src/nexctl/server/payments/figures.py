@@ -74,7 +74,9 @@ def money_for(book: Book, units: int, money: str, scale: int) -> int:
         return -(-units * 100 // int(10**scale)) * CENT_UNITS
     value = book.credit_value
     if value is None or value[1] != money:
-        raise Refuse("not_offered", "what a credit costs is not published")
+        raise Refuse(
+            "not_offered", "what a credit costs is not published: the operator sets it first"
+        )
     top, bottom = ratio_of(value[2])
     cost_top, cost_bottom = ratio_of(value[0])
     return -(-units * cost_top * bottom * 100 // int(10**scale * cost_bottom * top)) * CENT_UNITS
@@ -148,7 +150,9 @@ def _credits(book: Book, units: int, money: str, scale: int) -> tuple[int, str]:
         return round_half_even(units * 10**scale, 10**NANO), "1"
     value = book.credit_value
     if value is None or value[1] != money:
-        raise Refuse("not_offered", "what a credit costs is not published")
+        raise Refuse(
+            "not_offered", "what a credit costs is not published: the operator sets it first"
+        )
     top, bottom = ratio_of(value[2])
     cost_top, cost_bottom = ratio_of(value[0])
     rate_top, rate_bottom = top * cost_bottom, bottom * cost_top

@@ -28,9 +28,10 @@ def methods_of(house: House) -> list[wire.Method]:
     rows = house.book.data.get("topup", {}).get("methods", ())
     by_hand = house.facts.get("payments", MANUAL) != sandbox.PROVIDER
     online = provider is not None and not play
+    ready = online and provider is not None and provider.is_ready(house)
     for row in rows:
         offered, manual = bool(row.get("offered")), bool(row.get("manual"))
-        enabled = offered and (by_hand if manual else online)
+        enabled = offered and (by_hand if manual else ready)
         reason = None
         if not enabled:
             reason = "not set up on this gateway" if offered else str(row.get("words", ""))
@@ -44,7 +45,7 @@ def methods_of(house: House) -> list[wire.Method]:
                 networks=list(row.get("networks", ())),
             )
         )
-    if online and not any(method.enabled and not method.manual for method in found):
+    if ready and not any(method.enabled and not method.manual for method in found):
         found.append(wire.Method(id="card", enabled=True, title="the provider's payment page"))
     if by_hand and not online and not any(method.enabled for method in found):
         title = "transfer, credited when the operator has seen it"
@@ -56,6 +57,12 @@ def method_named(house: House, name: str | None) -> wire.Method:
     """A way to pay that may be used here, the first such where none is named."""
     found = methods_of(house)
     if name is None:
+        provider = providers.of_house(house)
+        if provider is not None and not provider.is_ready(house):
+            # Nobody who named no way to pay is to end at a transfer by hand.
+            raise Refuse(
+                "payment_method_unavailable", "the payment provider is not set up here now"
+            )
         chosen = next((method for method in found if method.enabled), None)
     else:
         chosen = next((method for method in found if method.id == name), None)

@@ -30,6 +30,9 @@ class PaymentProvider(Protocol):
     def offered(self, house: House) -> bool:
         """Whether it may be used here."""
 
+    def is_ready(self, house: House) -> bool:
+        """Whether this process has what an order needs to be paid there."""
+
     def step(self, currency: str) -> int:
         """10**-9 in the smallest amount that can be paid back."""
 

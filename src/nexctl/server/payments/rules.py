@@ -80,10 +80,13 @@ class Rules:
         for row in self.book.data.get("loyalty", {}).get("levels", ()):
             if row["id"] not in known:
                 found.append(f"loyalty level {row['id']}: from which lifetime top-up on")
-        for name in self.book.plans:
-            if self.fee(name) is None:
-                found.append(f"plan {name}: its fee")
-        return found
+        if self.book.is_credit:  # plans are not sold for credits
+            if self.book.credit_value is None:
+                found.append("what a credit costs")
+            return found
+        return found + [
+            f"plan {name}: its fee" for name in self.book.plans if self.fee(name) is None
+        ]
 
     def fee(self, plan: str) -> int | None:
         """A plan's monthly fee in 10**-9, None where nobody has said it."""

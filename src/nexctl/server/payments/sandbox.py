@@ -118,6 +118,10 @@ class Sandbox:
         """Only where it was chosen, and on this machine."""
         return offered(house)
 
+    def is_ready(self, house: House) -> bool:
+        """Play money needs nothing."""
+        return True
+
     def step(self, currency: str) -> int:
         """Play money has no cents."""
         return 1

@@ -53,6 +53,11 @@ class Stripe:
         """Where it was chosen when the gateway was made."""
         return house.facts.get("payments") == PROVIDER
 
+    def is_ready(self, house: House) -> bool:
+        """Where the key is set: else an order could be made that nobody can pay."""
+        name = _facts(house).get("key_env") or KEY_ENV
+        return bool(house.options.environ.get(name, "").strip())
+
     def step(self, currency: str) -> int:
         """A cent, or what the currency has instead."""
         return step(currency)

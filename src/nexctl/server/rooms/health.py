@@ -12,6 +12,7 @@ from nexctl.wire.me import Health
 if TYPE_CHECKING:
     from nexctl.server.house import House
     from nexctl.server.ledger.port import Transaction
+    from nexctl.server.ledger.providers import Provider
 
 
 def live(tx: Transaction, call: Call) -> Health:
@@ -30,11 +31,12 @@ def show(tx: Transaction, call: Call) -> Health:
         "ledger": "; ".join(_ledger(house)) or "ok",
         "holds": f"{unknown} without an outcome" if unknown else "ok",
         "clock": "jumped: expiry and grants stand still" if stopped else "ok",
-        "providers": _providers(house, [row.id for row in rows if row.enabled]),
+        "providers": _providers(house, [row for row in rows if row.enabled]),
         "alarms": house.alarms[-1] if house.alarms else "none",
     }
     bad = checks["ledger"] != "ok" or checks["providers"] == "none"
-    status = "failing" if bad else "degraded" if unknown or stopped or house.alarms else "ok"
+    less = unknown or stopped or house.alarms or checks["providers"] != "ok"
+    status = "failing" if bad else "degraded" if less else "ok"
     return Health(status=status, checks=checks, version=__version__)
 
 
@@ -44,10 +46,15 @@ def _ledger(house: House) -> list[str]:
     return [*found, f"{ledger.unsettled} debits owed"] if ledger.unsettled else found
 
 
-def _providers(house: House, names: list[str]) -> str:
-    """Whether there are any, and which of them this process leaves alone at present."""
-    if not names:
+def _providers(house: House, rows: list[Provider]) -> str:
+    """Whether there are any, which this process leaves alone at present, and which lack a key."""
+    if not rows:
         return "none"
-    told = {name: house.switchboard.health(name) for name in names}
-    resting = [f"{name}: {text}" for name, text in told.items() if text and text[0] != "c"]
-    return "; ".join(resting) or "ok"
+    told = {row.id: house.switchboard.health(row.id) for row in rows}
+    found = [f"{name}: {text}" for name, text in told.items() if text and text[0] != "c"]
+    found += [
+        f"{row.id}: the variable {row.key_env} is not set"
+        for row in rows
+        if row.key_env and not house.options.environ.get(row.key_env)
+    ]
+    return "; ".join(found) or "ok"

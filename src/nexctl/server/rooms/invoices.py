@@ -70,7 +70,8 @@ def void(tx: Transaction, call: Call) -> wire.Invoice:
     if found is None:
         raise Refuse("not_found", "there is no such paper")
     order = orders.get(tx, found.subject) if found.subject else None
-    if order is None or order.credited_at is not None:
+    is_paid = order is None or order.credited_at is not None
+    if found.kind == invoices.INVOICE and is_paid:
         raise Refuse("state_conflict", "a paid invoice is corrected by a refund's credit note")
     call.before = paper(tx, found)
     done = invoices.void(tx, found.number, reason=call.body.reason, by=call.caller.id)

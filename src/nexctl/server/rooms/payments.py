@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexctl.money import NANO
+from nexctl.money import NANO, text_of
 from nexctl.server.calls import Call
 from nexctl.server.house import instant
 from nexctl.server.http import Answer
 from nexctl.server.ledger import customers, orders, refunds
 from nexctl.server.payments import outbox, providers
+from nexctl.server.payments.figures import CENT_UNITS
 from nexctl.server.payments.methods import MANUAL
 from nexctl.server.refusing import Refuse
 from nexctl.server.rooms.topups import fields, normal, outside, page, submitted, written
@@ -85,9 +86,14 @@ def _refund(tx: Transaction, call: Call) -> wire.Payment:
     found, body = _found(tx, call), call.body
     amount = units_of(body.amount, NANO) if body.amount is not None else None
     provider = providers.named(call.house, found.provider)
-    step = provider.step(found.currency) if provider is not None else 1
+    # By hand: what a transfer can carry, cents, on a chain millionths.
+    step = orders.MILLIONTH if found.network else CENT_UNITS
+    if provider is not None:
+        step = provider.step(found.currency)
     if amount is not None and amount % step:
-        raise Refuse("invalid_request", "the payment provider has no such amount", param="amount")
+        raise Refuse(
+            "invalid_request", f"what goes back is a multiple of {text_of(step)}", param="amount"
+        )
     done = refunds.refund(tx, found.id, amount, by=call.caller.id, note=body.reason, step=step)
     if found.provider != MANUAL:
         outbox.put(tx, found.provider, "refund", found.id, done.refunded - found.refunded)

@@ -76,6 +76,8 @@ def _tier(tx: Transaction, call: Call) -> wire.Tier | None:
     percent: str | None = rows[place].percent
     if tiering.negotiable(current):
         percent = tiers.negotiated(tx, call.customer.id)
+        if percent is None and len(rows) == 1:
+            return None  # a discount that may be agreed, and was not
     following = rows[place + 1] if place + 1 < len(rows) else None
     return wire.Tier(
         id=current,
