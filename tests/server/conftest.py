@@ -9,11 +9,27 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from served_kit import Served
 from server_kit import Rig
 
 from tests.server.ledger.conftest import Server, postgres
 
 __all__ = ["postgres"]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Reading what so many calls need takes seconds, so it is left where they are not wanted."""
+    many = collection_path.name == "test_gateway_schemathesis_many.py"
+    return True if many and config.option.markexpr == "not slow" else None
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served gateway for calls made at random."""
+    kit = Served(tmp_path_factory.mktemp("fuzz"))
+    kit.fill()
+    yield kit
+    kit.close()
 
 
 @pytest.fixture
