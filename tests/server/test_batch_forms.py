@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexctl.server.batches.admission import cut
@@ -40,6 +40,7 @@ ALMOST = st.lists(
 ).map(b"".join)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(ALMOST.filter(lambda b: b"\r\n--xyz" not in b"\r\n" + b), min_size=1, max_size=4),
     st.lists(st.integers(1, 40), min_size=1, max_size=20),
