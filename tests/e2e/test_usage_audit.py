@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,23 @@ def test_a_total_that_lacks_a_charge_agrees_with_no_invoice(nexctl: Nexctl, used
     assert (done.exit, done.data["against"]["differs"]) == (9, True)
     shown = nexctl("usage", "audit", used, "--against", billed).out
     assert "differs by what a row without a charge would add" in shown
+
+
+def test_a_list_may_come_through_a_pipe(nexctl: Nexctl, used: Path, tmp_path: Path) -> None:
+    named = nexctl("usage", "audit", used, "-o", "json")
+    piped = nexctl("usage", "audit", "-", "-o", "json", stdin=used.read_bytes())
+    assert (piped.exit, piped.data) == (named.exit, named.data)
+    odd = nexctl("usage", "audit", "-", stdin="a,b\n1,2\n")
+    assert odd.exit == 2
+    assert odd.err.startswith("error: standard input: this is no export of usage")
+    fifo = tmp_path / "bill.fifo"
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor() as beside:
+        beside.submit(fifo.write_bytes, used.read_bytes())
+        through = nexctl("usage", "audit", fifo, "-o", "json")
+    assert (through.exit, through.data) == (named.exit, named.data)
+    endless = nexctl("usage", "audit", "/dev/zero")
+    assert (endless.exit, "a device" in endless.err) == (2, True)
 
 
 def test_a_window_is_not_taken_of_a_file(nexctl: Nexctl, used: Path) -> None:

@@ -21,6 +21,7 @@ from nexctl.cli.batch_work import (
     terms_from,
 )
 from nexctl.cli.figures import plural
+from nexctl.cli.piped import STDIN, on_disk
 from nexctl.cli.render import Table, View
 from nexctl.errors import NexctlError, UsageError
 from nexctl.files import is_replaceable
@@ -28,7 +29,6 @@ from nexctl.files import is_replaceable
 if TYPE_CHECKING:
     from nexctl.batch.journal import Job
 
-STDIN = "standard input"
 _FILE = argument("file", metavar="FILE", required=True, suggest="files", help="Batch lines, JSONL.")
 _JOB = argument(
     "job",
@@ -154,7 +154,7 @@ def check(app: App, file: str, **options: Any) -> View | None:
 
     target = target_from(app, options["for"])
     terms = terms_from(target, options)
-    with _local(app, file) as path, _counted(app, path) as step:
+    with on_disk(app, file) as path, _counted(app, path) as step:
         found = scan(path, terms, limits_from(target, options), name=_named(file), progress=step)
     app.emit(check_view(found, target))
     if target.queue:
@@ -177,7 +177,7 @@ def quote(app: App, file: str, **options: Any) -> View | None:
     """
     from nexctl.batch import quoting
 
-    with _local(app, file) as path, _counted(app, path) as step:
+    with on_disk(app, file) as path, _counted(app, path) as step:
         answer = priced(app, path, _named(file), options, progress=step)
     gate = quoting.gate(answer.quote, answer.limit)
     app.emit(quote_view(answer.quote, gate, len(answer.scan.shards), _named(file)))
@@ -199,7 +199,7 @@ def submit(app: App, file: str, **options: Any) -> View | None:
     The gateway is asked what it has before anything is created again. Follow it with 'nexctl batch
     wait'.
     """
-    with opened(app) as work, _local(app, file) as path:
+    with opened(app) as work, on_disk(app, file) as path:
         job = prepared(app, work, path, _named(file), options)
         if job is None:
             return None
@@ -361,7 +361,7 @@ def run(app: App, file: str, out: str | None, poll: float | None, **options: Any
 
     place = out or _default_place(_named(file))
     merging.check_place(place)
-    with opened(app) as work, _local(app, file) as path:
+    with opened(app) as work, on_disk(app, file) as path:
         job = prepared(app, work, path, _named(file), options)
         if job is None:
             return None
@@ -462,33 +462,6 @@ def _default_place(name: str) -> str:
     from nexctl.batch.results import default_place
 
     return default_place("batch.jsonl" if name == STDIN else name)
-
-
-@contextlib.contextmanager
-def _local(app: App, file: str) -> Iterator[str]:
-    """The file's path; standard input and pipes are kept in a file meanwhile: it is read twice."""
-    if file != "-" and (os.path.isfile(file) or not os.path.exists(file) or os.path.isdir(file)):
-        yield file
-        return
-    import shutil
-    import tempfile
-
-    from nexctl.estimate.sources import refuse_device
-
-    if file != "-":
-        refuse_device(file, os.stat(file).st_mode)
-    with contextlib.ExitStack() as stack:
-        source = app.stdin_buffer if file == "-" else stack.enter_context(open(file, "rb"))
-        if source is None:
-            raise UsageError(
-                "standard input is closed",
-                hint="name a file, or pipe one in: nexctl ... - < FILE",
-                code="no_stdin",
-            )
-        spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="nexctl-batch-"))
-        shutil.copyfileobj(source, spool, 1024 * 1024)
-        spool.flush()
-        yield spool.name
 
 
 @contextlib.contextmanager

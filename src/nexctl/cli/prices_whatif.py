@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nexctl.cli.base import App, View, command, flag, option
 from nexctl.cli.estimate import ON, book_of
 from nexctl.cli.figures import change, grouped, money, plural, tokens
+from nexctl.cli.piped import STDIN, on_disk
 from nexctl.cli.render import Column, Screen, Table
 from nexctl.errors import UnpricedError, UsageError
 
@@ -129,32 +130,12 @@ def records(app: App, files: tuple[str, ...]) -> Iterator[Any]:
 
 def _read(app: App, name: str) -> Iterator[Any]:
     """The records of one file, or of standard input, which is kept in a file meanwhile."""
-    if name != "-":
-        yield from _rows(app, name, name)
-    else:
-        import shutil
-        import tempfile
-
-        if app.stdin_buffer is None:
-            raise UsageError(
-                "standard input is closed",
-                hint="name a file, or pipe one in: nexctl ... - < FILE",
-                code="no_stdin",
-            )
-        # The reader looks at the head first, so what is piped in is kept in a file meanwhile.
-        with tempfile.NamedTemporaryFile(prefix="nexctl-") as spool:
-            shutil.copyfileobj(app.stdin_buffer, spool, 1 << 20)
-            spool.flush()
-            try:
-                yield from _rows(app, spool.name, _called(name))
-            except UsageError as error:
-                for place in (spool.name, os.path.basename(spool.name)):
-                    error.message = error.message.replace(place, _called(name))
-                raise
+    with on_disk(app, name) as place:
+        yield from _rows(app, place, _called(name))
 
 
 def _called(name: str) -> str:
-    return "standard input" if name == "-" else name
+    return STDIN if name == "-" else name
 
 
 def _rows(app: App, path: str, name: str) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nexctl.cli.base import App, argument, command, into, option
+from nexctl.cli.piped import on_disk
 from nexctl.errors import CheckFailed, ConfigError, NexctlError, UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ class Readable(NamedTuple):
 @command(
     argument(
         "file",
-        metavar="[FILE]",
+        metavar="[FILE|-]",
         suggest="files",
-        help="An export of usage, or another gateway's log; default: the profile's gateway.",
+        help="An export of usage or another gateway's log, - reads stdin; default: the gateway.",
     ),
     option("--book", metavar="BOOK", suggest="books files", help="Price by this book or file."),
     option(
@@ -107,7 +108,7 @@ def _report(app: App, given: dict[str, Any]) -> Report:
         if given["file"] is None:
             source = stack.enter_context(_from_gateway(app, window, given["wallet"]))
         else:
-            source = stack.enter_context(_from_file(given["file"], mapped))
+            source = stack.enter_context(_from_file(app, given["file"], mapped))
         shelf = _shelf(app, given["book"])
         shelf.groups, shelf.inside = source.groups, source.inside
         task = Task(
@@ -168,7 +169,14 @@ def _processes() -> int:
 
 
 @contextlib.contextmanager
-def _from_file(path: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
+def _from_file(app: App, file: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
+    # It is read several times, by several processes.
+    with on_disk(app, file) as path, _listed(path, mapped) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _listed(path: str, mapped: dict[str, str] | None) -> Iterator[Readable]:
     from nexctl.usage.readers.foreign import recognised
     from nexctl.usage.readers.spool import spooled
     from nexctl.usage.reading import open_export
@@ -240,7 +248,7 @@ def _against(app: App, other: str, task: Task, report: Report, window: Window) -
 @contextlib.contextmanager
 def _other_list(app: App, other: str, window: Window) -> Iterator[Readable]:
     if os.path.exists(other):
-        with _from_file(other, None) as found:
+        with _from_file(app, other, None) as found:
             yield found
         return
     if other not in app.config.profiles:
