@@ -13,11 +13,24 @@ from nexctl.server.ledger import files
 from nexctl.server.ledger.errors import Full
 
 
+def work_until_third(rig: Rig, beats: list[Any]) -> None:
+    """Let upkeep work until its heart has beaten three times."""
+
+    async def some_time() -> None:
+        work = upkeep.Upkeep(rig.house)
+        work.start()
+        while len(beats) < 3:
+            await asyncio.sleep(0.01)
+        await work.stop()
+
+    asyncio.run(asyncio.wait_for(some_time(), 10))
+
+
 def test_a_defect_in_what_falls_due_does_not_end_the_heartbeat(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server whose heart stops loses its leases while it goes on answering."""
-    beats = []
+    beats: list[Any] = []
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
@@ -29,14 +42,7 @@ def test_a_defect_in_what_falls_due_does_not_end_the_heartbeat(
     monkeypatch.setattr(upkeep, "SWEEP_BEATS", 1)
     monkeypatch.setattr(rig.house.ledger, "beat", lambda: beats.append(1))
 
-    async def some_time() -> None:
-        work = upkeep.Upkeep(rig.house)
-        work.start()
-        while len(beats) < 3:
-            await asyncio.sleep(0.01)
-        await work.stop()
-
-    asyncio.run(asyncio.wait_for(some_time(), 10))
+    work_until_third(rig, beats)
     assert {"upkeep: ZeroDivisionError", "events: ZeroDivisionError"} <= set(rig.house.alarms)
 
 
@@ -52,7 +58,7 @@ def test_what_a_full_disk_stopped_is_no_alarm_when_there_is_room_again(
     def full(*_: object) -> bool:
         raise Full
 
-    beats = []
+    beats: list[Any] = []
 
     def beat() -> None:
         beats.append(rig.house.ledger.fault)
@@ -62,14 +68,7 @@ def test_what_a_full_disk_stopped_is_no_alarm_when_there_is_room_again(
     monkeypatch.setattr(rig.house.ledger, "beat", beat)
     monkeypatch.setattr(files, "expire_due", full)
 
-    async def some_time() -> None:
-        work = upkeep.Upkeep(rig.house)
-        work.start()
-        while len(beats) < 3:
-            await asyncio.sleep(0.01)
-        await work.stop()
-
-    asyncio.run(asyncio.wait_for(some_time(), 10))
+    work_until_third(rig, beats)
     shown = health()
     assert (shown["status"], shown["ledger"]) == ("failing", Full().message)
     monkeypatch.undo()

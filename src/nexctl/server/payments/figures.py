@@ -68,17 +68,21 @@ def figures(
     return Figures(money, units, brought, rate, units, 0, 0, 0, units, pack, review)
 
 
-def money_for(book: Book, units: int, money: str, scale: int) -> int:
-    """The least amount in 10**-9, in whole cents, that brings so many credits."""
-    if not book.is_credit:
-        return -(-units * 100 // int(10**scale)) * CENT_UNITS
+def _credit_value(book: Book, money: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many credits are sold for how much, both as exact ratios; Refuse where nobody says."""
     value = book.credit_value
     if value is None or value[1] != money:
         raise Refuse(
             "not_offered", "what a credit costs is not published: the operator sets it first"
         )
-    top, bottom = ratio_of(value[2])
-    cost_top, cost_bottom = ratio_of(value[0])
+    return ratio_of(value[2]), ratio_of(value[0])
+
+
+def money_for(book: Book, units: int, money: str, scale: int) -> int:
+    """The least amount in 10**-9, in whole cents, that brings so many credits."""
+    if not book.is_credit:
+        return -(-units * 100 // int(10**scale)) * CENT_UNITS
+    (top, bottom), (cost_top, cost_bottom) = _credit_value(book, money)
     return -(-units * cost_top * bottom * 100 // int(10**scale * cost_bottom * top)) * CENT_UNITS
 
 
@@ -148,13 +152,7 @@ def _credits(book: Book, units: int, money: str, scale: int) -> tuple[int, str]:
         if money != book.unit:
             raise Refuse("not_offered", f"no rate from {money} to {book.unit} is known")
         return round_half_even(units * 10**scale, 10**NANO), "1"
-    value = book.credit_value
-    if value is None or value[1] != money:
-        raise Refuse(
-            "not_offered", "what a credit costs is not published: the operator sets it first"
-        )
-    top, bottom = ratio_of(value[2])
-    cost_top, cost_bottom = ratio_of(value[0])
+    (top, bottom), (cost_top, cost_bottom) = _credit_value(book, money)
     rate_top, rate_bottom = top * cost_bottom, bottom * cost_top
     brought = round_half_even(units * 10**scale * rate_top, 10**NANO * rate_bottom)
     rate = text_of(round_half_even(rate_top * 10**NANO, rate_bottom))
